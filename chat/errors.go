@@ -1,0 +1,29 @@
+package chat
+
+import "errors"
+
+// Errors that an account's operations wrap. The side that shows one adds the sentence
+// for the person.
+var (
+	// ErrUnknownConversation: no such conversation, or not one of this account.
+	ErrUnknownConversation = errors.New("unknown conversation")
+	// ErrUnknownAccount: no such account.
+	ErrUnknownAccount = errors.New("unknown account")
+	// ErrBadCredentials: the network refuses the credentials; a new login is needed.
+	ErrBadCredentials = errors.New("credentials refused")
+	// ErrUnavailable: the network cannot be reached at present; trying again may help.
+	ErrUnavailable = errors.New("network unavailable")
+	// ErrRefused: the network understood the request and said no; trying again is useless.
+	ErrRefused = errors.New("refused by the network")
+	// ErrUnconfirmed: it is not known, and was not found out in time, whether the network
+	// took the request.
+	ErrUnconfirmed = errors.New("delivery could not be confirmed")
+	// ErrExpired: the request waited for the network for as long as it may.
+	ErrExpired = errors.New("waited too long for the network")
+	// ErrUnsupported: the network has no such thing.
+	ErrUnsupported = errors.New("not supported")
+	// ErrTooLarge: over a limit of Features.
+	ErrTooLarge = errors.New("too large")
+	// ErrForbidden: the asker has no grant, or not the role, for this.
+	ErrForbidden = errors.New("not allowed")
+)
