@@ -1,0 +1,123 @@
+package account
+
+import (
+	"context"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// Session is one account with its connection, as its consumers use it. Methods are safe
+// for concurrent use. Errors wrap those of package chat.
+type Session interface {
+	// ID is the account: the Gaia id of its owner.
+	ID() chat.PersonID
+	// State is how the account is doing now.
+	State() chat.AccountState
+	// Self is the account's own person.
+	Self() chat.Person
+	// Features says what works in a conversation.
+	Features(conversation chat.Conversation) chat.Features
+
+	// Conversations are the snapshots of all known conversations, archived and left
+	// ones included, latest first.
+	Conversations(ctx context.Context) ([]chat.Conversation, error)
+	// Conversation is one snapshot, from the database or else from the network.
+	Conversation(ctx context.Context, id chat.ConversationID) (chat.Conversation, error)
+	// People returns what is known of people, asking the network for those unknown
+	// when it is reachable; every asked id is in the result.
+	People(ctx context.Context, ids ...chat.PersonID) (map[chat.PersonID]chat.Person, error)
+	// Watermarks returns how far each person has read a conversation (µs).
+	Watermarks(ctx context.Context, id chat.ConversationID) (map[chat.PersonID]int64, error)
+	// History returns up to limit events before the given place, oldest first: from
+	// the log, then from the network.
+	History(ctx context.Context, query HistoryQuery) ([]chat.Event, error)
+
+	// Submit commits a request to the outbox and returns; the request is then carried
+	// out however often the program is restarted. Submitting the same origin again
+	// changes nothing and is no error.
+	Submit(ctx context.Context, request chat.Request) error
+	// Await waits for the fate of a submitted request: its event, or an error wrapping
+	// chat.ErrRefused, ErrExpired, ErrUnconfirmed, ErrBadCredentials or
+	// ErrUnknownConversation. ctx ending ends only the wait.
+	Await(ctx context.Context, origin chat.Origin) (chat.Event, error)
+	// Create makes a conversation, or finds the one-to-one conversation that exists.
+	Create(ctx context.Context, origin chat.Origin, request chat.NewConversation) (chat.Conversation, error)
+
+	// SetTyping shows the person's typing state to the others. Not stored, may be lost.
+	SetTyping(ctx context.Context, typing chat.Typing) error
+	// MarkRead moves the person's own watermark forward; one that is not ahead of the
+	// known or outstanding one does nothing.
+	MarkRead(ctx context.Context, watermark chat.Watermark) error
+	// SetActive says that the person is really there.
+	SetActive(ctx context.Context) error
+
+	// Attach begins delivery to a consumer. One that is new starts at the present end
+	// of every conversation. Attaching an id that is attached detaches the old one.
+	Attach(ctx context.Context, id ConsumerID, consumer Consumer, options ConsumerOptions) (Attachment, error)
+	// Attached reports whether a consumer has been attached before (has positions).
+	Attached(ctx context.Context, id ConsumerID) (bool, error)
+	// Forget detaches a consumer for good and drops its positions.
+	Forget(ctx context.Context, id ConsumerID) error
+}
+
+// HistoryQuery asks for past events of a conversation. Before bounds them: only events
+// with a smaller time (µs) are wanted, 0 = up to the newest.
+type HistoryQuery struct {
+	Conversation chat.ConversationID
+	Before       int64
+	Limit        int
+}
+
+// User is somebody of one of our sides who may use accounts.
+type User struct {
+	Side string // chat.OriginMatrix or chat.OriginIRC
+	ID   string // Matrix user id, or IRC user name
+}
+
+// Role is what a grant allows.
+type Role string
+
+// Roles. An account has at most one Matrix owner.
+const (
+	RoleOwner Role = "owner" // may also remove the account and grant it to others
+	RoleUser  Role = "user"
+)
+
+// Grant lets a user use an account.
+type Grant struct {
+	Account chat.PersonID
+	User    User
+	Role    Role
+}
+
+// Accounts is the set of all accounts and who may use them.
+type Accounts interface {
+	// Login tries credentials and finds or creates the account that they belong to;
+	// the user gets a grant. An account that has a Matrix owner already refuses another
+	// one with chat.ErrForbidden. Logging in again replaces the credentials.
+	Login(ctx context.Context, credentials chat.Credentials, user User) (Session, error)
+	// Get returns an account's session; ok is false if there is no such account.
+	Get(id chat.PersonID) (session Session, ok bool)
+	// List returns all sessions, in the order of their ids.
+	List() []Session
+	// Grants lists grants: of an account, of a user, or of both (zero = any).
+	Grants(ctx context.Context, account chat.PersonID, user User) ([]Grant, error)
+	// Grant gives or changes a grant.
+	Grant(ctx context.Context, grant Grant) error
+	// Revoke takes a grant away; watchers hear of it at once.
+	Revoke(ctx context.Context, account chat.PersonID, user User) error
+	// Remove erases an account and everything personal of it.
+	Remove(ctx context.Context, account chat.PersonID) error
+	// Watch calls fn for every change from now on, until stop is called. Calls come
+	// one at a time and must not block.
+	Watch(fn func(Change)) (stop func())
+}
+
+// Change is a change in the set of accounts and grants.
+type Change struct {
+	Account chat.PersonID
+	Added   bool   // the account is new
+	Removed bool   // the account is gone
+	Granted *Grant // a new or changed grant
+	Revoked *Grant // a grant that is no more
+}
