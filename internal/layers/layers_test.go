@@ -1,0 +1,99 @@
+package layers
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// sound is a graph of the design's packages that breaks no rule.
+func sound() Graph {
+	return Graph{
+		"chat":                   {},
+		"database":               {"chat"},
+		"account":                {"chat", "database"},
+		"bridge/ids":             {"chat"},
+		"puppet":                 {"account", "bridge/ids", "chat"},
+		"portal":                 {"account", "bridge/ids", "chat", "puppet"},
+		"bridge":                 {"account", "bridge/ids", "portal", "puppet"},
+		"irc":                    {"account", "chat", "irc/guard"},
+		"irc/guard":              {},
+		"hangouts/hangoutspb":    {},
+		"hangouts/pblite":        {},
+		"hangouts/channel":       {"hangouts/pblite"},
+		"hangouts":               {"hangouts/channel", "hangouts/hangoutspb"},
+		"hangouts/hangoutstest":  {"hangouts/hangoutspb", "hangouts/pblite"},
+		"backend/classic":        {"account", "chat", "hangouts"},
+		"cmd/hangouts-bridge":    {"account", "backend/classic", "bridge", "irc", "hangouts/hangoutstest"},
+		"e2e/proc":               {},
+		"e2e/matrix":             {"e2e/proc", "account", "hangouts/hangoutstest"},
+		"internal/layers":        {},
+		"chatty":                 {"irc"}, // a name that only begins like a layer
+		"bridge/ids/idstestdata": {},
+	}
+}
+
+func TestSoundGraphHasNoViolation(t *testing.T) {
+	require.Empty(t, Check(sound()))
+}
+
+// Every rule catches the import that breaks it, also when it comes through a package that may itself have it.
+func TestRulesCatchViolations(t *testing.T) {
+	for _, tc := range []struct {
+		name, pkg, imports string
+		want               []string // "package on dependency", at least these
+	}{
+		{"chat imports ours", "chat", "database", []string{"chat on database"}},
+		{"database knows account", "database", "account", []string{"database on account"}},
+		{"account knows a back end", "account", "backend/classic", []string{"account on backend/classic", "account on hangouts"}},
+		{"bridge knows the library", "bridge", "hangouts", []string{"bridge on hangouts", "bridge on hangouts/channel"}},
+		{"below a layer", "irc/guard", "hangouts/pblite", []string{"irc/guard on hangouts/pblite", "irc on hangouts/pblite"}},
+		{"through a helper", "portal", "chatty", []string{"portal on irc", "bridge on irc"}},
+		{"irc knows Matrix", "irc", "bridge/ids", []string{"irc on bridge/ids"}},
+		{"puppet knows portal", "puppet", "portal", []string{"puppet on portal"}},
+		{"portal knows bridge", "portal", "bridge", []string{"portal on bridge"}},
+		{"ids reaches up", "bridge/ids", "puppet", []string{"bridge/ids on puppet"}},
+		{"library knows chat", "hangouts/pblite", "chat", []string{"hangouts on chat", "hangouts/pblite on chat"}},
+		{"test server uses the client", "hangouts/hangoutstest", "hangouts", []string{"hangouts/hangoutstest on hangouts"}},
+		{"test server uses the channel", "hangouts/hangoutstest", "hangouts/channel", []string{"hangouts/hangoutstest on hangouts/channel"}},
+		{"library carries the test server", "hangouts/channel", "hangouts/hangoutstest", []string{"hangouts on hangouts/hangoutstest"}},
+		{"program uses the harness", "irc", "e2e/proc", []string{"irc on e2e/proc"}},
+		{"second meeting point", "chatty", "backend/classic", []string{"chatty on hangouts"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			g := sound()
+			g[tc.pkg] = append(g[tc.pkg], tc.imports)
+			var got []string
+			for _, v := range Check(g) {
+				got = append(got, v.Package+" on "+v.On)
+				require.Equal(t, v.Package, v.Path[0])
+				require.Equal(t, v.On, v.Path[len(v.Path)-1])
+				require.NotEmpty(t, v.Reason)
+			}
+			require.Subset(t, got, tc.want)
+		})
+	}
+}
+
+func TestParseKeepsOwnPackages(t *testing.T) {
+	g, err := parse(strings.NewReader(`
+		{"ImportPath":"example.org/m","Imports":["fmt","example.org/m/chat"]}
+		{"ImportPath":"fmt","Imports":["os"]}
+		{"ImportPath":"example.org/m/chat","Imports":["example.org/mother"]}`), "example.org/m")
+	require.NoError(t, err)
+	require.Equal(t, Graph{".": {"chat"}, "chat": {}}, g)
+
+	_, err = parse(strings.NewReader(`{"ImportPath":`), "example.org/m")
+	require.Error(t, err)
+}
+
+// The module itself keeps the rules.
+func TestModuleKeepsLayers(t *testing.T) {
+	g, err := List(t.Context(), ".")
+	require.NoError(t, err)
+	require.Contains(t, g, "internal/layers", "the module's own packages must be in the graph")
+	for _, v := range Check(g) {
+		t.Error(v)
+	}
+}
