@@ -1,0 +1,14 @@
+package pblite
+
+import "errors"
+
+var (
+	// ErrSyntax means that the input is not JSON (elided array elements apart).
+	ErrSyntax = errors.New("pblite: malformed JSON")
+	// ErrTooDeep means that arrays and objects nest deeper than the limit.
+	ErrTooDeep = errors.New("pblite: nested too deeply")
+	// ErrTooLarge means that the input is longer than the limit.
+	ErrTooLarge = errors.New("pblite: input too large")
+	// ErrNotFinite means that a double to be written is infinite or not a number.
+	ErrNotFinite = errors.New("pblite: double is not finite")
+)
