@@ -1,0 +1,114 @@
+package database
+
+import (
+	"context"
+
+	"go.mau.fi/util/dbutil"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// ConsumerKey names a consumer.
+type ConsumerKey struct {
+	Account chat.PersonID
+	Side    string
+	Name    string
+}
+
+// ConsumerStore keeps consumers and their positions.
+type ConsumerStore struct{ db *DB }
+
+// Consumers returns the store of consumers.
+func (db *DB) Consumers() *ConsumerStore { return &ConsumerStore{db} }
+
+// Exists reports whether a consumer has been seen before.
+func (s *ConsumerStore) Exists(ctx context.Context, k ConsumerKey) (exists bool, err error) {
+	err = s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM consumer WHERE account=$1 AND side=$2 AND name=$3)`,
+		k.Account, k.Side, k.Name).Scan(&exists)
+	return exists, err
+}
+
+// Touch notes that a consumer was there at now (µs). A new one gets a position at the
+// present end of every conversation that the account knows.
+func (s *ConsumerStore) Touch(ctx context.Context, k ConsumerKey, now int64) error {
+	return s.db.Txn(ctx, func(ctx context.Context) error {
+		exists, err := s.Exists(ctx, k)
+		if err != nil {
+			return err
+		}
+		_, err = s.db.Exec(ctx, `
+			INSERT INTO consumer (account, side, name, seen_us) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (account, side, name) DO UPDATE SET seen_us=excluded.seen_us`, k.Account, k.Side, k.Name, now)
+		if err != nil || exists {
+			return err
+		}
+		_, err = s.db.Exec(ctx, `
+			INSERT INTO position (account, side, name, conversation, seq)
+			SELECT c.account, $2, $3, c.id, COALESCE((SELECT MAX(seq) FROM log WHERE conversation=c.id), 0)
+			FROM conversation c WHERE c.account=$1`, k.Account, k.Side, k.Name)
+		return err
+	})
+}
+
+// Count is the number of consumers of one side of an account.
+func (s *ConsumerStore) Count(ctx context.Context, account chat.PersonID, side string) (n int, err error) {
+	err = s.db.QueryRow(ctx, `SELECT COUNT(*) FROM consumer WHERE account=$1 AND side=$2`, account, side).Scan(&n)
+	return n, err
+}
+
+// DropOldest deletes consumers of a side that were last seen before a time (µs) and, of
+// the rest, the longest unseen ones until at most keep are left.
+func (s *ConsumerStore) DropOldest(ctx context.Context, account chat.PersonID, side string, unseenSince int64, keep int) error {
+	_, err := s.db.Exec(ctx, `
+		DELETE FROM consumer WHERE account=$1 AND side=$2 AND (seen_us<$3 OR name NOT IN (
+			SELECT name FROM consumer WHERE account=$1 AND side=$2 ORDER BY seen_us DESC LIMIT $4))`,
+		account, side, unseenSince, keep)
+	return err
+}
+
+// Delete forgets a consumer and its positions.
+func (s *ConsumerStore) Delete(ctx context.Context, k ConsumerKey) error {
+	_, err := s.db.Exec(ctx, `DELETE FROM consumer WHERE account=$1 AND side=$2 AND name=$3`, k.Account, k.Side, k.Name)
+	return err
+}
+
+// Standing is where a consumer stands in one conversation.
+type Standing struct {
+	Conversation chat.ConversationID
+	Seq          int64 // last acknowledged
+	Head         int64 // last event that the account is shown
+}
+
+// Standings returns where a consumer stands in every conversation of its account.
+func (s *ConsumerStore) Standings(ctx context.Context, k ConsumerKey) ([]Standing, error) {
+	rows, err := s.db.Query(ctx, `
+		SELECT c.id, CASE WHEN p.seq > c.start_seq THEN p.seq ELSE c.start_seq END,
+			COALESCE(c.end_seq, (SELECT MAX(seq) FROM log WHERE conversation=c.id), 0)
+		FROM conversation c
+		LEFT JOIN position p ON p.account=c.account AND p.side=$2 AND p.name=$3 AND p.conversation=c.id
+		WHERE c.account=$1`, k.Account, k.Side, k.Name)
+	return scanAll(rows, err, func(row dbutil.Scannable) (st Standing, err error) {
+		return st, row.Scan(&st.Conversation, &st.Seq, &st.Head)
+	})
+}
+
+// Standing returns where a consumer stands in one conversation, or ErrNotFound if its
+// account does not know it.
+func (s *ConsumerStore) Standing(ctx context.Context, k ConsumerKey, id chat.ConversationID) (st Standing, err error) {
+	err = s.db.QueryRow(ctx, `
+		SELECT c.id, CASE WHEN p.seq > c.start_seq THEN p.seq ELSE c.start_seq END,
+			COALESCE(c.end_seq, (SELECT MAX(seq) FROM log WHERE conversation=c.id), 0)
+		FROM conversation c
+		LEFT JOIN position p ON p.account=c.account AND p.side=$2 AND p.name=$3 AND p.conversation=c.id
+		WHERE c.account=$1 AND c.id=$4`, k.Account, k.Side, k.Name, id).Scan(&st.Conversation, &st.Seq, &st.Head)
+	return st, notFound(err)
+}
+
+// Acknowledge moves a position forward to seq.
+func (s *ConsumerStore) Acknowledge(ctx context.Context, k ConsumerKey, id chat.ConversationID, seq int64) error {
+	_, err := s.db.Exec(ctx, `
+		INSERT INTO position (account, side, name, conversation, seq) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (account, side, name, conversation) DO UPDATE SET seq=excluded.seq
+		WHERE position.seq < excluded.seq`, k.Account, k.Side, k.Name, id, seq)
+	return err
+}
