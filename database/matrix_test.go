@@ -1,0 +1,99 @@
+package database
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestMatrixInboxKeepsOrderAndIDs(t *testing.T) {
+	db, ctx := open(t), context.Background()
+	inbox := db.MatrixInbox()
+	added, err := inbox.Put(ctx, 0, []InboxRow{{EventID: "$1", RoomID: "!a", Body: "one"}, {EventID: "$2", RoomID: "!b", Body: "two"}})
+	require.NoError(t, err)
+	require.Len(t, added, 2)
+	added, err = inbox.Put(ctx, 2, []InboxRow{{EventID: "$2", RoomID: "!b", Body: "again"}, {EventID: "$3", RoomID: "!a", Body: "three"}})
+	require.NoError(t, err)
+	require.Equal(t, []InboxRow{{Seq: 3, EventID: "$3", RoomID: "!a", Body: "three"}}, added)
+
+	row, err := inbox.Next(ctx, "!a")
+	require.NoError(t, err)
+	require.Equal(t, InboxRow{Seq: 1, EventID: "$1", RoomID: "!a", Body: "one"}, row)
+	require.NoError(t, inbox.Done(ctx, row.Seq))
+	row, err = inbox.Next(ctx, "!a")
+	require.NoError(t, err)
+	require.Equal(t, "$3", row.EventID)
+
+	open, err := inbox.Open(ctx)
+	require.NoError(t, err)
+	require.Equal(t, []InboxRow{{Seq: 2, EventID: "$2", RoomID: "!b"}, {Seq: 3, EventID: "$3", RoomID: "!a"}}, open)
+	_, err = inbox.Next(ctx, "!c")
+	require.ErrorIs(t, err, ErrNotFound)
+
+	var body string
+	require.NoError(t, db.QueryRow(ctx, `SELECT body FROM matrix_inbox WHERE seq=1`).Scan(&body))
+	require.Empty(t, body, "text does not outlive its effects")
+	require.NoError(t, inbox.Prune(ctx, time.Now().Add(time.Hour).UnixMicro()))
+	added, err = inbox.Put(ctx, 3, []InboxRow{{EventID: "$1", RoomID: "!a"}, {EventID: "$2", RoomID: "!b"}})
+	require.NoError(t, err)
+	require.Len(t, added, 1, "what was pruned is new again, what is open is not")
+}
+
+func TestMatrixSendsFixTheSender(t *testing.T) {
+	db, ctx := open(t), context.Background()
+	sends := db.MatrixSends()
+	first := MatrixSend{TxnID: "t", MessageID: "c/e", RoomID: "!r", Sender: "@ghost:s", Run: "1", First: 5}
+	stored, begun, err := sends.Begin(ctx, first)
+	require.NoError(t, err)
+	require.True(t, begun)
+	require.Equal(t, first, stored)
+
+	again := first
+	again.Sender, again.Run, again.First = "@alice:s", "2", 9
+	stored, begun, err = sends.Begin(ctx, again)
+	require.NoError(t, err)
+	require.False(t, begun)
+	require.Equal(t, first, stored, "the first attempt's sender stays")
+
+	require.NoError(t, sends.Answered(ctx, "t", "$e"))
+	stored, _, err = sends.Begin(ctx, again)
+	require.NoError(t, err)
+	require.Equal(t, "$e", stored.EventID)
+	require.NoError(t, sends.Settle(ctx, "c/e", "!other"))
+	n, err := sends.Count(ctx)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.NoError(t, sends.Settle(ctx, "c/e", "!r"))
+	n, err = sends.Count(ctx)
+	require.NoError(t, err)
+	require.Zero(t, n)
+}
+
+func TestMatrixRoomsValues(t *testing.T) {
+	db, ctx := open(t), context.Background()
+	rooms := db.MatrixRooms()
+	for range 2 {
+		value, err := rooms.Value(ctx, "secret", "first")
+		require.NoError(t, err)
+		require.Equal(t, "first", value)
+	}
+	value, err := rooms.Value(ctx, "secret", "second")
+	require.NoError(t, err)
+	require.Equal(t, "first", value, "a stored value is never replaced")
+
+	require.NoError(t, rooms.PutDevice(ctx, "@g:s", "D"))
+	devices, err := rooms.Devices(ctx)
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"@g:s": "D"}, devices)
+	require.NoError(t, rooms.DropDevice(ctx, "@g:s"))
+	require.NoError(t, rooms.PutAlias(ctx, "!r", "#a:s"))
+	alias, err := rooms.Alias(ctx, "!r")
+	require.NoError(t, err)
+	require.Equal(t, "#a:s", alias)
+	require.NoError(t, rooms.DropAlias(ctx, "!r"))
+	alias, err = rooms.Alias(ctx, "!r")
+	require.NoError(t, err)
+	require.Empty(t, alias)
+}
