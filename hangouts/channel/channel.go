@@ -1,0 +1,196 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+const (
+	// shortPoll is a long poll that is suspiciously short; after some in a row the next
+	// one waits as long, so that a broken proxy does not make a busy loop.
+	shortPoll     = time.Second
+	maxShortPolls = 3
+	// maxUnauthorized is how many 401 in a row end Run: one may come from a single
+	// backend, two mean that the cookies are no longer valid.
+	maxUnauthorized = 2
+)
+
+// Channel is a BrowserChannel client. Make it with New; Run may be called once at a time.
+type Channel struct {
+	cfg       Config
+	handler   Handler
+	session   *session
+	connected bool
+	ever      bool // was connected before
+	gotChunk  bool // since the last failure
+}
+
+// New makes a channel that reports to handler. It sends nothing before Run.
+func New(cfg Config, handler Handler) *Channel {
+	return &Channel{cfg: cfg.withDefaults(), handler: handler}
+}
+
+// Run holds the channel open until ctx ends or it gives up. It returns the error of ctx; an
+// error that is ErrRetriesExhausted and the last failure; or a StatusError 401 that repeated.
+// Every goroutine it started has ended when it returns.
+func (c *Channel) Run(ctx context.Context) error {
+	c.connected, c.ever = false, false
+	defer c.dropSession()
+	retries, unauthorized, short := 0, 0, 0
+	for {
+		started := time.Now()
+		c.gotChunk = false
+		err := c.round(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			retries, unauthorized = 0, 0
+			if short++; time.Since(started) >= shortPoll {
+				short = 0
+			}
+			if short > maxShortPolls {
+				if err := sleep(ctx, shortPoll); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		c.fail(ctx, err)
+		if unauthorized++; !isUnauthorized(err) {
+			unauthorized = 0
+		}
+		if unauthorized >= maxUnauthorized {
+			return err
+		}
+		// What came through shows that the way is open, unless the services never work.
+		if c.gotChunk && !isUnauthorized(err) && !errors.Is(err, ErrNotSubscribed) {
+			retries = 0
+		}
+		retries++
+		if c.cfg.MaxRetries >= 0 && retries > c.cfg.MaxRetries {
+			return fmt.Errorf("%w: %w", ErrRetriesExhausted, err)
+		}
+		delay := c.cfg.delay(retries, retryAfter(err))
+		zerolog.Ctx(ctx).Debug().Err(err).Int("retry", retries).Dur("delay", delay).Msg("Push channel failed, retrying")
+		if err := sleep(ctx, delay); err != nil {
+			return err
+		}
+	}
+}
+
+// round makes a session when there is none and runs one long poll on it. It returns nil when
+// the poll ended regularly.
+func (c *Channel) round(ctx context.Context) error {
+	if c.session == nil {
+		s, err := c.create(ctx)
+		if err != nil {
+			return err
+		}
+		c.session = s
+	}
+	return c.poll(ctx, c.session)
+}
+
+// fail notes a failed round.
+func (c *Channel) fail(ctx context.Context, err error) {
+	if needsNewSession(err) || isUnauthorized(err) {
+		c.dropSession()
+	}
+	if c.connected {
+		c.connected = false
+		c.handler.Disconnected(ctx, err)
+	}
+}
+
+func (c *Channel) dropSession() {
+	if c.session != nil {
+		c.session.close()
+		c.session = nil
+	}
+}
+
+// poll runs one long poll. A reader goroutine cuts the body into chunks; this goroutine
+// handles them, the outcome of adding the services, and the time limit for that.
+func (c *Channel) poll(ctx context.Context, s *session) error {
+	// The handler keeps the context of Run: it may still be busy when the poll breaks.
+	pollCtx, cancel := context.WithCancelCause(ctx)
+	r := &reader{cfg: c.cfg, chunks: make(chan []byte), cancel: cancel}
+	go r.run(pollCtx, func() error { return r.read(pollCtx, c, s) })
+	defer r.stop()
+
+	deadline := time.NewTimer(time.Until(s.made.Add(c.cfg.SubscribeTimeout)))
+	defer deadline.Stop()
+	for {
+		var err error
+		select {
+		case chunk, ok := <-r.chunks:
+			if !ok {
+				return r.err
+			}
+			err = c.chunk(ctx, s, chunk)
+		case result := <-s.results:
+			err = c.subscribeDone(ctx, s, result)
+		case <-deadline.C:
+			if !s.subscribed && !s.adding {
+				err = fmt.Errorf("%w in time", ErrNotSubscribed)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// chunk handles the arrays of one chunk.
+func (c *Channel) chunk(ctx context.Context, s *session, chunk []byte) error {
+	c.gotChunk = true
+	if !c.connected {
+		c.connected = true
+		c.handler.Connected(ctx, c.ever)
+		c.ever = true
+	}
+	entries, malformed := parseChunk(chunk)
+	if malformed > 0 {
+		zerolog.Ctx(ctx).Warn().Int("malformed", malformed).Msg("Push channel brought arrays that are not understood")
+		c.handler.Gap(ctx)
+	}
+	for _, e := range entries {
+		if s.nextArray != 0 && e.id > s.nextArray && malformed == 0 {
+			zerolog.Ctx(ctx).Warn().Int64("expected", s.nextArray).Int64("array_id", e.id).Msg("Push channel skipped arrays")
+			c.handler.Gap(ctx)
+		}
+		s.nextArray = max(s.nextArray, e.id+1)
+		if err := c.array(ctx, s, e); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (c *Channel) array(ctx context.Context, s *session, e entry) error {
+	w := parseWrapper(e.data)
+	if w == nil {
+		return nil
+	}
+	if w.clientID != "" {
+		c.handler.ClientID(ctx, w.clientID)
+		c.subscribe(s, 0)
+	}
+	if w.payload != nil {
+		w.payload.ArrayID = e.id
+		c.handler.Payload(ctx, *w.payload)
+	}
+	if w.serviceError {
+		zerolog.Ctx(ctx).Warn().Msg("Push channel reported a service error")
+		return c.serviceError(s)
+	}
+	return nil
+}
+
+// errStopped ends a reader whose chunks nobody wants any more.
+var errStopped = errors.New("push channel: poll stopped")

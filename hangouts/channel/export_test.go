@@ -1,0 +1,4 @@
+package channel
+
+// ParseSession is for the vectors.
+var ParseSession = parseSession
