@@ -1,0 +1,59 @@
+package nullhs
+
+import (
+	"net/http"
+
+	"go.mau.fi/util/random"
+	"maunium.net/go/mautrix"
+)
+
+const mediaPath = "/_matrix/media/v3"
+
+// mediaEndpoints: the content repository, kept in memory and in the state file.
+var mediaEndpoints = []endpoint{
+	{pattern: "GET " + clientV1 + "/media/config", handle: (*Server).mediaConfig},
+	{pattern: "GET " + mediaPath + "/config", handle: (*Server).mediaConfig},
+	{pattern: "POST " + mediaPath + "/upload", handle: (*Server).upload},
+	{pattern: "POST /_matrix/media/v1/create", handle: (*Server).createMedia},
+	{pattern: "PUT " + mediaPath + "/upload/{server}/{media}", handle: (*Server).upload},
+	{pattern: "GET " + clientV1 + "/media/download/{server}/{media}", handle: (*Server).download},
+	{pattern: "GET " + clientV1 + "/media/download/{server}/{media}/{name}", handle: (*Server).download},
+	{pattern: "GET " + clientV1 + "/media/thumbnail/{server}/{media}", handle: (*Server).download},
+}
+
+func (s *Server) mediaConfig(*call) (any, error) {
+	return object{"m.upload.size": s.opts.MaxUpload}, nil
+}
+
+func (s *Server) mxc(mediaID string) object {
+	return object{"content_uri": "mxc://" + s.opts.ServerName + "/" + mediaID}
+}
+
+func (s *Server) createMedia(*call) (any, error) { return s.mxc(random.String(24)), nil }
+
+func (s *Server) upload(c *call) (any, error) {
+	if int64(len(c.body)) > s.opts.MaxUpload {
+		return nil, mautrix.MTooLarge.WithMessage("Upload request body is too large")
+	}
+	mediaID := c.PathValue("media")
+	if mediaID == "" {
+		mediaID = random.String(24)
+	}
+	contentType := c.Header.Get("Content-Type")
+	if contentType == "" {
+		contentType = "application/octet-stream"
+	}
+	s.commit(&addMedia{mediaID, contentType, c.URL.Query().Get("filename"), c.body})
+	return s.mxc(mediaID), nil
+}
+
+func (s *Server) download(c *call) (any, error) {
+	m := s.data.media[c.PathValue("media")]
+	if m == nil || c.PathValue("server") != s.opts.ServerName {
+		return nil, mautrix.MNotFound.WithMessage("Media not found")
+	}
+	c.w.Header().Set("Content-Type", m.contentType)
+	c.w.WriteHeader(http.StatusOK)
+	_, _ = c.w.Write(m.bytes)
+	return raw{}, nil
+}
