@@ -35,7 +35,8 @@ func New(cfg Config, handler Handler) *Channel {
 }
 
 // Run holds the channel open until ctx ends or it gives up. It returns the error of ctx; an
-// error that is ErrRetriesExhausted and the last failure; or a StatusError 401 that repeated.
+// error that is ErrRetriesExhausted and the last failure; a StatusError 401 that repeated; or
+// what Handler.Payload returned.
 // Every goroutine it started has ended when it returns.
 func (c *Channel) Run(ctx context.Context) error {
 	c.connected, c.ever = false, false
@@ -61,6 +62,10 @@ func (c *Channel) Run(ctx context.Context) error {
 			continue
 		}
 		c.fail(ctx, err)
+		var refused *handlerError
+		if errors.As(err, &refused) {
+			return refused.err
+		}
 		if unauthorized++; !isUnauthorized(err) {
 			unauthorized = 0
 		}
@@ -183,7 +188,9 @@ func (c *Channel) array(ctx context.Context, s *session, e entry) error {
 	}
 	if w.payload != nil {
 		w.payload.ArrayID = e.id
-		c.handler.Payload(ctx, *w.payload)
+		if err := c.handler.Payload(ctx, *w.payload); err != nil {
+			return &handlerError{err}
+		}
 	}
 	if w.serviceError {
 		zerolog.Ctx(ctx).Warn().Msg("Push channel reported a service error")
@@ -191,6 +198,11 @@ func (c *Channel) array(ctx context.Context, s *session, e entry) error {
 	}
 	return nil
 }
+
+// handlerError carries an error of the handler out of the poll.
+type handlerError struct{ err error }
+
+func (e *handlerError) Error() string { return e.err.Error() }
 
 // errStopped ends a reader whose chunks nobody wants any more.
 var errStopped = errors.New("push channel: poll stopped")

@@ -73,8 +73,8 @@ type Handler interface {
 	// Subscribed is called when the services were added to a session. What was pushed
 	// before is lost unless the owner fetches it now.
 	Subscribed(ctx context.Context)
-	// Payload brings what a service pushed.
-	Payload(ctx context.Context, p Payload)
+	// Payload brings what a service pushed. An error ends Run with that error.
+	Payload(ctx context.Context, p Payload) error
 	// Gap says that pushes of this session were lost or not understood.
 	Gap(ctx context.Context)
 }
