@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.mau.fi/util/dbutil"
+	_ "go.mau.fi/util/dbutil/litestream" // the driver "sqlite3-fk-wal"
 )
 
 // VersionTable names the table that holds the version of this package's tables.

@@ -149,3 +149,9 @@ func (l *Log) Trim(ctx context.Context, loggedBefore int64) (deleted int64, err 
 	}
 	return res.RowsAffected()
 }
+
+// DropUnused deletes the logs of conversations that no account knows any more.
+func (l *Log) DropUnused(ctx context.Context) error {
+	_, err := l.db.Exec(ctx, `DELETE FROM log WHERE NOT EXISTS (SELECT 1 FROM conversation c WHERE c.id=log.conversation)`)
+	return err
+}

@@ -1,0 +1,352 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+// catchupState runs an account's catch-ups, one at a time.
+type catchupState struct {
+	s      *session
+	wanted chan struct{}
+
+	mu      sync.Mutex
+	waiters []chan error
+}
+
+func (c *catchupState) init(s *session) { c.s, c.wanted = s, make(chan struct{}, 1) }
+
+// trigger asks for a catch-up that begins after now.
+func (c *catchupState) trigger() {
+	select {
+	case c.wanted <- struct{}{}:
+	default:
+	}
+}
+
+// now runs a catch-up that begins after the call and returns its result.
+func (c *catchupState) now(ctx context.Context) error {
+	done := make(chan error, 1)
+	c.mu.Lock()
+	c.waiters = append(c.waiters, done)
+	c.mu.Unlock()
+	c.trigger()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// loop runs catch-ups when asked for, and regularly while connected so that the cursor
+// stays young.
+func (c *catchupState) loop() {
+	ticker := time.NewTicker(c.s.m.options.CatchupEvery)
+	defer ticker.Stop()
+	pauses := c.s.m.options.backoff()
+	failingSince := time.Time{}
+	for {
+		select {
+		case <-c.s.ctx.Done():
+			return
+		case <-c.wanted:
+		case <-ticker.C:
+			if c.s.State().Status != chat.Connected {
+				continue
+			}
+		}
+		c.mu.Lock()
+		waiters := c.waiters
+		c.waiters = nil
+		c.mu.Unlock()
+		again, err := c.once(c.s.ctx)
+		for _, w := range waiters {
+			w <- err
+		}
+		if err == nil {
+			pauses.reset()
+			failingSince = time.Time{}
+			if again {
+				c.trigger()
+			}
+			continue
+		}
+		if c.s.ctx.Err() != nil {
+			return
+		}
+		if failingSince.IsZero() {
+			failingSince = time.Now()
+		}
+		c.s.zlog.Warn().Err(err).Msg("Catch-up failed, trying again")
+		if time.Since(failingSince) > c.s.m.options.AsidePatience {
+			_, _ = c.s.intake.release(c.s.ctx)
+		}
+		if c.s.State().Status == chat.BadCredentials || !sleep(c.s.ctx, pauses.pause(0)) {
+			continue
+		}
+		c.trigger()
+	}
+}
+
+// once runs one catch-up: everything that happened before it is logged, then what was
+// pushed meanwhile. again asks for one more.
+func (c *catchupState) once(ctx context.Context) (again bool, err error) {
+	c.s.intake.beginAside()
+	conn, err := c.s.request()
+	if err != nil {
+		return false, err
+	}
+	shared, err := c.s.m.db.Snapshots().Shared(ctx, c.s.id)
+	if err != nil {
+		return false, err
+	}
+	c.s.m.gates.close(shared, c.s.id, time.Now().Add(c.s.m.options.Gate))
+	defer c.s.m.pulse.beat()
+	defer c.s.m.gates.open(shared, c.s.id)
+	row, err := c.s.m.db.Accounts().Get(ctx, c.s.id)
+	if err != nil {
+		return false, err
+	}
+	if row.Cursor == 0 {
+		err = c.first(ctx, conn)
+	} else {
+		err = c.since(ctx, conn, row.Cursor)
+	}
+	if err != nil {
+		return false, err
+	}
+	return c.s.intake.release(ctx)
+}
+
+// listPage is how many conversations are asked for at once.
+const listPage = 100
+
+// first takes the list of conversations as it is; their past is history.
+func (c *catchupState) first(ctx context.Context, conn Connection) error {
+	var cursor, before int64
+	for {
+		page, err := conn.Conversations(ctx, before, listPage)
+		if err != nil {
+			return fmt.Errorf("list conversations: %w", err)
+		}
+		if cursor == 0 {
+			cursor = page.Time
+		}
+		last := page.Next == 0 || (before != 0 && page.Next >= before)
+		options := commitOptions{snapshot: true}
+		if last {
+			options.cursor = cursor
+		}
+		if err = c.s.m.commit(ctx, c.s, page.Update, options); err != nil {
+			return err
+		}
+		if last {
+			c.s.lookUpPeople(ctx, conn)
+			return nil
+		}
+		before = page.Next
+	}
+}
+
+// since logs everything after the cursor.
+func (c *catchupState) since(ctx context.Context, conn Connection, cursor int64) error {
+	if time.Since(time.UnixMicro(cursor)) > c.s.m.options.OldestCursor {
+		return c.compare(ctx, conn, cursor)
+	}
+	from := max(cursor-c.s.m.options.Overlap.Microseconds(), 1)
+	for {
+		page, err := conn.Sync(ctx, from)
+		if err != nil {
+			return fmt.Errorf("sync: %w", err)
+		}
+		if page.Stale || (page.Cut && page.SyncedTo <= from) {
+			return c.compare(ctx, conn, cursor)
+		}
+		if err = c.s.awaitOwnCopies(ctx, page.Events); err != nil {
+			return err
+		}
+		options := commitOptions{cursor: page.SyncedTo, guessOrigin: true}
+		if err = c.s.m.commit(ctx, c.s, page.Update, options); err != nil {
+			return err
+		}
+		if !page.Cut {
+			c.s.lookUpPeople(ctx, conn)
+			return nil
+		}
+		from = page.SyncedTo
+	}
+}
+
+// compare lists all conversations and reads back every one that moved since the cursor.
+func (c *catchupState) compare(ctx context.Context, conn Connection, cursor int64) error {
+	c.s.zlog.Info().Time("cursor", time.UnixMicro(cursor)).Msg("Comparing all conversations")
+	target := cursor - c.s.m.options.Overlap.Microseconds()
+	var now, before int64
+	var moved []chat.ConversationID
+	for {
+		page, err := conn.Conversations(ctx, before, listPage)
+		if err != nil {
+			return fmt.Errorf("list conversations: %w", err)
+		}
+		if now == 0 {
+			now = page.Time
+		}
+		for _, d := range page.Conversations {
+			if d.SortTime == nil || *d.SortTime >= target {
+				moved = append(moved, d.ID)
+			}
+		}
+		if err = c.commitListed(ctx, page.Update, target); err != nil {
+			return err
+		}
+		if page.Next == 0 || (before != 0 && page.Next >= before) {
+			break
+		}
+		before = page.Next
+	}
+	for _, id := range moved {
+		if err := c.readBack(ctx, conn, id, target); err != nil {
+			return err
+		}
+	}
+	return c.s.m.commit(ctx, c.s, Update{}, commitOptions{cursor: now})
+}
+
+// commitListed takes a page of the list: snapshots only, since the events follow
+// conversation by conversation. A conversation that the account did not know and that
+// moved since target (µs) comes with its events, so that it is shown from there.
+func (c *catchupState) commitListed(ctx context.Context, update Update, target int64) error {
+	known := update
+	known.Conversations, known.Events = nil, nil
+	for _, d := range update.Conversations {
+		_, err := c.s.m.db.Snapshots().Conversation(ctx, c.s.id, d.ID)
+		if err == nil || (d.SortTime != nil && *d.SortTime < target) {
+			known.Conversations = append(known.Conversations, d)
+		} else if !errors.Is(err, database.ErrNotFound) {
+			return err
+		}
+	}
+	return c.s.m.commit(ctx, c.s, known, commitOptions{snapshot: true})
+}
+
+// historyPage is how many events are asked for at once.
+const historyPage = 50
+
+// readBack stages a conversation's pages back to target (µs) and then logs them, oldest
+// first.
+func (c *catchupState) readBack(ctx context.Context, conn Connection, id chat.ConversationID, target int64) error {
+	store := c.s.m.db.Snapshots()
+	if err := store.DropStaged(ctx, c.s.id, id); err != nil {
+		return err
+	}
+	var token HistoryToken
+	pages := 0
+	for reached := false; !reached; {
+		page, err := conn.History(ctx, id, token, historyPage)
+		if err != nil {
+			return fmt.Errorf("read back conversation: %w", err)
+		}
+		payload, err := json.Marshal(page.Update)
+		if err != nil {
+			return err
+		}
+		if err = store.StagePage(ctx, c.s.id, id, pages, payload); err != nil {
+			return err
+		}
+		pages++
+		reached = page.End || len(page.Events) == 0 || page.Events[0].Time <= target || page.Next.Time == token.Time && token.Time != 0
+		token = page.Next
+	}
+	for n := pages - 1; n >= 0; n-- {
+		payload, err := store.StagedPage(ctx, c.s.id, id, n)
+		if err != nil {
+			return err
+		}
+		var update Update
+		if err = json.Unmarshal(payload, &update); err != nil {
+			return err
+		}
+		kept := update.Events[:0]
+		for _, e := range update.Events {
+			if e.Time >= target {
+				kept = append(kept, e)
+			}
+		}
+		update.Events = kept
+		if err = c.s.awaitOwnCopies(ctx, update.Events); err != nil {
+			return err
+		}
+		if err = c.s.m.commit(ctx, c.s, update, commitOptions{guessOrigin: true}); err != nil {
+			return err
+		}
+	}
+	return store.DropStaged(ctx, c.s.id, id)
+}
+
+// lookUpPeople asks for the members of whom only a fallback name or nothing is known. A
+// failure costs only names.
+func (s *session) lookUpPeople(ctx context.Context, conn Connection) {
+	rows, err := s.m.db.Snapshots().Conversations(ctx, s.id)
+	if err != nil {
+		s.zlog.Err(err).Msg("Failed to read conversations")
+		return
+	}
+	seen := map[chat.PersonID]bool{}
+	var ids []chat.PersonID
+	for _, row := range rows {
+		for _, member := range row.Members {
+			if !seen[member.ID] {
+				seen[member.ID] = true
+				ids = append(ids, member.ID)
+			}
+		}
+	}
+	if err = s.fetchPeople(ctx, conn, s.unnamed(ctx, ids)); err != nil {
+		s.zlog.Warn().Err(err).Msg("Failed to look people up")
+	}
+}
+
+// unnamed are those of the people whose first name or photo was never looked up.
+func (s *session) unnamed(ctx context.Context, ids []chat.PersonID) []chat.PersonID {
+	people, err := s.m.db.Snapshots().People(ctx, s.id, ids)
+	if err != nil {
+		return nil
+	}
+	known := make(map[chat.PersonID]bool)
+	for _, p := range people {
+		known[p.ID] = p.NameKind() == chat.NameReal && p.FirstName != ""
+	}
+	var out []chat.PersonID
+	for _, id := range ids {
+		if !known[id] {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// peopleBatch is how many people are looked up at once.
+const peopleBatch = 20
+
+func (s *session) fetchPeople(ctx context.Context, conn Connection, ids []chat.PersonID) error {
+	for len(ids) > 0 {
+		part := ids[:min(len(ids), peopleBatch)]
+		ids = ids[len(part):]
+		people, err := conn.People(ctx, part)
+		if err != nil {
+			return err
+		}
+		if err = s.m.commit(ctx, s, Update{People: people}, commitOptions{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,459 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+// commitOptions say what else belongs into the transaction of an update.
+type commitOptions struct {
+	cursor      int64 // µs; move the cursor there, 0 = leave it
+	snapshot    bool  // first listing: events are history and are not logged
+	guessOrigin bool  // an own event whose copy did not come is the oldest open request with its text
+	then        func(ctx context.Context) error
+}
+
+// commitment is one update on its way into the database, and what is to be told after.
+type commitment struct {
+	m       *Manager
+	s       *session
+	update  Update
+	options commitOptions
+
+	rows    map[chat.ConversationID]*database.ConversationRow
+	before  map[chat.ConversationID]chat.Conversation
+	fresh   map[chat.ConversationID]bool // introduced by this update
+	logged  map[chat.EventID]int64       // seq of the update's events
+	added   []chat.Event
+	people  []chat.Person
+	marks   []chat.Watermark
+	settled []*database.OutboxRow
+	claimed []chat.ConversationID
+	sharers map[chat.ConversationID][]chat.PersonID
+}
+
+// commit writes an update of one account in one transaction: log, snapshot, outbox and
+// cursor. Then consumers are told. Events of conversations that are not known are looked
+// up first; if that fails the commit does, and nothing is written.
+func (m *Manager) commit(ctx context.Context, s *session, update Update, options commitOptions) error {
+	var err error
+	if update, err = s.completeUnknown(ctx, update); err != nil {
+		return err
+	}
+	m.commitMu.Lock()
+	defer m.commitMu.Unlock()
+	var c *commitment
+	err = m.db.Txn(ctx, func(ctx context.Context) error {
+		c = &commitment{
+			m: m, s: s, update: update, options: options,
+			rows:    make(map[chat.ConversationID]*database.ConversationRow),
+			before:  make(map[chat.ConversationID]chat.Conversation),
+			fresh:   make(map[chat.ConversationID]bool),
+			logged:  make(map[chat.EventID]int64),
+			sharers: make(map[chat.ConversationID][]chat.PersonID),
+		}
+		return c.write(ctx)
+	})
+	if err != nil {
+		return fmt.Errorf("log update: %w", err)
+	}
+	c.publish()
+	return nil
+}
+
+// completeUnknown asks the network for the conversations of events that the account
+// does not know, unless the update introduces them.
+func (s *session) completeUnknown(ctx context.Context, update Update) (Update, error) {
+	introduced := make(map[chat.ConversationID]bool)
+	for _, d := range update.Conversations {
+		introduced[d.ID] = introduced[d.ID] || d.Complete
+	}
+	for _, e := range update.Events {
+		if introduced[e.Conversation] {
+			continue
+		}
+		introduced[e.Conversation] = true
+		_, err := s.m.db.Snapshots().Conversation(ctx, s.id, e.Conversation)
+		if err == nil {
+			continue
+		} else if !errors.Is(err, database.ErrNotFound) {
+			return update, err
+		}
+		delta, people, err := s.lookUp(ctx, e.Conversation)
+		if errors.Is(err, chat.ErrUnknownConversation) || errors.Is(err, chat.ErrRefused) {
+			s.zlog.Warn().Err(err).Str("conversation", string(e.Conversation)).Msg("Ignoring an event of a conversation that the network does not know")
+			continue
+		} else if err != nil {
+			return update, fmt.Errorf("look up conversation: %w", err)
+		}
+		update.Conversations = append(update.Conversations, delta)
+		update.People = append(update.People, people...)
+	}
+	return update, nil
+}
+
+// lookUp asks the network for one conversation.
+func (s *session) lookUp(ctx context.Context, id chat.ConversationID) (chat.ConversationDelta, []chat.Person, error) {
+	conn, err := s.request()
+	if err != nil {
+		return chat.ConversationDelta{}, nil, err
+	}
+	page, err := conn.History(ctx, id, HistoryToken{}, 1)
+	if err != nil {
+		return chat.ConversationDelta{}, nil, err
+	}
+	for _, d := range page.Conversations {
+		if d.ID == id && d.Complete {
+			return d, page.People, nil
+		}
+	}
+	return chat.ConversationDelta{}, nil, chat.ErrUnknownConversation
+}
+
+func (c *commitment) write(ctx context.Context) error {
+	steps := []func(context.Context) error{
+		c.introduce, c.writePeople, c.writeEvents, c.applyEvents, c.applyDeltas, c.writeMarks, c.writeConversations, c.findSharers,
+	}
+	if c.options.then != nil {
+		steps = append(steps, c.options.then)
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	if c.options.cursor != 0 {
+		return c.m.db.Accounts().MoveCursor(ctx, c.s.id, c.options.cursor)
+	}
+	return nil
+}
+
+// row returns the account's row of a conversation, nil if it has none.
+func (c *commitment) row(ctx context.Context, id chat.ConversationID) (*database.ConversationRow, error) {
+	if row, ok := c.rows[id]; ok {
+		return row, nil
+	}
+	row, err := c.m.db.Snapshots().Conversation(ctx, c.s.id, id)
+	if errors.Is(err, database.ErrNotFound) {
+		c.rows[id] = nil
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	c.rows[id], c.before[id] = &row, row.Conversation
+	return &row, nil
+}
+
+// introduce makes rows for conversations that are new to the account. They are shown
+// from the present end of the log; writeEvents moves that before the update's events.
+func (c *commitment) introduce(ctx context.Context) error {
+	for _, d := range c.update.Conversations {
+		row, err := c.row(ctx, d.ID)
+		if err != nil {
+			return err
+		}
+		if row != nil || !d.Complete {
+			continue
+		}
+		head, err := c.m.log.Head(ctx, d.ID)
+		if err != nil {
+			return err
+		}
+		c.rows[d.ID] = &database.ConversationRow{Start: head, Conversation: chat.Conversation{
+			V: chat.Version, ID: d.ID, Kind: chat.Group, Standing: chat.Active, Level: chat.Ring}}
+		c.fresh[d.ID] = true
+	}
+	return nil
+}
+
+func (c *commitment) writePeople(ctx context.Context) error {
+	incoming := make(map[chat.PersonID]chat.Person)
+	var order []chat.PersonID
+	add := func(p chat.Person, authoritative bool) {
+		if p.ID == "" {
+			return
+		}
+		known, ok := incoming[p.ID]
+		if !ok {
+			order = append(order, p.ID)
+			known = chat.Person{ID: p.ID}
+		}
+		incoming[p.ID] = known.Merge(p, authoritative)
+	}
+	authoritative := make(map[chat.PersonID]bool)
+	for _, p := range c.update.People {
+		add(p, true)
+		authoritative[p.ID] = true
+	}
+	for _, d := range c.update.Conversations {
+		for _, member := range d.Members {
+			add(chat.Person{ID: member.ID, FullName: member.Name}, false)
+		}
+	}
+	stored, err := c.m.db.Snapshots().People(ctx, c.s.id, order)
+	if err != nil {
+		return err
+	}
+	old := make(map[chat.PersonID]chat.Person, len(stored))
+	for _, p := range stored {
+		old[p.ID] = p
+	}
+	for _, id := range order {
+		was, known := old[id]
+		if !known {
+			was = chat.Person{ID: id}
+		}
+		is := was.Merge(incoming[id], authoritative[id])
+		if known && reflect.DeepEqual(was, is) {
+			continue
+		}
+		if err = c.m.db.Snapshots().PutPerson(ctx, c.s.id, is); err != nil {
+			return err
+		}
+		c.people = append(c.people, is)
+	}
+	return nil
+}
+
+// writeEvents appends the update's events to the log and settles our requests.
+func (c *commitment) writeEvents(ctx context.Context) error {
+	if c.options.snapshot {
+		return nil
+	}
+	var events []chat.Event
+	for _, received := range c.update.Events {
+		e := received.Event
+		row, err := c.row(ctx, e.Conversation)
+		if err != nil {
+			return err
+		}
+		if row == nil {
+			continue
+		}
+		if e.Origin, err = c.originOf(ctx, received); err != nil {
+			return err
+		}
+		events = append(events, e)
+	}
+	added, err := c.m.log.Append(ctx, events)
+	if err != nil {
+		return err
+	}
+	c.added = added
+	for _, e := range added {
+		c.logged[e.ID] = e.Seq
+	}
+	for _, e := range events {
+		if _, isNew := c.logged[e.ID]; isNew {
+			continue
+		}
+		known, ok, err := c.m.log.Find(ctx, e.Conversation, e.ID)
+		if err != nil {
+			return err
+		}
+		if ok {
+			c.logged[e.ID] = known.Seq
+		}
+		if ok && e.Origin.Ours() && !known.Origin.Ours() {
+			if err = c.m.log.Claim(ctx, e.Conversation, e.ID, e.Origin); err != nil {
+				return err
+			}
+			c.claimed = append(c.claimed, e.Conversation)
+		}
+	}
+	return nil
+}
+
+// originOf finds the request of ours that made an event, and settles it.
+func (c *commitment) originOf(ctx context.Context, e ReceivedEvent) (chat.Origin, error) {
+	var row *database.OutboxRow
+	var err error
+	switch {
+	case e.RequestID != 0 && e.Author == c.s.id:
+		row, err = c.m.db.Outbox().ByRequestID(ctx, c.s.id, e.RequestID)
+	case c.options.guessOrigin && e.Author != c.s.id:
+		row, err = c.m.guessRequest(ctx, e.Event)
+	default:
+		return chat.Origin{}, nil
+	}
+	if errors.Is(err, database.ErrNotFound) || (err == nil && row == nil) {
+		return chat.Origin{}, nil
+	} else if err != nil {
+		return chat.Origin{}, err
+	}
+	if row.State != database.OutboxDone {
+		row.State, row.EventID, row.Error = database.OutboxDone, e.ID, ""
+		if err = c.m.db.Outbox().Put(ctx, row); err != nil {
+			return chat.Origin{}, err
+		}
+		c.settled = append(c.settled, row)
+	}
+	return row.Request.Origin, nil
+}
+
+// applyEvents takes what events say about conversations into the snapshots, in order,
+// also from events that another account logged first.
+func (c *commitment) applyEvents(ctx context.Context) error {
+	for _, e := range c.update.Events {
+		row, err := c.row(ctx, e.Conversation)
+		if err != nil {
+			return err
+		}
+		if row == nil {
+			continue
+		}
+		was := row.Standing
+		row.Conversation = row.ApplyEvent(e.Event, c.s.id)
+		seq, logged := c.logged[e.ID]
+		if logged && c.fresh[e.Conversation] && seq <= row.Start {
+			row.Start = seq - 1
+		}
+		if was == chat.Left && row.Standing != chat.Left && logged {
+			row.Start, row.End = max(row.Start, seq-1), 0
+		}
+		if was != chat.Left && row.Standing == chat.Left && logged {
+			row.End = seq
+		}
+	}
+	return nil
+}
+
+func (c *commitment) applyDeltas(ctx context.Context) error {
+	for _, d := range c.update.Conversations {
+		row, err := c.row(ctx, d.ID)
+		if err != nil {
+			return err
+		}
+		if row == nil {
+			continue
+		}
+		was := row.Standing
+		row.Conversation = row.Apply(d)
+		if was == row.Standing {
+			continue
+		}
+		head, err := c.m.log.Head(ctx, d.ID)
+		if err != nil {
+			return err
+		}
+		if row.Standing == chat.Left {
+			row.End = max(head, 1)
+		} else if was == chat.Left {
+			row.End = 0
+		}
+	}
+	return nil
+}
+
+func (c *commitment) writeMarks(ctx context.Context) error {
+	marks := c.update.Watermarks
+	for _, d := range c.update.Conversations {
+		if d.ReadTime != nil && *d.ReadTime > 0 {
+			marks = append(marks, chat.Watermark{Conversation: d.ID, Person: c.s.id, Time: *d.ReadTime})
+		}
+	}
+	for _, w := range marks {
+		moved, err := c.m.db.Snapshots().MoveWatermark(ctx, c.s.id, w)
+		if err != nil {
+			return err
+		}
+		if !moved {
+			continue
+		}
+		c.marks = append(c.marks, w)
+		row, err := c.row(ctx, w.Conversation)
+		if err != nil {
+			return err
+		}
+		if row != nil && w.Person == c.s.id {
+			row.ReadTime = max(row.ReadTime, w.Time)
+		}
+	}
+	return nil
+}
+
+func (c *commitment) writeConversations(ctx context.Context) error {
+	for id, row := range c.rows {
+		if row == nil || (!c.fresh[id] && reflect.DeepEqual(row.Conversation, c.before[id])) {
+			continue
+		}
+		if err := c.m.db.Snapshots().PutConversation(ctx, c.s.id, *row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *commitment) findSharers(ctx context.Context) error {
+	for _, e := range c.added {
+		if _, ok := c.sharers[e.Conversation]; ok {
+			continue
+		}
+		sharers, err := c.m.db.Snapshots().Sharers(ctx, e.Conversation)
+		if err != nil {
+			return err
+		}
+		c.sharers[e.Conversation] = sharers
+	}
+	return nil
+}
+
+// publish tells everybody what the committed update brought. commitMu is held, so that
+// consumers hear of events in the order of the log.
+func (c *commitment) publish() {
+	for _, id := range c.claimed {
+		c.m.recent.drop(id)
+	}
+	c.m.recent.add(c.added)
+	for _, row := range c.settled {
+		if owner := c.m.session(row.Account); owner != nil {
+			owner.outbox.settle(row.Request.Origin)
+		}
+	}
+	c.observeChanges()
+	heads := make(map[chat.ConversationID]int64)
+	for _, e := range c.added {
+		heads[e.Conversation] = e.Seq
+	}
+	for id := range c.fresh {
+		heads[id] = max(heads[id], c.rows[id].Start+1)
+		c.sharers[id] = append(c.sharers[id], c.s.id)
+	}
+	for id, head := range heads {
+		for _, account := range c.sharers[id] {
+			if s := c.m.session(account); s != nil {
+				s.notify(id, head)
+			}
+		}
+	}
+	c.m.pulse.beat()
+}
+
+func (c *commitment) observeChanges() {
+	c.s.observe(func(o *observers) {
+		for _, p := range c.people {
+			o.person(p)
+		}
+		for id, row := range c.rows {
+			if row != nil && (c.fresh[id] || !reflect.DeepEqual(row.Conversation, c.before[id])) {
+				o.conversation(row.Conversation)
+			}
+		}
+		for _, w := range c.marks {
+			o.watermark(w)
+		}
+		for _, t := range c.update.Typing {
+			o.typing(t)
+		}
+		for _, e := range c.added {
+			if e.Kind == chat.KindMessage {
+				o.typing(chat.Typing{Conversation: e.Conversation, Person: e.Author, State: chat.TypingStopped, Time: e.Time})
+			}
+		}
+	})
+}

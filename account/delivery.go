@@ -1,0 +1,274 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+// attachment delivers an account's events to one consumer: one worker for each
+// conversation that has something to deliver.
+type attachment struct {
+	s         *session
+	id        ConsumerID
+	key       database.ConsumerKey
+	consumer  Consumer
+	observers *observers // nil if the consumer is no Observer
+	options   ConsumerOptions
+	ctx       context.Context
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup
+	slots     chan struct{}
+
+	mu      sync.Mutex
+	ended   bool
+	workers map[chat.ConversationID]*deliveryWorker
+}
+
+type deliveryWorker struct {
+	head int64         // last seq known to be in the log
+	kick chan struct{} // try again now
+}
+
+// defaultParallel is how many conversations are delivered at once if not said otherwise.
+const defaultParallel = 16
+
+// Attach implements Session.
+func (s *session) Attach(ctx context.Context, id ConsumerID, consumer Consumer, options ConsumerOptions) (Attachment, error) {
+	if options.Batch <= 0 {
+		options.Batch = 1
+	}
+	if options.Parallel <= 0 {
+		options.Parallel = defaultParallel
+	}
+	key := database.ConsumerKey{Account: s.id, Side: id.Side, Name: id.Name}
+	s.mu.Lock()
+	old := s.attachments[id]
+	s.mu.Unlock()
+	if old != nil {
+		old.Detach()
+	}
+	a := &attachment{s: s, id: id, key: key, consumer: consumer, options: options,
+		slots: make(chan struct{}, options.Parallel), workers: make(map[chat.ConversationID]*deliveryWorker)}
+	a.ctx, a.cancel = context.WithCancel(s.ctx)
+	if o, ok := consumer.(Observer); ok {
+		a.observers = newObservers(o)
+	}
+	// Between two commits: no event is missed between reading the positions and being
+	// told of new ones.
+	s.m.commitMu.Lock()
+	defer s.m.commitMu.Unlock()
+	if err := s.m.db.Consumers().Touch(ctx, key, time.Now().UnixMicro()); err != nil {
+		a.cancel()
+		return nil, fmt.Errorf("attach consumer: %w", err)
+	}
+	standings, err := s.m.db.Consumers().Standings(ctx, key)
+	if err != nil {
+		a.cancel()
+		return nil, fmt.Errorf("attach consumer: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isStopped {
+		a.cancel()
+		return nil, chat.ErrUnknownAccount
+	}
+	s.attachments[id] = a
+	if a.observers != nil {
+		a.observers.state(s.state)
+		a.wg.Go(func() { a.observers.run(a.ctx) })
+	}
+	for _, st := range standings {
+		if st.Head > st.Seq {
+			a.notify(st.Conversation, st.Head)
+		}
+	}
+	return a, nil
+}
+
+// Attached implements Session.
+func (s *session) Attached(ctx context.Context, id ConsumerID) (bool, error) {
+	return s.m.db.Consumers().Exists(ctx, database.ConsumerKey{Account: s.id, Side: id.Side, Name: id.Name})
+}
+
+// Forget implements Session.
+func (s *session) Forget(ctx context.Context, id ConsumerID) error {
+	s.mu.Lock()
+	a := s.attachments[id]
+	s.mu.Unlock()
+	if a != nil {
+		a.Detach()
+	}
+	return s.m.db.Consumers().Delete(ctx, database.ConsumerKey{Account: s.id, Side: id.Side, Name: id.Name})
+}
+
+// notify tells all attachments that a conversation's log has grown to head.
+func (s *session) notify(id chat.ConversationID, head int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.attachments {
+		a.notify(id, head)
+	}
+}
+
+func (a *attachment) notify(id chat.ConversationID, head int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended {
+		return
+	}
+	if w := a.workers[id]; w != nil {
+		w.head = max(w.head, head)
+		return
+	}
+	w := &deliveryWorker{head: head, kick: make(chan struct{}, 1)}
+	a.workers[id] = w
+	a.wg.Go(func() { a.deliver(id, w) })
+}
+
+// Detach implements Attachment.
+func (a *attachment) Detach() {
+	a.mu.Lock()
+	a.ended = true
+	a.mu.Unlock()
+	a.cancel()
+	a.s.mu.Lock()
+	if a.s.attachments[a.id] == a {
+		delete(a.s.attachments, a.id)
+	}
+	a.s.mu.Unlock()
+	a.wg.Wait()
+}
+
+// Kick implements Attachment.
+func (a *attachment) Kick() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, w := range a.workers {
+		select {
+		case w.kick <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// finished ends a worker unless its conversation has grown past seq.
+func (a *attachment) finished(id chat.ConversationID, w *deliveryWorker, seq int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if w.head > seq {
+		return false
+	}
+	delete(a.workers, id)
+	return true
+}
+
+// deliver hands a conversation's events over, one batch after the other, until the
+// consumer has them all.
+func (a *attachment) deliver(id chat.ConversationID, w *deliveryWorker) {
+	pauses := a.s.m.options.backoff()
+	var seq int64 = -1
+	for a.ctx.Err() == nil {
+		events, at, err := a.next(id, seq)
+		if err != nil {
+			if a.ctx.Err() == nil {
+				a.s.zlog.Err(err).Str("conversation", string(id)).Msg("Failed to read the log")
+			}
+			a.wait(w, pauses)
+			continue
+		}
+		seq = at
+		if len(events) == 0 {
+			a.mu.Lock()
+			head := w.head
+			a.mu.Unlock()
+			if a.finished(id, w, head) {
+				return
+			}
+			continue
+		}
+		done := a.handOver(events)
+		if done > 0 {
+			seq = events[done-1].Seq
+			a.acknowledge(id, seq)
+			pauses.reset()
+		}
+		if done < len(events) {
+			a.wait(w, pauses)
+		} else if a.finished(id, w, seq) {
+			return
+		}
+	}
+}
+
+// next reads the batch after seq (-1 = after the stored position), and returns seq.
+func (a *attachment) next(id chat.ConversationID, seq int64) ([]chat.Event, int64, error) {
+	st, err := a.s.m.db.Consumers().Standing(a.ctx, a.key, id)
+	if errors.Is(err, database.ErrNotFound) {
+		return nil, seq, nil
+	} else if err != nil {
+		return nil, seq, err
+	}
+	seq = max(seq, st.Seq)
+	events, err := a.s.m.readAfter(a.ctx, id, seq, a.options.Batch)
+	for i, e := range events {
+		if e.Seq > st.Head {
+			events = events[:i] // the account left before
+			break
+		}
+	}
+	return events, seq, err
+}
+
+// handOver delivers a batch and returns how many of its events are settled.
+func (a *attachment) handOver(events []chat.Event) int {
+	select {
+	case a.slots <- struct{}{}:
+	case <-a.ctx.Done():
+		return 0
+	}
+	defer func() { <-a.slots }()
+	res := a.consumer.Deliver(a.ctx, events)
+	if a.ctx.Err() != nil && res.Outcome != Done {
+		return 0
+	}
+	log := a.s.zlog.With().Str("consumer", a.id.Side).Str("name", a.id.Name).
+		Str("conversation", string(events[0].Conversation)).Int64("seq", events[0].Seq).Logger()
+	handled := min(max(res.Handled, 0), len(events))
+	switch res.Outcome {
+	case Done, Permanent:
+		if res.Outcome == Permanent {
+			log.Error().Err(res.Err).Msg("An event cannot be delivered, going on without it")
+		}
+		if handled == 0 {
+			handled = len(events)
+		}
+	default:
+		log.Warn().Err(res.Err).Msg("An event could not be delivered, trying again later")
+	}
+	return handled
+}
+
+func (a *attachment) acknowledge(id chat.ConversationID, seq int64) {
+	// Not the attachment's context: what the consumer has confirmed counts even when it
+	// is being detached.
+	ctx := context.WithoutCancel(a.ctx)
+	if err := a.s.m.db.Consumers().Acknowledge(ctx, a.key, id, seq); err != nil {
+		a.s.zlog.Err(err).Str("consumer", a.id.Side).Msg("Failed to store a position")
+	}
+}
+
+func (a *attachment) wait(w *deliveryWorker, pauses *backoff) {
+	timer := time.NewTimer(pauses.pause(0))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.kick:
+	case <-a.ctx.Done():
+	}
+}

@@ -1,0 +1,233 @@
+package account
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// sink is the session as its connection sees it.
+type sink session
+
+// Subscribed implements Sink: from here on pushes are kept aside until a catch-up has
+// brought what came before them.
+func (k *sink) Subscribed() {
+	s := (*session)(k)
+	s.intake.beginAside()
+	s.setState(chat.Connected, "")
+	s.catchup.trigger()
+}
+
+// Push implements Sink.
+func (k *sink) Push(ctx context.Context, update Update) error {
+	return (*session)(k).intake.push(ctx, update)
+}
+
+// Alive implements Sink.
+func (k *sink) Alive() {}
+
+// Credentials implements Sink.
+func (k *sink) Credentials(stored []byte) {
+	s := (*session)(k)
+	s.mu.Lock()
+	generation := s.generation
+	s.mu.Unlock()
+	if err := s.m.db.Accounts().PutCredentials(s.ctx, s.id, generation, stored); err != nil && s.ctx.Err() == nil {
+		s.zlog.Err(err).Msg("Failed to store changed credentials")
+	}
+}
+
+// intake decides when a live update is logged: at once, after the account's own
+// catch-up, or, for single conversations, after something that has to come before it.
+type intake struct {
+	s *session
+
+	mu      sync.Mutex
+	keep    bool     // keep updates aside
+	aside   []Update // in order
+	dropped bool     // aside was full: one more catch-up is needed
+	held    map[chat.ConversationID]*heldQueue
+}
+
+func (in *intake) init(s *session) {
+	in.s, in.keep = s, true
+	in.held = make(map[chat.ConversationID]*heldQueue)
+}
+
+func (in *intake) beginAside() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.keep = true
+}
+
+// push takes one live update, from the channel or from the answer to a request.
+func (in *intake) push(ctx context.Context, update Update) error {
+	in.mu.Lock()
+	if in.keep {
+		if len(in.aside) < in.s.m.options.Aside {
+			in.aside = append(in.aside, update)
+		} else {
+			in.dropped = true
+		}
+		in.mu.Unlock()
+		return nil
+	}
+	now := in.holdBack(update)
+	in.mu.Unlock()
+	return in.s.m.commit(ctx, in.s, now, commitOptions{})
+}
+
+// answer takes the event of an answered request. Without a channel nothing else would
+// bring what came before it, so a catch-up does.
+func (in *intake) answer(ctx context.Context, event ReceivedEvent) error {
+	in.mu.Lock()
+	keep := in.keep
+	in.mu.Unlock()
+	err := in.push(ctx, Update{Events: []ReceivedEvent{event}})
+	if keep || err != nil {
+		in.s.catchup.trigger()
+	}
+	return err
+}
+
+// release logs what was kept aside and, while the channel is up, lets live updates
+// through again. again tells that some had to be dropped.
+func (in *intake) release(ctx context.Context) (again bool, err error) {
+	for {
+		in.mu.Lock()
+		if len(in.aside) == 0 {
+			again, in.dropped = in.dropped, false
+			in.keep = in.s.State().Status != chat.Connected
+			in.mu.Unlock()
+			return again, nil
+		}
+		now := in.holdBack(in.aside[0])
+		in.aside = in.aside[1:]
+		in.mu.Unlock()
+		if err = in.s.m.commit(ctx, in.s, now, commitOptions{}); err != nil {
+			in.mu.Lock()
+			in.dropped = true // not lost: the next catch-up brings it
+			in.mu.Unlock()
+			return true, err
+		}
+	}
+}
+
+// heldQueue is what waits in one conversation.
+type heldQueue struct {
+	events []heldEvent
+}
+
+type heldEvent struct {
+	ReceivedEvent
+	until time.Time
+}
+
+// holdBack takes those events out of an update that have to wait: for another account's
+// catch-up, for the sender's own copy, or for an event before them. mu is held.
+func (in *intake) holdBack(update Update) Update {
+	var now []ReceivedEvent
+	for _, e := range update.Events {
+		queue := in.held[e.Conversation]
+		switch {
+		case queue != nil && len(queue.events) >= in.s.m.options.Aside:
+			in.s.catchup.trigger() // dropped; the cursor has not moved
+		case queue != nil:
+			queue.events = append(queue.events, heldEvent{e, time.Now().Add(in.s.m.options.HoldOwn)})
+		case in.mustWait(e):
+			queue = &heldQueue{events: []heldEvent{{e, time.Now().Add(in.s.m.options.HoldOwn)}}}
+			in.held[e.Conversation] = queue
+			in.s.wg.Go(func() { in.drain(e.Conversation, queue) })
+		default:
+			now = append(now, e)
+		}
+	}
+	update.Events = now
+	return update
+}
+
+func (in *intake) mustWait(e ReceivedEvent) bool {
+	if e.Author == in.s.id && e.RequestID != 0 {
+		return false // others may wait for exactly this copy
+	}
+	if in.s.m.gates.shutFor(e.Conversation, in.s.id) {
+		return true
+	}
+	return e.Author != in.s.id && in.s.m.awaitsOwnCopy(e.Author, e.Conversation)
+}
+
+// awaitsOwnCopy reports whether an account of ours has a request in a conversation of
+// which the network may have made an event that we cannot recognise in others' copies.
+func (m *Manager) awaitsOwnCopy(author chat.PersonID, id chat.ConversationID) bool {
+	s := m.session(author)
+	return s != nil && s.outbox.unanswered(id)
+}
+
+// awaitOwnCopies waits until no event of a page needs its sender's own copy any more.
+func (s *session) awaitOwnCopies(ctx context.Context, events []ReceivedEvent) error {
+	until := time.Now().Add(s.m.options.HoldOwn)
+	for _, e := range events {
+		if e.Author == s.id {
+			continue
+		}
+		if !s.intake.awaitTurn(heldEvent{e, until}, func() bool { return s.m.awaitsOwnCopy(e.Author, e.Conversation) }) {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// drain logs the held events of a conversation in order, each when it need not wait any
+// more.
+func (in *intake) drain(id chat.ConversationID, queue *heldQueue) {
+	for {
+		in.mu.Lock()
+		if len(queue.events) == 0 {
+			delete(in.held, id)
+			in.mu.Unlock()
+			return
+		}
+		e := queue.events[0]
+		in.mu.Unlock()
+		if !in.awaitTurn(e, func() bool { return in.mustWait(e.ReceivedEvent) }) {
+			return
+		}
+		update := Update{Events: []ReceivedEvent{e.ReceivedEvent}}
+		if err := in.s.m.commit(in.s.ctx, in.s, update, commitOptions{guessOrigin: true}); err != nil {
+			if in.s.ctx.Err() != nil {
+				return
+			}
+			in.s.zlog.Err(err).Msg("Failed to log a held event, catching up instead")
+			in.s.catchup.trigger()
+		}
+		in.mu.Lock()
+		queue.events = queue.events[1:]
+		in.mu.Unlock()
+	}
+}
+
+// awaitTurn waits until an event may be logged; false means that the session ends.
+func (in *intake) awaitTurn(e heldEvent, mustWait func() bool) bool {
+	for {
+		beat := in.s.m.pulse.wait()
+		left := time.Until(e.until)
+		if left <= 0 || !mustWait() {
+			return true
+		}
+		_, known, err := in.s.m.log.Find(in.s.ctx, e.Conversation, e.ID)
+		if err == nil && known {
+			return true
+		}
+		timer := time.NewTimer(left)
+		select {
+		case <-beat:
+		case <-timer.C:
+		case <-in.s.ctx.Done():
+			timer.Stop()
+			return false
+		}
+		timer.Stop()
+	}
+}

@@ -1,0 +1,296 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+// session is one account: its connection, its outbox and its consumers.
+type session struct {
+	m      *Manager
+	id     chat.PersonID
+	zlog   zerolog.Logger
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	intake  intake
+	catchup catchupState
+	outbox  outbox
+	marks   marks
+
+	mu          sync.Mutex
+	isStopped   bool
+	self        chat.Person
+	generation  int64
+	conn        Connection
+	dial        context.CancelFunc // ends the running Connection.Run
+	state       chat.AccountState
+	attachments map[ConsumerID]*attachment
+	relogged    chan struct{} // closed at a new login
+	retryNow    chan struct{}
+}
+
+var _ Session = (*session)(nil)
+
+func newSession(m *Manager, row *database.AccountRow) *session {
+	log := m.zlog.With().Str("account", string(row.Self.ID)).Logger()
+	ctx, cancel := context.WithCancel(log.WithContext(m.ctx))
+	s := &session{
+		m: m, id: row.Self.ID, zlog: log, ctx: ctx, cancel: cancel,
+		self: row.Self, generation: row.Generation,
+		attachments: make(map[ConsumerID]*attachment),
+		relogged:    make(chan struct{}),
+	}
+	s.state = chat.AccountState{Status: chat.Connecting, Since: time.Now().UnixMicro()}
+	if row.Status == chat.BadCredentials {
+		s.state = chat.AccountState{Status: chat.BadCredentials, Reason: row.Reason, Since: time.Now().UnixMicro()}
+	}
+	s.intake.init(s)
+	s.catchup.init(s)
+	s.outbox.init(s)
+	s.marks.init(s)
+	s.open(row.Credentials)
+	return s
+}
+
+// open makes the connection of stored credentials; bad ones are a state, not an error.
+func (s *session) open(stored []byte) {
+	conn, err := s.m.backend.Open(stored)
+	if err != nil {
+		s.zlog.Err(err).Msg("Stored credentials cannot be used")
+		s.state = chat.AccountState{Status: chat.BadCredentials, Reason: "stored credentials cannot be used", Since: time.Now().UnixMicro()}
+		conn = nil
+	}
+	s.conn = conn
+}
+
+func (s *session) start() {
+	s.wg.Go(s.run)
+	s.wg.Go(s.catchup.loop)
+	s.outbox.start()
+}
+
+func (s *session) stop() {
+	s.mu.Lock()
+	s.isStopped = true
+	attachments := make([]*attachment, 0, len(s.attachments))
+	for _, a := range s.attachments {
+		attachments = append(attachments, a)
+	}
+	s.mu.Unlock()
+	s.cancel()
+	for _, a := range attachments {
+		a.Detach()
+	}
+	s.wg.Wait()
+	if conn := s.connection(); conn != nil {
+		conn.Close()
+	}
+}
+
+func (s *session) stopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.isStopped
+}
+
+// relogin takes the credentials of a new login, if row has one.
+func (s *session) relogin(row *database.AccountRow) {
+	s.mu.Lock()
+	if row.Generation == s.generation {
+		s.mu.Unlock()
+		return
+	}
+	old := s.conn
+	s.self, s.generation = row.Self, row.Generation
+	s.state = chat.AccountState{Status: chat.Connecting, Since: time.Now().UnixMicro()}
+	s.open(row.Credentials)
+	state := s.state
+	close(s.relogged)
+	s.relogged = make(chan struct{})
+	if s.dial != nil {
+		s.dial()
+	}
+	s.mu.Unlock()
+	if old != nil {
+		old.Close()
+	}
+	s.announceState(state)
+	s.outbox.wakeAll()
+}
+
+func (s *session) connection() Connection {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn
+}
+
+// run keeps the account connected until the session ends.
+func (s *session) run() {
+	pauses := s.m.options.backoff()
+	for s.ctx.Err() == nil {
+		s.mu.Lock()
+		conn, relogged, bad := s.conn, s.relogged, s.state.Status == chat.BadCredentials
+		ctx, cancel := context.WithCancel(s.ctx)
+		s.dial = cancel
+		s.mu.Unlock()
+		if bad || conn == nil {
+			cancel()
+			select {
+			case <-relogged:
+			case <-s.ctx.Done():
+			}
+			pauses.reset()
+			continue
+		}
+		began := time.Now()
+		err := conn.Run(ctx, (*sink)(s))
+		again := ctx.Err() != nil // ended by a new login or by stop
+		cancel()
+		if again {
+			continue
+		}
+		if time.Since(began) > s.m.options.BackoffMax {
+			pauses.reset()
+		}
+		s.connectionLost(err)
+		if errors.Is(err, chat.ErrBadCredentials) {
+			continue
+		}
+		var wait *RetryAfter
+		var atLeast time.Duration
+		if errors.As(err, &wait) {
+			atLeast = wait.After
+		}
+		timer := time.NewTimer(pauses.pause(atLeast))
+		select {
+		case <-timer.C:
+		case <-relogged:
+			pauses.reset()
+		case <-s.ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+func (s *session) connectionLost(err error) {
+	if errors.Is(err, chat.ErrBadCredentials) {
+		s.zlog.Warn().Err(err).Msg("Credentials refused, a new login is needed")
+		s.setState(chat.BadCredentials, "the network refused the credentials; log in again")
+		return
+	}
+	s.zlog.Warn().Err(err).Msg("Connection lost, trying again")
+	reason := "the connection ended"
+	if err != nil {
+		reason = err.Error()
+	}
+	s.setState(chat.Disconnected, reason)
+	s.intake.beginAside()
+}
+
+func (s *session) setState(status chat.AccountStatus, reason string) {
+	s.mu.Lock()
+	if s.state.Status == status && s.state.Reason == reason {
+		s.mu.Unlock()
+		return
+	}
+	s.state = chat.AccountState{Status: status, Reason: reason, Since: time.Now().UnixMicro()}
+	state, generation := s.state, s.generation
+	s.mu.Unlock()
+	if err := s.m.db.Accounts().PutStatus(s.ctx, s.id, generation, status, reason); err != nil && s.ctx.Err() == nil {
+		s.zlog.Err(err).Msg("Failed to store the account's state")
+	}
+	s.announceState(state)
+	s.outbox.wakeAll()
+}
+
+func (s *session) announceState(state chat.AccountState) {
+	s.observe(func(o *observers) { o.state(state) })
+}
+
+// observe queues something for the observers of all attachments.
+func (s *session) observe(put func(*observers)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.attachments {
+		if a.observers != nil {
+			put(a.observers)
+		}
+	}
+}
+
+// ID implements Session.
+func (s *session) ID() chat.PersonID { return s.id }
+
+// State implements Session.
+func (s *session) State() chat.AccountState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+// Self implements Session.
+func (s *session) Self() chat.Person {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.self
+}
+
+// Features implements Session.
+func (s *session) Features(c chat.Conversation) chat.Features { return s.m.backend.Features(c) }
+
+// request returns the connection for one request, or why there is none.
+func (s *session) request() (Connection, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.isStopped:
+		return nil, chat.ErrUnknownAccount
+	case s.conn == nil || s.state.Status == chat.BadCredentials:
+		return nil, chat.ErrBadCredentials
+	}
+	return s.conn, nil
+}
+
+// SetTyping implements Session.
+func (s *session) SetTyping(ctx context.Context, typing chat.Typing) error {
+	conn, err := s.request()
+	if err != nil {
+		return err
+	}
+	return conn.SetTyping(ctx, typing.Conversation, typing.State)
+}
+
+// SetActive implements Session.
+func (s *session) SetActive(ctx context.Context) error {
+	conn, err := s.request()
+	if err != nil {
+		return err
+	}
+	return conn.SetActive(ctx)
+}
+
+// Create implements Session.
+func (s *session) Create(ctx context.Context, origin chat.Origin, request chat.NewConversation) (chat.Conversation, error) {
+	conn, err := s.request()
+	if err != nil {
+		return chat.Conversation{}, err
+	}
+	delta, err := conn.Create(ctx, RequestID(origin), request)
+	if err != nil {
+		return chat.Conversation{}, fmt.Errorf("create conversation: %w", err)
+	}
+	if err = s.m.commit(ctx, s, Update{Conversations: []chat.ConversationDelta{delta}}, commitOptions{}); err != nil {
+		return chat.Conversation{}, err
+	}
+	return s.Conversation(ctx, delta.ID)
+}

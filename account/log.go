@@ -1,0 +1,100 @@
+package account
+
+import (
+	"context"
+	"sync"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+// Log is the durable, per conversation numbered log of events. Package logtest holds
+// what every implementation must pass.
+type Log interface {
+	// Append adds events in the order given and returns the new ones with Seq filled;
+	// an id that the conversation's log has is left out. It takes part in the
+	// transaction of ctx. No two calls run at once.
+	Append(ctx context.Context, events []chat.Event) ([]chat.Event, error)
+	// Head is the last seq of a conversation, 0 if it has none.
+	Head(ctx context.Context, conversation chat.ConversationID) (int64, error)
+	// Read returns up to limit events after a seq, in order.
+	Read(ctx context.Context, conversation chat.ConversationID, after int64, limit int) ([]chat.Event, error)
+	// Before returns the newest events before a time (µs; 0 = no bound), oldest first.
+	Before(ctx context.Context, conversation chat.ConversationID, before int64, limit int) ([]chat.Event, error)
+	// Find returns one event; ok is false if it is not there.
+	Find(ctx context.Context, conversation chat.ConversationID, id chat.EventID) (event chat.Event, ok bool, err error)
+	// Unclaimed returns an author's events since a time (µs) that have no origin.
+	Unclaimed(ctx context.Context, conversation chat.ConversationID, author chat.PersonID, since int64) ([]chat.Event, error)
+	// Claim gives an event its origin, if it has none.
+	Claim(ctx context.Context, conversation chat.ConversationID, id chat.EventID, origin chat.Origin) error
+	// Trim deletes acknowledged events logged before a time (µs).
+	Trim(ctx context.Context, loggedBefore int64) (int64, error)
+	// DropUnused deletes the logs of conversations that no account knows.
+	DropUnused(ctx context.Context) error
+}
+
+var _ Log = (*database.Log)(nil)
+
+// Bounds of the memory of recent events.
+const (
+	ringEvents        = 64
+	ringConversations = 1024
+)
+
+// ring remembers the last events of recently busy conversations, so that consumers that
+// keep up need not read the log. A conversation that falls out is read from the log.
+type ring struct {
+	mu     sync.Mutex
+	recent map[chat.ConversationID][]chat.Event
+}
+
+func newRing() *ring { return &ring{recent: make(map[chat.ConversationID][]chat.Event)} }
+
+func (r *ring) add(events []chat.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range events {
+		list, known := r.recent[e.Conversation]
+		if !known && len(r.recent) >= ringConversations {
+			for id := range r.recent {
+				delete(r.recent, id)
+				break
+			}
+		}
+		if len(list) >= ringEvents {
+			list = append(list[:0:0], list[1:]...)
+		}
+		r.recent[e.Conversation] = append(list, e)
+	}
+}
+
+// after returns up to limit events after seq, if all of them are still here.
+func (r *ring) after(id chat.ConversationID, seq int64, limit int) []chat.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := r.recent[id]
+	if len(list) == 0 || list[0].Seq > seq+1 {
+		return nil
+	}
+	for i, e := range list {
+		if e.Seq > seq {
+			return append([]chat.Event(nil), list[i:min(len(list), i+limit)]...)
+		}
+	}
+	return nil
+}
+
+// drop forgets a conversation, for example when an event's origin changed.
+func (r *ring) drop(id chat.ConversationID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.recent, id)
+}
+
+// readAfter returns events after seq from memory or the log.
+func (m *Manager) readAfter(ctx context.Context, id chat.ConversationID, seq int64, limit int) ([]chat.Event, error) {
+	if events := m.recent.after(id, seq, limit); len(events) > 0 {
+		return events, nil
+	}
+	return m.log.Read(ctx, id, seq, limit)
+}

@@ -1,0 +1,63 @@
+package account
+
+import "time"
+
+// Options are the timings and limits of a Manager. Zero values mean the default.
+type Options struct {
+	SendWait      time.Duration // how long a request may wait for the network; 60 s, at most 4 min
+	DoubtDelay    time.Duration // from the end of an unanswered attempt to the catch-up that decides its fate; 5 s
+	CatchupEvery  time.Duration // between catch-ups while connected; 5 min
+	Overlap       time.Duration // how far before the cursor a catch-up begins; 5 min
+	OldestCursor  time.Duration // an older cursor needs the comparison of all conversations; 7 days
+	HoldOwn       time.Duration // how long another account's copy of an own event waits for the sender's; 10 s
+	Gate          time.Duration // how long an account's catch-up holds others in its conversations; 10 s
+	AsidePatience time.Duration // how long failing catch-ups keep live events aside; 30 s
+	BackoffMin    time.Duration // first pause after a lost connection; 1 s
+	BackoffMax    time.Duration // longest pause; 60 s
+	MarkDelay     time.Duration // watermarks are coalesced for so long; 500 ms
+	RefreshEvery  time.Duration // how often the database is asked for logins of other processes; 3 s
+	HistoryKeep   time.Duration // how long acknowledged events stay in the log; 30 days
+	Aside         int           // live updates kept during a catch-up; 1000
+}
+
+func (o Options) withDefaults() Options {
+	duration := func(d *time.Duration, value time.Duration) {
+		if *d == 0 {
+			*d = value
+		}
+	}
+	duration(&o.SendWait, time.Minute)
+	o.SendWait = min(o.SendWait, 4*time.Minute)
+	duration(&o.DoubtDelay, 5*time.Second)
+	duration(&o.CatchupEvery, 5*time.Minute)
+	duration(&o.Overlap, 5*time.Minute)
+	duration(&o.OldestCursor, 7*24*time.Hour)
+	duration(&o.HoldOwn, 10*time.Second)
+	duration(&o.Gate, 10*time.Second)
+	duration(&o.AsidePatience, 30*time.Second)
+	duration(&o.BackoffMin, time.Second)
+	duration(&o.BackoffMax, time.Minute)
+	duration(&o.MarkDelay, 500*time.Millisecond)
+	duration(&o.RefreshEvery, 3*time.Second)
+	duration(&o.HistoryKeep, 30*24*time.Hour)
+	if o.Aside == 0 {
+		o.Aside = 1000
+	}
+	return o
+}
+
+// backoff makes growing pauses.
+type backoff struct {
+	min, max, next time.Duration
+}
+
+func (o Options) backoff() *backoff { return &backoff{min: o.BackoffMin, max: o.BackoffMax} }
+
+// pause returns the next pause: at least atLeast, twice the one before, up to the
+// longest.
+func (b *backoff) pause(atLeast time.Duration) time.Duration {
+	b.next = max(b.min, min(b.next*2, b.max))
+	return max(b.next, atLeast)
+}
+
+func (b *backoff) reset() { b.next = 0 }

@@ -1,0 +1,503 @@
+package account
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+// RequestID derives the id that the network gives back with an event
+// (client_generated_id) from a request's origin: 62 bits of a SHA-256, never 0.
+func RequestID(origin chat.Origin) uint64 {
+	sum := sha256.Sum256([]byte(origin.Side + "\x00" + origin.Ref))
+	return binary.BigEndian.Uint64(sum[:8])>>2 | 1
+}
+
+// outbox sends an account's requests: one worker for each conversation that has some.
+type outbox struct {
+	s       *session
+	started time.Time
+
+	mu      sync.Mutex
+	workers map[chat.ConversationID]*outboxWorker
+	waiters map[chat.Origin][]chan struct{}
+}
+
+type outboxWorker struct {
+	more       bool          // look again before ending
+	wake       chan struct{} // something changed: try again now
+	unanswered bool          // a request is out and its fate is not known
+}
+
+func (o *outbox) init(s *session) {
+	o.s, o.started = s, time.Now()
+	o.workers = make(map[chat.ConversationID]*outboxWorker)
+	o.waiters = make(map[chat.Origin][]chan struct{})
+}
+
+// start goes on with what an earlier run of the program left.
+func (o *outbox) start() {
+	rows, err := o.s.m.db.Outbox().Open(o.s.ctx, o.s.id, "")
+	if err != nil {
+		o.s.zlog.Err(err).Msg("Failed to read the outbox")
+		return
+	}
+	for _, row := range rows {
+		if row.State == database.OutboxSending {
+			row.State, row.Closed = database.OutboxAmbiguous, time.Now().UnixMicro()
+			if err = o.s.m.db.Outbox().Put(o.s.ctx, row); err != nil {
+				o.s.zlog.Err(err).Msg("Failed to note an interrupted request")
+			}
+		}
+		o.work(row.Request.Conversation)
+	}
+}
+
+// work makes sure that a conversation has a worker that will see all rows written
+// before the call.
+func (o *outbox) work(id chat.ConversationID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if w := o.workers[id]; w != nil {
+		w.more = true
+		return
+	}
+	if o.s.ctx.Err() != nil {
+		return
+	}
+	w := &outboxWorker{wake: make(chan struct{}, 1)}
+	o.workers[id] = w
+	o.s.wg.Go(func() { o.run(id, w) })
+}
+
+func (o *outbox) wakeAll() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, w := range o.workers {
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// unanswered reports whether a request in a conversation is out without an answer.
+func (o *outbox) unanswered(id chat.ConversationID) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	w := o.workers[id]
+	return w != nil && w.unanswered
+}
+
+func (o *outbox) setUnanswered(w *outboxWorker, value bool) {
+	o.mu.Lock()
+	w.unanswered = value
+	o.mu.Unlock()
+	o.s.m.pulse.beat()
+}
+
+// settle wakes those who wait for a request.
+func (o *outbox) settle(origin chat.Origin) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, ch := range o.waiters[origin] {
+		close(ch)
+	}
+	delete(o.waiters, origin)
+}
+
+// settled returns a channel that is closed when a request is settled after the call.
+func (o *outbox) settled(origin chat.Origin) <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	ch := make(chan struct{})
+	o.waiters[origin] = append(o.waiters[origin], ch)
+	return ch
+}
+
+func (o *outbox) unwait(origin chat.Origin, ch <-chan struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	list := o.waiters[origin]
+	for i, c := range list {
+		if c == ch {
+			list = append(list[:i:i], list[i+1:]...)
+			break
+		}
+	}
+	if len(list) == 0 {
+		delete(o.waiters, origin)
+	} else {
+		o.waiters[origin] = list
+	}
+}
+
+// run sends a conversation's requests in the order written until none is left.
+func (o *outbox) run(id chat.ConversationID, w *outboxWorker) {
+	for o.s.ctx.Err() == nil {
+		rows, err := o.s.m.db.Outbox().Open(o.s.ctx, o.s.id, id)
+		if err != nil {
+			o.s.zlog.Err(err).Msg("Failed to read the outbox")
+			sleep(o.s.ctx, o.s.m.options.BackoffMin)
+			continue
+		}
+		for _, row := range rows {
+			o.carryOut(row, w)
+			if o.s.ctx.Err() != nil {
+				return
+			}
+		}
+		o.mu.Lock()
+		if len(rows) == 0 && !w.more {
+			delete(o.workers, id)
+			o.mu.Unlock()
+			return
+		}
+		w.more = false
+		o.mu.Unlock()
+	}
+}
+
+// carryOut works on one request until its fate is settled or the session ends.
+func (o *outbox) carryOut(row *database.OutboxRow, w *outboxWorker) {
+	defer o.setUnanswered(w, false)
+	deadline := max(row.Created, o.started.UnixMicro()) + o.s.m.options.SendWait.Microseconds()
+	pauses := o.s.m.options.backoff()
+	for o.s.ctx.Err() == nil {
+		if o.refreshed(row) {
+			return
+		}
+		late := time.Now().UnixMicro() > deadline
+		var err error
+		switch {
+		case row.State == database.OutboxAmbiguous:
+			o.setUnanswered(w, true)
+			if err = o.resolve(row); err == nil && row.State.Final() {
+				return
+			}
+			if late && row.State == database.OutboxAmbiguous {
+				o.fail(row, chat.ErrUnconfirmed)
+				return
+			}
+			if late && row.State == database.OutboxPending {
+				o.fail(row, chat.ErrExpired)
+				return
+			}
+			if err == nil {
+				continue
+			}
+		case late:
+			o.fail(row, chat.ErrExpired)
+			return
+		default:
+			if err = o.attempt(row, w); err == nil {
+				return
+			}
+			if row.State == database.OutboxAmbiguous {
+				continue
+			}
+		}
+		if permanent(err) {
+			if row.State == database.OutboxAmbiguous {
+				err = chat.ErrUnconfirmed
+			}
+			o.fail(row, err)
+			return
+		}
+		o.pause(pauses, err, w, deadline)
+	}
+}
+
+// refreshed reads the state that commits may have changed; true means final.
+func (o *outbox) refreshed(row *database.OutboxRow) bool {
+	now, err := o.s.m.db.Outbox().ByOrigin(o.s.ctx, row.Request.Origin)
+	if err != nil {
+		return errors.Is(err, database.ErrNotFound)
+	}
+	row.State = now.State
+	return row.State.Final()
+}
+
+func permanent(err error) bool {
+	return errors.Is(err, chat.ErrRefused) || errors.Is(err, chat.ErrUnknownConversation) ||
+		errors.Is(err, chat.ErrBadCredentials) || errors.Is(err, chat.ErrUnsupported) || errors.Is(err, chat.ErrTooLarge)
+}
+
+// pause waits before the next try, at most until shortly after the deadline.
+func (o *outbox) pause(pauses *backoff, err error, w *outboxWorker, deadline int64) {
+	var wait *RetryAfter
+	var atLeast time.Duration
+	if errors.As(err, &wait) {
+		atLeast = wait.After
+	}
+	left := time.Until(time.UnixMicro(deadline)) + time.Millisecond
+	timer := time.NewTimer(max(min(pauses.pause(atLeast), left), o.s.m.options.BackoffMin/10))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.wake:
+	case <-o.s.ctx.Done():
+	}
+}
+
+// attempt sends a request once and sees the answer into the log. An error with the
+// state pending says that it certainly was not taken; ambiguous, that it may have been.
+func (o *outbox) attempt(row *database.OutboxRow, w *outboxWorker) error {
+	conn, err := o.s.request()
+	if err != nil {
+		return err
+	}
+	conversation, err := o.s.Conversation(o.s.ctx, row.Request.Conversation)
+	if err != nil {
+		return err
+	}
+	row.State, row.Attempts, row.Attempt = database.OutboxSending, row.Attempts+1, time.Now().UnixMicro()
+	if err = o.s.m.db.Outbox().Put(o.s.ctx, row); err != nil {
+		row.State = database.OutboxPending
+		return err
+	}
+	o.setUnanswered(w, true)
+	settled := o.settled(row.Request.Origin)
+	defer o.unwait(row.Request.Origin, settled)
+	event, err := conn.Send(o.s.ctx, row.RequestID, conversation, row.Request)
+	if o.s.ctx.Err() != nil {
+		return o.s.ctx.Err()
+	}
+	row.Closed = time.Now().UnixMicro()
+	if err == nil {
+		event.RequestID, event.Author = row.RequestID, o.s.id
+		if err = o.s.intake.answer(o.s.ctx, event); err != nil {
+			o.s.zlog.Err(err).Msg("Failed to log an answer, looking for it in a catch-up")
+		}
+		return o.awaitLogged(row, settled)
+	}
+	row.State = database.OutboxPending
+	if !permanent(err) && !errors.Is(err, chat.ErrUnavailable) {
+		row.State = database.OutboxAmbiguous
+	}
+	if putErr := o.s.m.db.Outbox().Put(o.s.ctx, row); putErr != nil {
+		o.s.zlog.Err(putErr).Msg("Failed to note a request's state")
+	}
+	return err
+}
+
+// answerPatience is how long an answered request may wait behind a catch-up before it
+// is looked for like an unanswered one.
+const answerPatience = time.Minute
+
+func (o *outbox) awaitLogged(row *database.OutboxRow, settled <-chan struct{}) error {
+	timer := time.NewTimer(answerPatience)
+	defer timer.Stop()
+	select {
+	case <-settled:
+		return nil
+	case <-o.s.ctx.Done():
+		return o.s.ctx.Err()
+	case <-timer.C:
+	}
+	if o.refreshed(row) {
+		return nil
+	}
+	row.State = database.OutboxAmbiguous
+	return errors.Join(ErrAmbiguous, o.s.m.db.Outbox().Put(o.s.ctx, row))
+}
+
+// resolve finds out the fate of an ambiguous request: final when it is found, pending
+// when a catch-up that began late enough did not bring it.
+func (o *outbox) resolve(row *database.OutboxRow) error {
+	earliest := time.UnixMicro(row.Closed).Add(o.s.m.options.DoubtDelay)
+	if !sleep(o.s.ctx, max(time.Until(earliest), 0)) {
+		return o.s.ctx.Err()
+	}
+	if err := o.s.catchup.now(o.s.ctx); err != nil {
+		return err
+	}
+	if o.refreshed(row) {
+		return nil
+	}
+	found, err := o.matchByText(row)
+	if err != nil || found {
+		return err
+	}
+	row.State = database.OutboxPending
+	return o.s.m.db.Outbox().Put(o.s.ctx, row)
+}
+
+// clockSkew is how far the network's clock may be behind ours when own events are
+// recognised by text and time.
+const clockSkew = 5 * time.Second
+
+// matchByText looks for an own event of the request's text whose copy came without the
+// request's id.
+func (o *outbox) matchByText(row *database.OutboxRow) (bool, error) {
+	if row.Request.Message == nil {
+		return false, nil
+	}
+	since := row.Attempt - clockSkew.Microseconds()
+	events, err := o.s.m.log.Unclaimed(o.s.ctx, row.Request.Conversation, o.s.id, since)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range events {
+		if e.Message == nil || e.Message.Text.String() != row.Request.Message.Text.String() {
+			continue
+		}
+		row.State, row.EventID = database.OutboxDone, e.ID
+		err = o.s.m.db.Txn(o.s.ctx, func(ctx context.Context) error {
+			if err := o.s.m.log.Claim(ctx, e.Conversation, e.ID, row.Request.Origin); err != nil {
+				return err
+			}
+			return o.s.m.db.Outbox().Put(ctx, row)
+		})
+		if err == nil {
+			o.s.m.recent.drop(e.Conversation)
+			o.settle(row.Request.Origin)
+		}
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// failures maps the errors that settle a request to the word that is stored.
+var failures = []struct {
+	word string
+	err  error
+}{
+	{"refused", chat.ErrRefused},
+	{"unknown_conversation", chat.ErrUnknownConversation},
+	{"bad_credentials", chat.ErrBadCredentials},
+	{"unsupported", chat.ErrUnsupported},
+	{"too_large", chat.ErrTooLarge},
+	{"expired", chat.ErrExpired},
+	{"unconfirmed", chat.ErrUnconfirmed},
+}
+
+func (o *outbox) fail(row *database.OutboxRow, cause error) {
+	word := "refused"
+	for _, f := range failures {
+		if errors.Is(cause, f.err) {
+			word = f.word
+			break
+		}
+	}
+	o.s.zlog.Warn().Err(cause).Str("origin", row.Request.Origin.Side).Str("origin_ref", row.Request.Origin.Ref).Msg("Request failed")
+	row.State, row.Error = database.OutboxFailed, word+": "+cause.Error()
+	for o.s.ctx.Err() == nil {
+		err := o.s.m.db.Outbox().Put(o.s.ctx, row)
+		if err == nil {
+			o.settle(row.Request.Origin)
+			return
+		}
+		o.s.zlog.Err(err).Msg("Failed to store that a request failed")
+		sleep(o.s.ctx, o.s.m.options.BackoffMin)
+	}
+}
+
+// failure is the error of a failed request, as Await returns it.
+func failure(stored string) error {
+	word, text, _ := strings.Cut(stored, ": ")
+	for _, f := range failures {
+		if f.word == word {
+			if text == "" || text == f.err.Error() {
+				return f.err
+			}
+			return fmt.Errorf("%w (%s)", f.err, text)
+		}
+	}
+	return chat.ErrRefused
+}
+
+// Submit implements Session.
+func (s *session) Submit(ctx context.Context, request chat.Request) error {
+	if _, err := s.request(); err != nil {
+		return err
+	}
+	conversation, err := s.Conversation(ctx, request.Conversation)
+	if err != nil {
+		return err
+	}
+	if conversation.Standing == chat.Left {
+		return fmt.Errorf("%w: the account has left this conversation", chat.ErrRefused)
+	}
+	if request.Message == nil {
+		return chat.ErrUnsupported
+	}
+	if limit := s.Features(conversation).MaxText; limit > 0 && len(request.Message.Text.String()) > limit {
+		return fmt.Errorf("%w: over %d bytes of text", chat.ErrTooLarge, limit)
+	}
+	request.V = chat.Version
+	s.m.outboxMu.Lock()
+	_, err = s.m.db.Outbox().Insert(ctx, &database.OutboxRow{
+		Account: s.id, Request: request, RequestID: RequestID(request.Origin), Created: time.Now().UnixMicro()})
+	s.m.outboxMu.Unlock()
+	if err != nil {
+		return fmt.Errorf("store request: %w", err)
+	}
+	s.outbox.work(request.Conversation)
+	return nil
+}
+
+// Await implements Session.
+func (s *session) Await(ctx context.Context, origin chat.Origin) (chat.Event, error) {
+	for {
+		settled := s.outbox.settled(origin)
+		row, err := s.m.db.Outbox().ByOrigin(ctx, origin)
+		switch {
+		case errors.Is(err, database.ErrNotFound):
+			err = fmt.Errorf("%w: no such request", chat.ErrRefused)
+		case err == nil && row.State == database.OutboxFailed:
+			err = failure(row.Error)
+		case err == nil && row.State == database.OutboxDone:
+			s.outbox.unwait(origin, settled)
+			return s.settledEvent(ctx, row)
+		}
+		if err != nil {
+			s.outbox.unwait(origin, settled)
+			return chat.Event{}, err
+		}
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			s.outbox.unwait(origin, settled)
+			return chat.Event{}, ctx.Err()
+		case <-s.ctx.Done():
+			return chat.Event{}, context.Canceled
+		}
+	}
+}
+
+func (s *session) settledEvent(ctx context.Context, row *database.OutboxRow) (chat.Event, error) {
+	e, ok, err := s.m.log.Find(ctx, row.Request.Conversation, row.EventID)
+	if err == nil && !ok { // trimmed since
+		e = chat.Event{V: chat.Version, Conversation: row.Request.Conversation, ID: row.EventID, Kind: chat.KindMessage,
+			Author: s.id, Time: row.Created, Origin: row.Request.Origin}
+	}
+	return e, err
+}
+
+// guessRequest finds the oldest unanswered request with an event's text, of the account
+// that is the event's author. Nil if there is none.
+func (m *Manager) guessRequest(ctx context.Context, e chat.Event) (*database.OutboxRow, error) {
+	if e.Message == nil || m.session(e.Author) == nil {
+		return nil, nil
+	}
+	rows, err := m.db.Outbox().Open(ctx, e.Author, e.Conversation)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		if row.State != database.OutboxPending && row.Request.Message != nil &&
+			row.Request.Message.Text.String() == e.Message.Text.String() {
+			return row, nil
+		}
+	}
+	return nil, nil
+}

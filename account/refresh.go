@@ -1,0 +1,144 @@
+package account
+
+import (
+	"context"
+	"time"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+// refreshLoop picks up what other processes (the command line) changed.
+func (m *Manager) refreshLoop() {
+	ticker := time.NewTicker(m.options.RefreshEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-m.ctx.Done():
+			return
+		case <-ticker.C:
+			if err := m.refresh(m.ctx); err != nil && m.ctx.Err() == nil {
+				m.zlog.Err(err).Msg("Failed to look for changed accounts")
+			}
+		}
+	}
+}
+
+// refresh makes sessions and grants what the database says, and tells the watchers.
+func (m *Manager) refresh(ctx context.Context) error {
+	m.refreshMu.Lock()
+	defer m.refreshMu.Unlock()
+	rows, err := m.db.Accounts().All(ctx)
+	if err != nil {
+		return err
+	}
+	grants, err := m.db.Accounts().Grants(ctx, "", "", "")
+	if err != nil {
+		return err
+	}
+	changes := m.refreshSessions(rows)
+	changes = append(changes, m.refreshGrants(grants)...)
+	m.mu.Lock()
+	watchers := make([]*watcher, 0, len(m.watchers))
+	for w := range m.watchers {
+		watchers = append(watchers, w)
+	}
+	m.mu.Unlock()
+	for _, change := range changes {
+		for _, w := range watchers {
+			w.fn(change)
+		}
+	}
+	return nil
+}
+
+func (m *Manager) refreshSessions(rows []*database.AccountRow) (changes []Change) {
+	if m.ctx.Err() != nil {
+		return nil
+	}
+	present := make(map[chat.PersonID]bool, len(rows))
+	for _, row := range rows {
+		present[row.Self.ID] = true
+		s := m.session(row.Self.ID)
+		if s != nil && !s.stopped() {
+			s.relogin(row)
+			continue
+		}
+		s = newSession(m, row)
+		m.mu.Lock()
+		m.sessions[row.Self.ID] = s
+		m.mu.Unlock()
+		s.start()
+		changes = append(changes, Change{Account: row.Self.ID, Added: true})
+	}
+	for _, s := range m.all() {
+		if present[s.id] {
+			continue
+		}
+		s.stop()
+		m.mu.Lock()
+		delete(m.sessions, s.id)
+		m.mu.Unlock()
+		changes = append(changes, Change{Account: s.id, Removed: true})
+	}
+	return changes
+}
+
+func (m *Manager) refreshGrants(rows []database.GrantRow) (changes []Change) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := make(map[grantKey]Role, len(rows))
+	for _, r := range rows {
+		key := grantKey{r.Account, User{Side: r.Side, ID: r.UserID}}
+		now[key] = Role(r.Role)
+		if m.grants[key] != Role(r.Role) {
+			changes = append(changes, Change{Account: r.Account, Granted: &Grant{Account: r.Account, User: key.user, Role: Role(r.Role)}})
+		}
+	}
+	for key, role := range m.grants {
+		if _, ok := now[key]; !ok {
+			changes = append(changes, Change{Account: key.account, Revoked: &Grant{Account: key.account, User: key.user, Role: role}})
+		}
+	}
+	m.grants = now
+	return changes
+}
+
+// housekeeping trims what retention allows, once an hour.
+func (m *Manager) housekeeping() {
+	ticker := time.NewTicker(time.Hour)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-m.ctx.Done():
+			return
+		case <-ticker.C:
+			if err := m.trim(m.ctx); err != nil && m.ctx.Err() == nil {
+				m.zlog.Err(err).Msg("Failed to trim old rows")
+			}
+		}
+	}
+}
+
+// Limits of IRC clients' positions per account.
+const (
+	consumerUnseen = 30 * 24 * time.Hour
+	consumersKept  = 32
+	leastKeptIDs   = 30 * 24 * time.Hour
+)
+
+func (m *Manager) trim(ctx context.Context) error {
+	now := time.Now()
+	for _, s := range m.all() {
+		err := m.db.Consumers().DropOldest(ctx, s.id, chat.OriginIRC, now.Add(-consumerUnseen).UnixMicro(), consumersKept)
+		if err != nil {
+			return err
+		}
+	}
+	m.commitMu.Lock()
+	defer m.commitMu.Unlock()
+	if _, err := m.log.Trim(ctx, now.Add(-m.options.HistoryKeep).UnixMicro()); err != nil {
+		return err
+	}
+	return m.db.Outbox().Trim(ctx, now.Add(-max(m.options.HistoryKeep, leastKeptIDs)).UnixMicro())
+}
