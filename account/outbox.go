@@ -489,6 +489,9 @@ func (m *Manager) guessRequest(ctx context.Context, e chat.Event) (*database.Out
 	if e.Message == nil || m.session(e.Author) == nil {
 		return nil, nil
 	}
+	if _, known, err := m.log.Find(ctx, e.Conversation, e.ID); known || err != nil {
+		return nil, err
+	}
 	rows, err := m.db.Outbox().Open(ctx, e.Author, e.Conversation)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,259 @@
+package accounttest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// connection is one account's connection to the network.
+type connection struct {
+	n    *Network
+	id   chat.PersonID
+	wake chan struct{}
+
+	// Under Network.mu:
+	subscribed bool
+	queue      []account.Update
+	cut        chan struct{}
+}
+
+// errCut is how a channel that was cut ends.
+var errCut = errors.New("channel cut")
+
+func (c *connection) Run(ctx context.Context, sink account.Sink) error {
+	c.n.mu.Lock()
+	if c.n.refused[c.id] {
+		c.n.mu.Unlock()
+		return chat.ErrBadCredentials
+	}
+	cut := make(chan struct{})
+	c.cut, c.subscribed, c.queue = cut, true, nil
+	c.n.connections[c] = struct{}{}
+	c.n.mu.Unlock()
+	defer func() {
+		c.n.mu.Lock()
+		delete(c.n.connections, c)
+		c.subscribed, c.cut = false, nil
+		c.n.mu.Unlock()
+	}()
+	sink.Subscribed()
+	for {
+		c.n.mu.Lock()
+		queue := c.queue
+		c.queue = nil
+		c.n.mu.Unlock()
+		for _, u := range queue {
+			if err := sink.Push(ctx, u); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-cut:
+			return errCut
+		case <-c.wake:
+			sink.Alive()
+		}
+	}
+}
+
+// see returns a conversation as the account sees it. mu is held.
+func (c *connection) see(conv *conversation) chat.ConversationDelta {
+	s := conv.snapshot
+	standing := chat.Active
+	if !s.Has(c.id) {
+		standing = chat.Left
+	}
+	d := chat.ConversationDelta{ID: s.ID, Kind: &s.Kind, Name: &s.Name, Members: s.Members, Standing: &standing,
+		Level: &s.Level, SortTime: &s.SortTime, Complete: true}
+	if read := conv.reads[c.id]; read != 0 {
+		d.ReadTime = &read
+	}
+	return d
+}
+
+// mine returns the account's conversations, latest first. mu is held.
+func (c *connection) mine() []*conversation {
+	var list []*conversation
+	for _, conv := range c.n.conversations {
+		if conv.snapshot.Has(c.id) {
+			list = append(list, conv)
+		}
+	}
+	slices.SortFunc(list, func(a, b *conversation) int {
+		return cmp.Or(cmp.Compare(b.snapshot.SortTime, a.snapshot.SortTime), cmp.Compare(a.snapshot.ID, b.snapshot.ID))
+	})
+	return list
+}
+
+func (c *connection) allowed() error {
+	if c.n.refused[c.id] {
+		return chat.ErrBadCredentials
+	}
+	return nil
+}
+
+func (c *connection) Sync(_ context.Context, since int64) (account.SyncPage, error) {
+	c.n.mu.Lock()
+	defer c.n.mu.Unlock()
+	if err := c.allowed(); err != nil {
+		return account.SyncPage{}, err
+	}
+	if c.n.syncFault != nil {
+		if err := c.n.syncFault(c.id); err != nil {
+			return account.SyncPage{}, err
+		}
+	}
+	page := account.SyncPage{SyncedTo: c.n.clock + 1}
+	for _, conv := range c.mine() {
+		for _, e := range conv.events {
+			if e.Time >= since {
+				page.Events = append(page.Events, c.n.asSeenBy(c.id, e))
+			}
+		}
+		page.Conversations = append(page.Conversations, c.see(conv))
+	}
+	slices.SortFunc(page.Events, func(a, b account.ReceivedEvent) int { return cmp.Compare(a.Time, b.Time) })
+	if limit := c.n.syncLimit; limit > 0 && len(page.Events) > limit {
+		page.Events = page.Events[:limit]
+		page.Cut, page.SyncedTo = true, page.Events[limit-1].Time
+	}
+	return page, nil
+}
+
+func (c *connection) Conversations(_ context.Context, before int64, limit int) (account.ConversationPage, error) {
+	c.n.mu.Lock()
+	defer c.n.mu.Unlock()
+	if err := c.allowed(); err != nil {
+		return account.ConversationPage{}, err
+	}
+	page := account.ConversationPage{Time: c.n.clock + 1}
+	for _, conv := range c.mine() {
+		if before != 0 && conv.snapshot.SortTime >= before {
+			continue
+		}
+		if len(page.Conversations) == limit {
+			page.Next = *page.Conversations[limit-1].SortTime
+			break
+		}
+		page.Conversations = append(page.Conversations, c.see(conv))
+		if k := len(conv.events); k > 0 {
+			page.Events = append(page.Events, c.n.asSeenBy(c.id, conv.events[k-1]))
+		}
+	}
+	return page, nil
+}
+
+func (c *connection) History(_ context.Context, id chat.ConversationID, before account.HistoryToken, limit int) (account.HistoryPage, error) {
+	c.n.mu.Lock()
+	defer c.n.mu.Unlock()
+	if err := c.allowed(); err != nil {
+		return account.HistoryPage{}, err
+	}
+	conv := c.n.conversations[id]
+	if conv == nil {
+		return account.HistoryPage{}, chat.ErrUnknownConversation
+	}
+	var page account.HistoryPage
+	page.Conversations = []chat.ConversationDelta{c.see(conv)}
+	end := len(conv.events)
+	for before.Time != 0 && end > 0 && conv.events[end-1].Time >= before.Time {
+		end--
+	}
+	begin := max(0, end-limit)
+	for _, e := range conv.events[begin:end] {
+		page.Events = append(page.Events, c.n.asSeenBy(c.id, e))
+	}
+	page.End = begin == 0
+	if len(page.Events) > 0 {
+		page.Next = account.HistoryToken{Time: page.Events[0].Time}
+	}
+	return page, nil
+}
+
+func (c *connection) People(_ context.Context, ids []chat.PersonID) ([]chat.Person, error) {
+	c.n.mu.Lock()
+	defer c.n.mu.Unlock()
+	var out []chat.Person
+	for _, id := range ids {
+		if p, ok := c.n.people[id]; ok {
+			out = append(out, p)
+		}
+	}
+	return out, c.allowed()
+}
+
+func (c *connection) Send(_ context.Context, id uint64, conv chat.Conversation, request chat.Request) (account.ReceivedEvent, error) {
+	c.n.mu.Lock()
+	if err := c.allowed(); err != nil {
+		c.n.mu.Unlock()
+		return account.ReceivedEvent{}, err
+	}
+	if stored := c.n.conversations[conv.ID]; stored == nil || !stored.snapshot.Has(c.id) {
+		c.n.mu.Unlock()
+		return account.ReceivedEvent{}, chat.ErrUnknownConversation
+	}
+	var fault Fault
+	if c.n.sendFault != nil {
+		fault = c.n.sendFault(c.id, request)
+	}
+	if fault.Err != nil && !fault.Accept {
+		c.n.mu.Unlock()
+		return account.ReceivedEvent{}, fault.Err
+	}
+	c.n.sends = append(c.n.sends, Sent{Account: c.id, RequestID: id, Text: request.Message.Text.String()})
+	e := c.n.add(chat.Event{Conversation: conv.ID, Author: c.id, Kind: chat.KindMessage, Message: request.Message}, id)
+	c.n.mu.Unlock()
+	c.n.flush()
+	return e, fault.Err
+}
+
+func (c *connection) Create(_ context.Context, _ uint64, request chat.NewConversation) (chat.ConversationDelta, error) {
+	c.n.mu.Lock()
+	defer c.n.mu.Unlock()
+	members := []chat.Member{{ID: c.id, Name: c.n.people[c.id].FullName}}
+	for _, id := range request.People {
+		members = append(members, chat.Member{ID: id, Name: c.n.people[id].FullName})
+	}
+	for _, conv := range c.n.conversations {
+		if request.Kind == chat.OneToOne && conv.snapshot.Kind == chat.OneToOne && conv.snapshot.Has(c.id) && conv.snapshot.Has(request.People[0]) {
+			return c.see(conv), nil
+		}
+	}
+	c.n.nextEvent++
+	id := chat.ConversationID("created-" + string(request.Kind) + "-" + request.Name + string(members[len(members)-1].ID))
+	conv := &conversation{reads: make(map[chat.PersonID]int64), snapshot: chat.Conversation{V: chat.Version, ID: id,
+		Kind: request.Kind, Name: request.Name, Members: members, Standing: chat.Active, Level: chat.Ring}}
+	c.n.conversations[id] = conv
+	return c.see(conv), nil
+}
+
+func (c *connection) SetTyping(_ context.Context, id chat.ConversationID, state chat.TypingState) error {
+	c.n.mu.Lock()
+	defer c.n.mu.Unlock()
+	c.n.typings = append(c.n.typings, chat.Typing{Conversation: id, Person: c.id, State: state})
+	return c.allowed()
+}
+
+func (c *connection) SetWatermark(_ context.Context, id chat.ConversationID, time int64) error {
+	c.n.mu.Lock()
+	if err := c.allowed(); err != nil {
+		c.n.mu.Unlock()
+		return err
+	}
+	c.n.marks = append(c.n.marks, chat.Watermark{Conversation: id, Person: c.id, Time: time})
+	c.n.read(c.id, id, time)
+	c.n.mu.Unlock()
+	c.n.flush()
+	return nil
+}
+
+func (c *connection) SetActive(context.Context) error { return nil }
+
+func (c *connection) Close() {}

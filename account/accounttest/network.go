@@ -1,0 +1,300 @@
+// Package accounttest is a chat network in memory, for tests of the account layer and of
+// both sides: an account.Backend whose people, conversations and faults a test controls.
+package accounttest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// Network is the whole network. Its clock starts at Start and ticks one millisecond for
+// each event, so that times are the same in every run.
+type Network struct {
+	mu            sync.Mutex
+	clock         int64
+	people        map[chat.PersonID]chat.Person
+	conversations map[chat.ConversationID]*conversation
+	connections   map[*connection]struct{}
+	refused       map[chat.PersonID]bool
+	nextEvent     int
+
+	sendFault func(account chat.PersonID, request chat.Request) Fault
+	syncFault func(account chat.PersonID) error
+	syncLimit int
+	noIDs     bool
+	sends     []Sent
+	marks     []chat.Watermark
+	typings   []chat.Typing
+}
+
+// Start is the time (µs) of the first event.
+const Start int64 = 1_700_000_000_000_000
+
+type conversation struct {
+	snapshot chat.Conversation
+	events   []account.ReceivedEvent
+	reads    map[chat.PersonID]int64
+}
+
+// Sent is a request that the network accepted.
+type Sent struct {
+	Account   chat.PersonID
+	RequestID uint64
+	Text      string
+}
+
+// Fault is what happens to a request: Err is returned; with Accept the event is made
+// all the same.
+type Fault struct {
+	Err    error
+	Accept bool
+}
+
+// New makes an empty network.
+func New() *Network {
+	return &Network{
+		clock:         Start,
+		people:        make(map[chat.PersonID]chat.Person),
+		conversations: make(map[chat.ConversationID]*conversation),
+		connections:   make(map[*connection]struct{}),
+		refused:       make(map[chat.PersonID]bool),
+	}
+}
+
+// AddPerson adds somebody. Everybody can log in: the refresh token is the id.
+func (n *Network) AddPerson(id chat.PersonID, name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	first, _, _ := strings.Cut(name, " ")
+	n.people[id] = chat.Person{ID: id, FullName: name, FirstName: first}
+}
+
+// AddConversation adds a conversation; two members without a name are one-to-one.
+func (n *Network) AddConversation(id chat.ConversationID, name string, members ...chat.PersonID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := chat.Conversation{V: chat.Version, ID: id, Kind: chat.Group, Name: name, Standing: chat.Active, Level: chat.Ring}
+	if len(members) == 2 && name == "" {
+		c.Kind = chat.OneToOne
+	}
+	for _, m := range members {
+		c.Members = append(c.Members, chat.Member{ID: m, Name: n.people[m].FullName})
+	}
+	n.conversations[id] = &conversation{snapshot: c, reads: make(map[chat.PersonID]int64)}
+}
+
+// Say makes a person write a message with another client than ours and returns the
+// event.
+func (n *Network) Say(author chat.PersonID, id chat.ConversationID, text string) chat.Event {
+	return n.Post(chat.Event{Conversation: id, Author: author, Kind: chat.KindMessage,
+		Message: &chat.Message{Text: chat.Plain(text)}})
+}
+
+// Post makes an event happen; id and time are filled.
+func (n *Network) Post(e chat.Event) chat.Event {
+	n.mu.Lock()
+	e = n.add(e, 0).Event
+	n.mu.Unlock()
+	n.flush()
+	return e
+}
+
+// Type makes a person type.
+func (n *Network) Type(person chat.PersonID, id chat.ConversationID, state chat.TypingState) {
+	n.mu.Lock()
+	n.clock += 1000
+	t := chat.Typing{Conversation: id, Person: person, State: state, Time: n.clock}
+	n.pushLocked(id, account.Update{Typing: []chat.Typing{t}})
+	n.mu.Unlock()
+	n.flush()
+}
+
+// Read makes a person read up to a time (µs).
+func (n *Network) Read(person chat.PersonID, id chat.ConversationID, time int64) {
+	n.mu.Lock()
+	n.read(person, id, time)
+	n.mu.Unlock()
+	n.flush()
+}
+
+func (n *Network) read(person chat.PersonID, id chat.ConversationID, time int64) {
+	c := n.conversations[id]
+	c.reads[person] = max(c.reads[person], time)
+	w := chat.Watermark{Conversation: id, Person: person, Time: time}
+	n.pushLocked(id, account.Update{Watermarks: []chat.Watermark{w}})
+}
+
+// add appends an event and queues its push. mu is held.
+func (n *Network) add(e chat.Event, requestID uint64) account.ReceivedEvent {
+	n.clock += 1000
+	n.nextEvent++
+	e.V, e.Time = chat.Version, n.clock
+	e.ID = chat.EventID(fmt.Sprintf("event-%d", n.nextEvent))
+	c := n.conversations[e.Conversation]
+	c.snapshot = c.snapshot.ApplyEvent(e, "")
+	received := account.ReceivedEvent{Event: e, RequestID: requestID}
+	c.events = append(c.events, received)
+	n.pushLocked(e.Conversation, account.Update{Events: []account.ReceivedEvent{received}})
+	return received
+}
+
+// pushLocked queues an update for every connection of a member, in its own words.
+func (n *Network) pushLocked(id chat.ConversationID, u account.Update) {
+	c := n.conversations[id]
+	for conn := range n.connections {
+		concerned := c.snapshot.Has(conn.id)
+		for _, e := range u.Events {
+			concerned = concerned || (e.Membership != nil && slices.Contains(e.Membership.People, conn.id))
+		}
+		if !concerned || !conn.subscribed {
+			continue
+		}
+		mine := u
+		mine.Events = nil
+		for _, e := range u.Events {
+			mine.Events = append(mine.Events, n.asSeenBy(conn.id, e))
+		}
+		conn.queue = append(conn.queue, mine)
+	}
+}
+
+func (n *Network) asSeenBy(id chat.PersonID, e account.ReceivedEvent) account.ReceivedEvent {
+	if e.Author != id || n.noIDs {
+		e.RequestID = 0
+	}
+	return e
+}
+
+func (n *Network) flush() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for conn := range n.connections {
+		select {
+		case conn.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Events returns all events of a conversation, in order.
+func (n *Network) Events(id chat.ConversationID) []chat.Event {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []chat.Event
+	for _, e := range n.conversations[id].events {
+		out = append(out, e.Event)
+	}
+	return out
+}
+
+// Sends returns the requests that were accepted.
+func (n *Network) Sends() []Sent {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.sends)
+}
+
+// Marks returns the watermarks that accounts have set.
+func (n *Network) Marks() []chat.Watermark {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.marks)
+}
+
+// Typings returns the typing states that accounts have shown.
+func (n *Network) Typings() []chat.Typing {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.typings)
+}
+
+// OnSend decides the fate of requests; nil accepts all.
+func (n *Network) OnSend(fault func(account chat.PersonID, request chat.Request) Fault) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.sendFault = fault
+}
+
+// OnSync makes Connection.Sync fail while fault returns an error; nil ends that.
+func (n *Network) OnSync(fault func(account chat.PersonID) error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.syncFault = fault
+}
+
+// LimitSync makes an answer of Sync hold at most limit events; 0 = no limit.
+func (n *Network) LimitSync(limit int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.syncLimit = limit
+}
+
+// HideRequestIDs makes the network forget which request made an event.
+func (n *Network) HideRequestIDs(hide bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.noIDs = hide
+}
+
+// Refuse makes an account's credentials bad, or good again.
+func (n *Network) Refuse(id chat.PersonID, refuse bool) {
+	n.mu.Lock()
+	n.refused[id] = refuse
+	n.mu.Unlock()
+	if refuse {
+		n.Cut(id)
+	}
+}
+
+// Cut breaks the channel of an account.
+func (n *Network) Cut(id chat.PersonID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for conn := range n.connections {
+		if conn.id == id && conn.cut != nil {
+			conn.subscribed, conn.queue = false, nil
+			close(conn.cut)
+			conn.cut = nil
+		}
+	}
+}
+
+// Subscribed reports whether an account's channel is up.
+func (n *Network) Subscribed(id chat.PersonID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for conn := range n.connections {
+		if conn.id == id && conn.subscribed {
+			return true
+		}
+	}
+	return false
+}
+
+// Authenticate implements account.Backend: the refresh token is the person's id.
+func (n *Network) Authenticate(_ context.Context, credentials chat.Credentials) (account.Identity, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p, ok := n.people[chat.PersonID(credentials.RefreshToken)]
+	if !ok || n.refused[p.ID] {
+		return account.Identity{}, chat.ErrBadCredentials
+	}
+	return account.Identity{Self: p, Stored: []byte(p.ID)}, nil
+}
+
+// Open implements account.Backend.
+func (n *Network) Open(stored []byte) (account.Connection, error) {
+	return &connection{n: n, id: chat.PersonID(stored), wake: make(chan struct{}, 1)}, nil
+}
+
+// Features implements account.Backend.
+func (n *Network) Features(c chat.Conversation) chat.Features {
+	return chat.Features{Bold: true, Italic: true, Strike: true, Underline: true, Links: true, Emotes: true,
+		Typing: true, Watermarks: true, Rename: c.Kind == chat.Group, Members: c.Kind == chat.Group, MaxText: 100_000}
+}
