@@ -24,33 +24,35 @@ func (c *Client) Do(what string, request func(ctx context.Context) error) {
 	}
 }
 
-// SendText sends a plain text message once.
+// SendText sends a plain text message.
 func (c *Client) SendText(roomID id.RoomID, text string) id.EventID {
 	c.t.Helper()
 	return c.Send(roomID, event.EventMessage, &event.MessageEventContent{MsgType: event.MsgText, Body: text})
 }
 
-// Send sends an event that is not state.
+// Send sends an event that is not state. As real clients do it repeats the request, with one transaction id, while the
+// homeserver does not answer.
 func (c *Client) Send(roomID id.RoomID, eventType event.Type, content any) (eventID id.EventID) {
 	c.t.Helper()
-	c.Do("send", func(ctx context.Context) error {
-		resp, err := c.Matrix.SendMessageEvent(ctx, roomID, eventType, content)
-		if err == nil {
-			eventID = resp.EventID
-		}
+	txnID := c.Matrix.TxnID()
+	c.Do("send", func(ctx context.Context) (err error) {
+		eventID, err = c.sendRetry(ctx, roomID, eventType, content, txnID)
 		return err
 	})
 	return eventID
 }
 
 // SendTextRetry sends a text with a transaction id of the caller and repeats it with the same id until the homeserver
-// has accepted or refused it, as a real client does over an outage. It never fails the test, so feeders in goroutines
-// may use it; the error is the refusal, or that ctx ended.
+// has accepted or refused it. It never fails the test, so feeders in goroutines may use it; the error is the refusal, or
+// that ctx ended.
 func (c *Client) SendTextRetry(ctx context.Context, roomID id.RoomID, text, txnID string) (id.EventID, error) {
-	content := &event.MessageEventContent{MsgType: event.MsgText, Body: text}
+	return c.sendRetry(ctx, roomID, event.EventMessage, &event.MessageEventContent{MsgType: event.MsgText, Body: text}, txnID)
+}
+
+func (c *Client) sendRetry(ctx context.Context, roomID id.RoomID, eventType event.Type, content any, txnID string) (id.EventID, error) {
 	for {
 		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
-		resp, err := c.Matrix.SendMessageEvent(attempt, roomID, event.EventMessage, content, mautrix.ReqSendEvent{TransactionID: txnID})
+		resp, err := c.Matrix.SendMessageEvent(attempt, roomID, eventType, content, mautrix.ReqSendEvent{TransactionID: txnID})
 		cancel()
 		if err == nil {
 			return resp.EventID, nil
