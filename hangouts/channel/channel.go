@@ -36,7 +36,7 @@ func New(cfg Config, handler Handler) *Channel {
 
 // Run holds the channel open until ctx ends or it gives up. It returns the error of ctx; an
 // error that is ErrRetriesExhausted and the last failure; a StatusError 401 that repeated; or
-// what Handler.Payload returned.
+// what a method of the handler returned.
 // Every goroutine it started has ended when it returns.
 func (c *Channel) Run(ctx context.Context) error {
 	c.connected, c.ever = false, false
@@ -61,10 +61,12 @@ func (c *Channel) Run(ctx context.Context) error {
 			}
 			continue
 		}
-		c.fail(ctx, err)
 		var refused *handlerError
 		if errors.As(err, &refused) {
 			return refused.err
+		}
+		if err := c.fail(ctx, err); err != nil {
+			return err
 		}
 		if unauthorized++; !isUnauthorized(err) {
 			unauthorized = 0
@@ -102,14 +104,15 @@ func (c *Channel) round(ctx context.Context) error {
 }
 
 // fail notes a failed round.
-func (c *Channel) fail(ctx context.Context, err error) {
+func (c *Channel) fail(ctx context.Context, err error) error {
 	if needsNewSession(err) || isUnauthorized(err) {
 		c.dropSession()
 	}
-	if c.connected {
-		c.connected = false
-		c.handler.Disconnected(ctx, err)
+	if !c.connected {
+		return nil
 	}
+	c.connected = false
+	return c.handler.Disconnected(ctx, err)
 }
 
 func (c *Channel) dropSession() {
@@ -155,23 +158,27 @@ func (c *Channel) poll(ctx context.Context, s *session) error {
 func (c *Channel) chunk(ctx context.Context, s *session, chunk []byte) error {
 	c.gotChunk = true
 	if !c.connected {
-		c.connected = true
-		c.handler.Connected(ctx, c.ever)
-		c.ever = true
+		again := c.ever
+		c.connected, c.ever = true, true
+		if err := c.handler.Connected(ctx, again); err != nil {
+			return &handlerError{err}
+		}
 	}
 	entries, malformed := parseChunk(chunk)
-	if malformed > 0 {
-		zerolog.Ctx(ctx).Warn().Int("malformed", malformed).Msg("Push channel brought arrays that are not understood")
-		c.handler.Gap(ctx)
-	}
+	lost := malformed > 0
 	for _, e := range entries {
-		if s.nextArray != 0 && e.id > s.nextArray && malformed == 0 {
-			zerolog.Ctx(ctx).Warn().Int64("expected", s.nextArray).Int64("array_id", e.id).Msg("Push channel skipped arrays")
-			c.handler.Gap(ctx)
+		if s.nextArray != 0 && e.id > s.nextArray {
+			lost = true
 		}
 		s.nextArray = max(s.nextArray, e.id+1)
 		if err := c.array(ctx, s, e); err != nil {
 			return err
+		}
+	}
+	if lost {
+		zerolog.Ctx(ctx).Warn().Int("malformed", malformed).Msg("Push channel lost arrays or brought some that are not understood")
+		if err := c.handler.Gap(ctx); err != nil {
+			return &handlerError{err}
 		}
 	}
 	return ctx.Err()
@@ -183,7 +190,9 @@ func (c *Channel) array(ctx context.Context, s *session, e entry) error {
 		return nil
 	}
 	if w.clientID != "" {
-		c.handler.ClientID(ctx, w.clientID)
+		if err := c.handler.ClientID(ctx, w.clientID); err != nil {
+			return &handlerError{err}
+		}
 		c.subscribe(s, 0)
 	}
 	if w.payload != nil {

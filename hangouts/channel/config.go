@@ -61,22 +61,23 @@ type Config struct {
 }
 
 // Handler receives what happens on a Channel. All calls come from the goroutine of Run, one
-// after another; the long poll is read on only after they return.
+// after another; the long poll is read on only after they return. An error that a method
+// returns ends Run with that error. The context is that of Run.
 type Handler interface {
 	// Connected is called with the first chunk of a long poll after the start
 	// (reconnected false) or after Disconnected (reconnected true).
-	Connected(ctx context.Context, reconnected bool)
+	Connected(ctx context.Context, reconnected bool) error
 	// Disconnected is called once when a connected channel fails.
-	Disconnected(ctx context.Context, err error)
+	Disconnected(ctx context.Context, reason error) error
 	// ClientID brings the client id, once per session.
-	ClientID(ctx context.Context, id string)
+	ClientID(ctx context.Context, id string) error
 	// Subscribed is called when the services were added to a session. What was pushed
 	// before is lost unless the owner fetches it now.
-	Subscribed(ctx context.Context)
-	// Payload brings what a service pushed. An error ends Run with that error.
+	Subscribed(ctx context.Context) error
+	// Payload brings what a service pushed.
 	Payload(ctx context.Context, p Payload) error
 	// Gap says that pushes of this session were lost or not understood.
-	Gap(ctx context.Context)
+	Gap(ctx context.Context) error
 }
 
 func (c Config) withDefaults() Config {

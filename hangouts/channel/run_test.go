@@ -306,15 +306,23 @@ func TestDefaultDelays(t *testing.T) {
 }
 
 func TestHandlerErrorEndsRun(t *testing.T) {
-	s := newScripted(t, func(_ int, p *poll) {
-		first(p)
-		p.send(arrays(4, push("one"), push("two")))
-		p.hold()
-	})
-	r := newRecorder()
-	r.fail = errors.New("disk full")
-	require.ErrorIs(t, run(t, s, r, nil).wait(), r.fail)
-	require.NotContains(t, r.all(), "payload two")
+	for _, word := range []string{"connect", "client", "subscribed", "payload", "gap", "disconnect"} {
+		t.Run(word, func(t *testing.T) {
+			s := newScripted(t, func(_ int, p *poll) {
+				first(p)
+				p.send(arrays(4, push("one")))
+				if word == "subscribed" {
+					p.hold()
+				}
+				p.send(arrays(9, push("two"), push("three")))
+			})
+			r := newRecorder()
+			r.fail, r.failAt = errors.New("disk full"), word
+			require.ErrorIs(t, run(t, s, r, nil).wait(), r.fail)
+			words := r.all()
+			require.True(t, strings.HasPrefix(words[len(words)-1], word), "nothing follows the failure: %v", words)
+		})
+	}
 }
 
 func TestSlowHandlerIsNotIdle(t *testing.T) {

@@ -158,11 +158,12 @@ func (s *scripted) count() (creates, services, polls int) {
 
 // recorder is a Handler that notes everything in words.
 type recorder struct {
-	mu    sync.Mutex
-	words []string
-	grew  chan struct{}
-	fail  error
-	block func()
+	mu     sync.Mutex
+	words  []string
+	grew   chan struct{}
+	fail   error
+	failAt string
+	block  func()
 }
 
 func newRecorder() *recorder { return &recorder{grew: make(chan struct{}, 1)} }
@@ -177,23 +178,35 @@ func (r *recorder) note(format string, args ...any) {
 	}
 }
 
-func (r *recorder) Connected(_ context.Context, again bool) {
+func (r *recorder) Connected(_ context.Context, again bool) error {
 	if again {
-		r.note("reconnect")
-	} else {
-		r.note("connect")
+		return r.noteAnd("reconnect")
 	}
+	return r.noteAnd("connect")
 }
-func (r *recorder) Disconnected(context.Context, error)   { r.note("disconnect") }
-func (r *recorder) ClientID(_ context.Context, id string) { r.note("client %s", id) }
-func (r *recorder) Subscribed(context.Context)            { r.note("subscribed") }
-func (r *recorder) Gap(context.Context)                   { r.note("gap") }
+
+func (r *recorder) Disconnected(context.Context, error) error { return r.noteAnd("disconnect") }
+
+func (r *recorder) ClientID(_ context.Context, id string) error { return r.noteAnd("client " + id) }
+
+func (r *recorder) Subscribed(context.Context) error { return r.noteAnd("subscribed") }
+
+func (r *recorder) Gap(context.Context) error { return r.noteAnd("gap") }
+
 func (r *recorder) Payload(_ context.Context, p channel.Payload) error {
 	if r.block != nil {
 		r.block()
 	}
-	r.note("payload %s", p.Text)
-	return r.fail
+	return r.noteAnd("payload " + p.Text)
+}
+
+// noteAnd fails when the test wants this word to fail.
+func (r *recorder) noteAnd(word string) error {
+	r.note("%s", word)
+	if r.fail != nil && strings.HasPrefix(word, r.failAt) {
+		return r.fail
+	}
+	return nil
 }
 
 func (r *recorder) all() []string {

@@ -139,7 +139,7 @@ func TestGaps(t *testing.T) {
 	r.until(t, 1, "payload d")
 	require.ErrorIs(t, x.end(), context.Canceled)
 	require.Equal(t, []string{
-		"connect", "payload a", "gap", "payload b", "payload again", "gap", "payload c", "gap", "payload d",
+		"connect", "payload a", "payload b", "gap", "payload again", "payload c", "gap", "gap", "payload d",
 	}, r.all())
 }
 

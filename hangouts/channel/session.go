@@ -71,7 +71,9 @@ func (c *Channel) subscribeDone(ctx context.Context, s *session, err error) erro
 		return nil
 	}
 	s.subscribed = true
-	c.handler.Subscribed(ctx)
+	if err := c.handler.Subscribed(ctx); err != nil {
+		return &handlerError{err}
+	}
 	return nil
 }
 
