@@ -188,3 +188,26 @@ func BenchmarkUnmarshal(b *testing.B) {
 		}
 	}
 }
+
+func TestElements(t *testing.T) {
+	list, err := pblite.Elements([]byte(" [\"cbu\" , [1,[2]],, {\"1\":[]} ,] "))
+	require.NoError(t, err)
+	require.Equal(t, []string{`"cbu"`, `[1,[2]]`, ``, `{"1":[]}`, ``}, texts(list))
+	list, err = pblite.Elements([]byte(`[]`))
+	require.NoError(t, err)
+	require.Empty(t, list)
+	for _, bad := range []string{``, `{}`, `1`, `[1`, `[1]]`, `[1 2]`, `["a]`, "[1]\x00"} {
+		_, err := pblite.Elements([]byte(bad))
+		require.ErrorIs(t, err, pblite.ErrSyntax, bad)
+	}
+	_, err = pblite.Elements([]byte(strings.Repeat("[", 200) + strings.Repeat("]", 200)))
+	require.ErrorIs(t, err, pblite.ErrTooDeep)
+}
+
+func texts(list [][]byte) []string {
+	out := []string{}
+	for _, e := range list {
+		out = append(out, string(e))
+	}
+	return out
+}
