@@ -23,8 +23,8 @@ type Log interface {
 	Before(ctx context.Context, conversation chat.ConversationID, before int64, limit int) ([]chat.Event, error)
 	// Find returns one event; ok is false if it is not there.
 	Find(ctx context.Context, conversation chat.ConversationID, id chat.EventID) (event chat.Event, ok bool, err error)
-	// Unclaimed returns an author's events since a time (µs) that have no origin.
-	Unclaimed(ctx context.Context, conversation chat.ConversationID, author chat.PersonID, since int64) ([]chat.Event, error)
+	// Unclaimed returns an author's events after a seq that have no origin.
+	Unclaimed(ctx context.Context, conversation chat.ConversationID, author chat.PersonID, after int64) ([]chat.Event, error)
 	// Claim gives an event its origin, if it has none.
 	Claim(ctx context.Context, conversation chat.ConversationID, id chat.EventID, origin chat.Origin) error
 	// Trim deletes acknowledged events logged before a time (µs).

@@ -145,7 +145,9 @@ func (o *outbox) run(id chat.ConversationID, w *outboxWorker) {
 	for o.s.ctx.Err() == nil {
 		rows, err := o.s.m.db.Outbox().Open(o.s.ctx, o.s.id, id)
 		if err != nil {
-			o.s.zlog.Err(err).Msg("Failed to read the outbox")
+			if o.s.ctx.Err() == nil {
+				o.s.zlog.Err(err).Msg("Failed to read the outbox")
+			}
 			sleep(o.s.ctx, o.s.m.options.BackoffMin)
 			continue
 		}
@@ -259,7 +261,10 @@ func (o *outbox) attempt(row *database.OutboxRow, w *outboxWorker) error {
 	if err != nil {
 		return err
 	}
-	row.State, row.Attempts, row.Attempt = database.OutboxSending, row.Attempts+1, time.Now().UnixMicro()
+	if row.Attempt, err = o.s.m.log.Head(o.s.ctx, row.Request.Conversation); err != nil {
+		return err
+	}
+	row.State, row.Attempts = database.OutboxSending, row.Attempts+1
 	if err = o.s.m.db.Outbox().Put(o.s.ctx, row); err != nil {
 		row.State = database.OutboxPending
 		return err
@@ -331,18 +336,13 @@ func (o *outbox) resolve(row *database.OutboxRow) error {
 	return o.s.m.db.Outbox().Put(o.s.ctx, row)
 }
 
-// clockSkew is how far the network's clock may be behind ours when own events are
-// recognised by text and time.
-const clockSkew = 5 * time.Second
-
-// matchByText looks for an own event of the request's text whose copy came without the
-// request's id.
+// matchByText looks for an own event of the request's text that was logged since the
+// attempt and whose copy came without the request's id.
 func (o *outbox) matchByText(row *database.OutboxRow) (bool, error) {
 	if row.Request.Message == nil {
 		return false, nil
 	}
-	since := row.Attempt - clockSkew.Microseconds()
-	events, err := o.s.m.log.Unclaimed(o.s.ctx, row.Request.Conversation, o.s.id, since)
+	events, err := o.s.m.log.Unclaimed(o.s.ctx, row.Request.Conversation, o.s.id, row.Attempt)
 	if err != nil {
 		return false, err
 	}

@@ -115,12 +115,12 @@ func (l *Log) Find(ctx context.Context, conversation chat.ConversationID, id cha
 	return e, err == nil, err
 }
 
-// Unclaimed returns events of an author at or after a time (µs) that no request of ours
-// is linked to, oldest first, at most 100.
-func (l *Log) Unclaimed(ctx context.Context, conversation chat.ConversationID, author chat.PersonID, since int64) ([]chat.Event, error) {
+// Unclaimed returns events of an author after a seq that no request of ours is linked
+// to, oldest first, at most 100.
+func (l *Log) Unclaimed(ctx context.Context, conversation chat.ConversationID, author chat.PersonID, after int64) ([]chat.Event, error) {
 	rows, err := l.db.Query(ctx, `
-		SELECT `+eventColumns+` FROM log WHERE conversation=$1 AND author=$2 AND time_us>=$3 AND origin=''
-		ORDER BY seq LIMIT 100`, conversation, author, since)
+		SELECT `+eventColumns+` FROM log WHERE conversation=$1 AND author=$2 AND seq>$3 AND origin=''
+		ORDER BY seq LIMIT 100`, conversation, author, after)
 	return scanAll(rows, err, scanEvent)
 }
 

@@ -34,7 +34,7 @@ type OutboxRow struct {
 	State     OutboxState
 	Attempts  int64
 	Created   int64 // µs
-	Attempt   int64 // µs; begin of the first attempt whose fate is open, 0 = none
+	Attempt   int64 // last seq of the conversation when the last attempt began
 	Closed    int64 // µs; end of the last attempt
 	EventID   chat.EventID
 	Error     string // of a failed request: its kind
@@ -47,7 +47,7 @@ type OutboxStore struct{ db *DB }
 func (db *DB) Outbox() *OutboxStore { return &OutboxStore{db} }
 
 const outboxColumns = `id, account, conversation, origin, origin_ref, request_id, request, state, attempts,
-	created_us, attempt_us, closed_us, event_id, error`
+	created_us, attempt_seq, closed_us, event_id, error`
 
 func scanOutbox(row dbutil.Scannable) (*OutboxRow, error) {
 	var r OutboxRow
@@ -118,7 +118,7 @@ func (s *OutboxStore) Open(ctx context.Context, account chat.PersonID, conversat
 // Put stores the state of a request; the request's text goes when the state is final.
 func (s *OutboxStore) Put(ctx context.Context, r *OutboxRow) error {
 	_, err := s.db.Exec(ctx, `
-		UPDATE outbox SET state=$2, attempts=$3, attempt_us=$4, closed_us=$5, event_id=$6, error=$7,
+		UPDATE outbox SET state=$2, attempts=$3, attempt_seq=$4, closed_us=$5, event_id=$6, error=$7,
 			request=CASE WHEN $2 IN ('done', 'failed') THEN '' ELSE request END
 		WHERE id=$1`, r.ID, string(r.State), r.Attempts, r.Attempt, r.Closed, r.EventID, r.Error)
 	return err

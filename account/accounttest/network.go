@@ -8,13 +8,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
-// Network is the whole network. Its clock starts at Start and ticks one millisecond for
-// each event, so that times are the same in every run.
+// Network is the whole network. Its clock starts an hour before New and ticks one
+// millisecond for each event.
 type Network struct {
 	mu            sync.Mutex
 	clock         int64
@@ -32,9 +33,6 @@ type Network struct {
 	marks     []chat.Watermark
 	typings   []chat.Typing
 }
-
-// Start is the time (µs) of the first event.
-const Start int64 = 1_700_000_000_000_000
 
 type conversation struct {
 	snapshot chat.Conversation
@@ -59,7 +57,7 @@ type Fault struct {
 // New makes an empty network.
 func New() *Network {
 	return &Network{
-		clock:         Start,
+		clock:         time.Now().Add(-time.Hour).UnixMicro(),
 		people:        make(map[chat.PersonID]chat.Person),
 		conversations: make(map[chat.ConversationID]*conversation),
 		connections:   make(map[*connection]struct{}),

@@ -90,7 +90,7 @@ CREATE TABLE outbox (
 	state        TEXT   NOT NULL,
 	attempts     BIGINT NOT NULL,
 	created_us   BIGINT NOT NULL,
-	attempt_us   BIGINT NOT NULL, -- begin of the first attempt whose fate is open
+	attempt_seq  BIGINT NOT NULL, -- last seq of the log when the last attempt began
 	closed_us    BIGINT NOT NULL, -- end of the last attempt
 	event_id     TEXT   NOT NULL,
 	error        TEXT   NOT NULL,

@@ -1,0 +1,166 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+func TestConsumerStartsAtTheHeadAndGetsEachEventOnce(t *testing.T) {
+	b := newBench(t)
+	b.net.Say(bob, duo, "before the login")
+	s := b.login(anna)
+	b.net.Say(bob, duo, "before the consumer")
+	eventually(t, func() bool { h, _ := b.db.Log().Head(context.Background(), duo); return h == 1 }, "logged")
+	r := &reader{}
+	b.attach(s, r, "a")
+	e := b.net.Say(bob, duo, "one")
+	b.net.Say(bob, duo, "two")
+	b.expect(r, duo, "one", "two")
+	got, ok := r.find("one")
+	require.True(t, ok)
+	require.Equal(t, e.Time, got.Time, "the network's own time, in µs")
+	require.Equal(t, bob, got.Author)
+	history, err := s.History(context.Background(), account.HistoryQuery{Conversation: duo, Limit: 10})
+	require.NoError(t, err)
+	var texts []string
+	for _, h := range history {
+		texts = append(texts, h.Message.Text.String())
+	}
+	require.Equal(t, []string{"before the login", "before the consumer", "one", "two"}, texts)
+}
+
+func TestUnacknowledgedEventsComeAgainAfterRestart(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	r := &reader{}
+	b.attach(s, r, "a")
+	b.net.Say(bob, duo, "one")
+	b.expect(r, duo, "one")
+	var tries atomic.Int32
+	r.mu.Lock()
+	r.decide = func(chat.Event) account.Result {
+		tries.Add(1)
+		return account.Result{Outcome: account.Retry, Err: errors.New("not now")}
+	}
+	r.mu.Unlock()
+	b.net.Say(bob, duo, "two")
+	b.net.Say(bob, duo, "three")
+	b.net.Say(bob, trio, "elsewhere")
+	eventually(t, func() bool { return tries.Load() > 3 }, "retries")
+	b.restart()
+	b.net.Say(bob, duo, "four")
+	r2 := &reader{}
+	b.attach(b.session(anna), r2, "a")
+	b.expect(r2, duo, "two", "three", "four")
+	b.expect(r2, trio, "elsewhere")
+}
+
+func TestOneStalledConversationDelaysNoOther(t *testing.T) {
+	b := newBench(t)
+	r := &reader{decide: func(e chat.Event) account.Result {
+		if e.Conversation == duo {
+			return account.Result{Outcome: account.Retry}
+		}
+		return account.Result{Outcome: account.Done}
+	}}
+	b.attach(b.login(anna), r, "a")
+	b.net.Say(bob, duo, "stuck")
+	for _, text := range numbered(50) {
+		b.net.Say(cleo, trio, text)
+	}
+	b.expect(r, trio, numbered(50)...)
+	require.Empty(t, r.got(duo))
+	require.Zero(t, r.overlaps.Load())
+	r.mu.Lock()
+	r.decide = nil
+	r.mu.Unlock()
+	b.expect(r, duo, "stuck")
+}
+
+func TestPermanentIsPassed(t *testing.T) {
+	b := newBench(t)
+	r := &reader{decide: func(e chat.Event) account.Result {
+		if e.Message.Text.String() == "poison" {
+			return account.Result{Outcome: account.Permanent, Err: errors.New("never")}
+		}
+		return account.Result{Outcome: account.Done}
+	}}
+	b.attach(b.login(anna), r, "a")
+	b.net.Say(bob, duo, "one")
+	b.net.Say(bob, duo, "poison")
+	b.net.Say(bob, duo, "two")
+	b.expect(r, duo, "one", "two")
+}
+
+func TestNewConversationIsShownFromItsFirstEvent(t *testing.T) {
+	b := newBench(t)
+	r := &reader{}
+	b.attach(b.login(anna), r, "a")
+	b.net.AddConversation("new", "New", anna, bob)
+	b.net.Say(bob, "new", "hello")
+	b.net.Say(bob, "new", "again")
+	b.expect(r, "new", "hello", "again")
+	c, err := b.session(anna).Conversation(context.Background(), "new")
+	require.NoError(t, err)
+	require.Equal(t, "New", c.Name)
+}
+
+func TestTwoAccountsOfAGroupShareOneLog(t *testing.T) {
+	b := newBench(t)
+	ra, rc := &reader{}, &reader{}
+	b.attach(b.login(anna), ra, "a")
+	b.attach(b.login(cleo), rc, "c")
+	for _, text := range numbered(100) {
+		b.net.Say(bob, trio, text)
+	}
+	b.expect(ra, trio, numbered(100)...)
+	b.expect(rc, trio, numbered(100)...)
+	head, err := b.db.Log().Head(context.Background(), trio)
+	require.NoError(t, err)
+	require.EqualValues(t, 100, head, "each event is logged once")
+	b.net.Say(bob, duo, "private")
+	b.expect(ra, duo, "private")
+	require.Empty(t, rc.got(duo), "Cleo is not in it")
+}
+
+func TestAfterLeavingNothingMoreIsShown(t *testing.T) {
+	b := newBench(t)
+	ra, rc := &reader{}, &reader{}
+	b.attach(b.login(anna), ra, "a")
+	b.attach(b.login(cleo), rc, "c")
+	b.net.Say(bob, trio, "with Cleo")
+	b.expect(rc, trio, "with Cleo")
+	b.net.Post(chat.Event{Conversation: trio, Author: bob, Kind: chat.KindMembership, Membership: &chat.Membership{People: []chat.PersonID{cleo}}})
+	eventually(t, func() bool {
+		c, err := b.session(cleo).Conversation(context.Background(), trio)
+		return err == nil && c.Standing == chat.Left
+	}, "left")
+	b.net.Say(bob, trio, "without Cleo")
+	b.expect(ra, trio, "with Cleo", "without Cleo")
+	b.restart()
+	rc2 := &reader{}
+	b.attach(b.session(cleo), rc2, "c")
+	b.attach(b.session(anna), ra, "a")
+	b.net.Say(bob, trio, "still without")
+	b.expect(ra, trio, "with Cleo", "without Cleo", "still without")
+	require.Empty(t, rc2.got(trio))
+	require.ErrorIs(t, b.session(cleo).Submit(context.Background(), request(trio, "x", "hi")), chat.ErrRefused)
+}
+
+func TestReattachingReplacesTheOldOne(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	r1, r2 := &reader{}, &reader{}
+	b.attach(s, r1, "a")
+	b.attach(s, r2, "a")
+	b.net.Say(bob, duo, "one")
+	b.expect(r2, duo, "one")
+	require.Empty(t, r1.got(duo))
+}

@@ -1,0 +1,154 @@
+// Package logtest is the conformance suite of account.Log: what every implementation
+// must do, on whatever database.
+package logtest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+const author = chat.PersonID("100000000000000000001")
+
+func event(conversation, id string, time int64) chat.Event {
+	return chat.Event{V: chat.Version, Conversation: chat.ConversationID(conversation), ID: chat.EventID(id),
+		Kind: chat.KindMessage, Time: time, Author: author, Message: &chat.Message{Text: chat.Plain("text of " + id)}}
+}
+
+func ids(events []chat.Event) (out []string) {
+	for _, e := range events {
+		out = append(out, fmt.Sprintf("%d:%s", e.Seq, e.ID))
+	}
+	return out
+}
+
+// Run runs the suite; open returns a new, empty log whose database is closed by itself.
+func Run(t *testing.T, open func(t *testing.T) account.Log) {
+	for name, test := range map[string]func(*testing.T, context.Context, account.Log){
+		"numbers each conversation by itself": numbers,
+		"leaves out known events":             known,
+		"reads in order and in parts":         reads,
+		"reads back by time":                  before,
+		"keeps an event whole":                whole,
+		"takes an origin once":                claims,
+		"trims what nobody needs":             trims,
+		"drops what no account knows":         drops,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, context.Background(), open(t)) })
+	}
+}
+
+func numbers(t *testing.T, ctx context.Context, log account.Log) {
+	added, err := log.Append(ctx, []chat.Event{event("a", "1", 10), event("b", "1", 11), event("a", "2", 5)})
+	require.NoError(t, err)
+	require.Equal(t, []string{"1:1", "1:1", "2:2"}, ids(added), "in the order given, not of time")
+	head, err := log.Head(ctx, "a")
+	require.NoError(t, err)
+	require.EqualValues(t, 2, head)
+	head, err = log.Head(ctx, "none")
+	require.NoError(t, err)
+	require.Zero(t, head)
+}
+
+func known(t *testing.T, ctx context.Context, log account.Log) {
+	_, err := log.Append(ctx, []chat.Event{event("a", "1", 10)})
+	require.NoError(t, err)
+	added, err := log.Append(ctx, []chat.Event{event("a", "1", 99), event("a", "2", 20), event("a", "2", 20)})
+	require.NoError(t, err)
+	require.Equal(t, []string{"2:2"}, ids(added))
+	e, ok, err := log.Find(ctx, "a", "1")
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.EqualValues(t, 10, e.Time, "the first one stays")
+	_, ok, err = log.Find(ctx, "b", "1")
+	require.NoError(t, err)
+	require.False(t, ok)
+}
+
+func reads(t *testing.T, ctx context.Context, log account.Log) {
+	for i := 1; i <= 5; i++ {
+		_, err := log.Append(ctx, []chat.Event{event("a", fmt.Sprint(i), int64(100-i))})
+		require.NoError(t, err)
+	}
+	part, err := log.Read(ctx, "a", 1, 3)
+	require.NoError(t, err)
+	require.Equal(t, []string{"2:2", "3:3", "4:4"}, ids(part))
+	part, err = log.Read(ctx, "a", 5, 3)
+	require.NoError(t, err)
+	require.Empty(t, part)
+}
+
+func before(t *testing.T, ctx context.Context, log account.Log) {
+	_, err := log.Append(ctx, []chat.Event{event("a", "1", 10), event("a", "3", 30), event("a", "2", 20), event("b", "x", 1)})
+	require.NoError(t, err)
+	page, err := log.Before(ctx, "a", 30, 10)
+	require.NoError(t, err)
+	require.Equal(t, []string{"1:1", "3:2"}, ids(page), "by time, the bound excluded")
+	page, err = log.Before(ctx, "a", 0, 2)
+	require.NoError(t, err)
+	require.Equal(t, []string{"3:2", "2:3"}, ids(page), "the newest ones, oldest first")
+}
+
+func whole(t *testing.T, ctx context.Context, log account.Log) {
+	e := event("a", "1", 1_700_000_000_000_001)
+	e.Origin = chat.Origin{Side: chat.OriginMatrix, Ref: "$event/0"}
+	e.Expires = 1_700_000_000_000_009
+	e.Message = &chat.Message{Emote: true, Attachments: []chat.Attachment{{Kind: chat.AttachPhoto, URL: "https://example.org/p"}},
+		Text: chat.Text{{Kind: chat.SegmentText, Text: "ж\x00\"\\", Bold: true}, {Kind: chat.SegmentBreak}}}
+	added, err := log.Append(ctx, []chat.Event{e})
+	require.NoError(t, err)
+	e.Seq = 1
+	require.Equal(t, []chat.Event{e}, added)
+	got, ok, err := log.Find(ctx, "a", "1")
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Equal(t, e, got)
+}
+
+func claims(t *testing.T, ctx context.Context, log account.Log) {
+	_, err := log.Append(ctx, []chat.Event{event("a", "1", 10), event("a", "2", 20)})
+	require.NoError(t, err)
+	open, err := log.Unclaimed(ctx, "a", author, 0)
+	require.NoError(t, err)
+	require.Len(t, open, 2)
+	first := chat.Origin{Side: chat.OriginIRC, Ref: "one"}
+	require.NoError(t, log.Claim(ctx, "a", "1", first))
+	require.NoError(t, log.Claim(ctx, "a", "1", chat.Origin{Side: chat.OriginIRC, Ref: "two"}))
+	e, _, err := log.Find(ctx, "a", "1")
+	require.NoError(t, err)
+	require.Equal(t, first, e.Origin)
+	open, err = log.Unclaimed(ctx, "a", author, 1)
+	require.NoError(t, err)
+	require.Equal(t, []string{"2:2"}, ids(open))
+	open, err = log.Unclaimed(ctx, "a", "somebody else", 0)
+	require.NoError(t, err)
+	require.Empty(t, open)
+}
+
+func trims(t *testing.T, ctx context.Context, log account.Log) {
+	_, err := log.Append(ctx, []chat.Event{event("a", "1", 10), event("a", "2", 20)})
+	require.NoError(t, err)
+	n, err := log.Trim(ctx, 1)
+	require.NoError(t, err)
+	require.Zero(t, n, "nothing was logged so long ago")
+	n, err = log.Trim(ctx, 1<<62)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, n)
+	added, err := log.Append(ctx, []chat.Event{event("a", "3", 30)})
+	require.NoError(t, err)
+	require.Equal(t, []string{"3:3"}, ids(added), "numbers are never used again")
+}
+
+func drops(t *testing.T, ctx context.Context, log account.Log) {
+	_, err := log.Append(ctx, []chat.Event{event("a", "1", 10)})
+	require.NoError(t, err)
+	require.NoError(t, log.DropUnused(ctx))
+	left, err := log.Read(ctx, "a", 0, 10)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}

@@ -1,0 +1,228 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+func texts(events []chat.Event) (out []string) {
+	for _, e := range events {
+		if e.Message != nil {
+			out = append(out, e.Message.Text.String())
+		}
+	}
+	return out
+}
+
+func await(t *testing.T, s account.Session, ref string) (chat.Event, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	e, err := s.Await(ctx, chat.Origin{Side: chat.OriginIRC, Ref: ref})
+	require.NotErrorIs(t, err, context.DeadlineExceeded)
+	return e, err
+}
+
+func TestRequestsLeaveInOrderAndComeBackWithTheirOrigin(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	r := &reader{}
+	b.attach(s, r, "a")
+	for i, text := range numbered(30) {
+		require.NoError(t, s.Submit(context.Background(), request(duo, fmt.Sprint(i), text)))
+		require.NoError(t, s.Submit(context.Background(), request(duo, fmt.Sprint(i), text)), "a repeat is harmless")
+	}
+	b.expect(r, duo, numbered(30)...)
+	e, err := await(t, s, "7")
+	require.NoError(t, err)
+	require.Equal(t, "m007", e.Message.Text.String())
+	got, _ := r.find("m007")
+	require.Equal(t, chat.Origin{Side: chat.OriginIRC, Ref: "7"}, got.Origin)
+	require.Equal(t, numbered(30), texts(b.net.Events(duo)))
+}
+
+func TestRefusedRequestFailsAndTheNextGoesOn(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	b.net.OnSend(func(_ chat.PersonID, r chat.Request) (f accounttest.Fault) {
+		if r.Message.Text.String() == "bad" {
+			f.Err = fmt.Errorf("%w: status 4", chat.ErrRefused)
+		}
+		return f
+	})
+	require.NoError(t, s.Submit(context.Background(), request(duo, "1", "bad")))
+	require.NoError(t, s.Submit(context.Background(), request(duo, "2", "good")))
+	_, err := await(t, s, "1")
+	require.ErrorIs(t, err, chat.ErrRefused)
+	require.ErrorContains(t, err, "status 4")
+	_, err = await(t, s, "2")
+	require.NoError(t, err)
+}
+
+func TestLostAnswersAreFoundNotRepeated(t *testing.T) {
+	for name, hide := range map[string]bool{"by request id": false, "by author, text and time": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			s := b.login(anna)
+			b.net.HideRequestIDs(hide)
+			var n atomic.Int32
+			b.net.OnSend(func(chat.PersonID, chat.Request) (f accounttest.Fault) {
+				if n.Add(1)%2 == 1 {
+					f = accounttest.Fault{Err: account.ErrAmbiguous, Accept: true}
+				}
+				return f
+			})
+			for i, text := range numbered(10) {
+				require.NoError(t, s.Submit(context.Background(), request(duo, fmt.Sprint(i), text)))
+			}
+			for i := range 10 {
+				_, err := await(t, s, fmt.Sprint(i))
+				require.NoError(t, err)
+			}
+			require.Equal(t, numbered(10), texts(b.net.Events(duo)))
+		})
+	}
+}
+
+func TestUnansweredAndNotTakenIsSentAgainWithTheSameID(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	var n atomic.Int32
+	b.net.OnSend(func(chat.PersonID, chat.Request) (f accounttest.Fault) {
+		if n.Add(1) <= 2 {
+			f.Err = account.ErrAmbiguous
+		}
+		return f
+	})
+	require.NoError(t, s.Submit(context.Background(), request(duo, "1", "once")))
+	require.NoError(t, s.Submit(context.Background(), request(duo, "2", "after")))
+	_, err := await(t, s, "2")
+	require.NoError(t, err)
+	require.Equal(t, []string{"once", "after"}, texts(b.net.Events(duo)))
+	require.Equal(t, account.RequestID(chat.Origin{Side: chat.OriginIRC, Ref: "1"}), b.net.Sends()[0].RequestID)
+}
+
+func TestWaitingIsBounded(t *testing.T) {
+	b := newBench(t)
+	b.stop()
+	b.options.SendWait = 300 * time.Millisecond
+	b.start()
+	s := b.login(anna)
+	b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault {
+		return accounttest.Fault{Err: chat.ErrUnavailable}
+	})
+	require.NoError(t, s.Submit(context.Background(), request(duo, "1", "x")))
+	_, err := await(t, s, "1")
+	require.ErrorIs(t, err, chat.ErrExpired)
+	b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault {
+		return accounttest.Fault{Err: account.ErrAmbiguous}
+	})
+	b.net.OnSync(func(chat.PersonID) error { return chat.ErrUnavailable })
+	require.NoError(t, s.Submit(context.Background(), request(duo, "2", "y")))
+	_, err = await(t, s, "2")
+	require.ErrorIs(t, err, chat.ErrUnconfirmed)
+}
+
+func TestRequestsSurviveARestart(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	taken := make(chan struct{}, 1)
+	b.net.OnSend(func(_ chat.PersonID, r chat.Request) accounttest.Fault {
+		select {
+		case taken <- struct{}{}:
+			return accounttest.Fault{Err: account.ErrAmbiguous, Accept: true}
+		default:
+			return accounttest.Fault{Err: chat.ErrUnavailable}
+		}
+	})
+	for i, text := range numbered(5) {
+		require.NoError(t, s.Submit(context.Background(), request(duo, fmt.Sprint(i), text)))
+	}
+	eventually(t, func() bool { return len(b.net.Sends()) == 1 }, "the first is out")
+	b.stop()
+	b.net.OnSend(nil)
+	b.start()
+	r := &reader{}
+	s = b.session(anna)
+	b.attach(s, r, "a")
+	for i := range 5 {
+		_, err := await(t, s, fmt.Sprint(i))
+		require.NoError(t, err)
+	}
+	require.Equal(t, numbered(5), texts(b.net.Events(duo)))
+}
+
+func TestTooLongTextIsRefusedAtOnce(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	err := s.Submit(context.Background(), request(duo, "1", strings.Repeat("x", 1<<20)))
+	require.ErrorIs(t, err, chat.ErrTooLarge)
+	_, err = s.Await(context.Background(), chat.Origin{Side: chat.OriginIRC, Ref: "1"})
+	require.Error(t, err)
+}
+
+// Cleo's bridge is connected too: her copy of Anna's line may come before Anna's own.
+func TestOwnLineThroughAnotherAccountKeepsItsOrigin(t *testing.T) {
+	b := newBench(t)
+	ra, rc := &reader{}, &reader{}
+	s := b.login(anna)
+	b.attach(s, ra, "a")
+	b.attach(b.login(cleo), rc, "c")
+	var n atomic.Int32
+	b.net.OnSend(func(chat.PersonID, chat.Request) (f accounttest.Fault) {
+		if n.Add(1)%3 == 0 {
+			f = accounttest.Fault{Err: errors.New("connection reset"), Accept: true}
+		}
+		return f
+	})
+	for i, text := range numbered(12) {
+		require.NoError(t, s.Submit(context.Background(), request(trio, fmt.Sprint(i), text)))
+		b.net.Say(bob, trio, "bob "+text)
+	}
+	eventually(t, func() bool { return len(rc.got(trio)) == 24 && len(ra.got(trio)) == 24 }, "all")
+	require.Equal(t, ra.got(trio), rc.got(trio), "one order for both")
+	for i, text := range numbered(12) {
+		e, _ := rc.find(text)
+		require.Equal(t, chat.Origin{Side: chat.OriginIRC, Ref: fmt.Sprint(i)}, e.Origin, text)
+	}
+}
+
+func TestWatermarksMoveForwardOnlyAndDoNotEcho(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	r := &reader{}
+	b.attach(s, r, "a")
+	e1, e2 := b.net.Say(bob, duo, "one"), b.net.Say(bob, duo, "two")
+	b.expect(r, duo, "one", "two")
+	mark := func(time int64) {
+		require.NoError(t, s.MarkRead(context.Background(), chat.Watermark{Conversation: duo, Time: time}))
+	}
+	mark(e2.Time)
+	mark(e1.Time)
+	eventually(t, func() bool { return len(b.net.Marks()) == 1 }, "sent")
+	require.Equal(t, e2.Time, b.net.Marks()[0].Time)
+	eventually(t, func() bool {
+		w, err := s.Watermarks(context.Background(), duo)
+		return err == nil && w[anna] == e2.Time
+	}, "stored")
+	mark(e1.Time)
+	mark(e2.Time)
+	b.net.Read(bob, duo, e2.Time)
+	eventually(t, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return len(r.marks) > 0 && r.marks[len(r.marks)-1].Person == bob
+	}, "Bob's")
+	require.Len(t, b.net.Marks(), 1, "nothing was ahead of what is known")
+}
