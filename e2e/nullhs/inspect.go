@@ -120,6 +120,9 @@ func (s *Server) AccountData(who id.UserID, roomID id.RoomID, dataType string) j
 	return nil
 }
 
+// Polls counts the long polls (/sync) that wait at this moment.
+func (s *Server) Polls() int { return int(s.polls.Load()) }
+
 // UserExists says whether a user is registered.
 func (s *Server) UserExists(who id.UserID) bool {
 	s.mu.Lock()

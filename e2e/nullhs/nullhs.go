@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,6 +79,7 @@ type Server struct {
 	typingEnds map[string]*int // by room and user: which timer ends the typing
 	nonces     map[string]bool
 
+	polls    atomic.Int32
 	services []*service
 	faults   []*Fault
 	requests []Request

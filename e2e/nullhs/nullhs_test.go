@@ -408,6 +408,8 @@ func TestBlindSyncEndsWithTheServer(t *testing.T) {
 	hs := nullhs.Start(t, nullhs.Options{Registrations: []*appservice.Registration{b.reg}})
 	bot := b.as(t, hs, "hangoutsbot", "")
 	room := b.room(t, hs)
+	// On a connection used before, Go's transport repeats a GET that broke off without an answer and hides the break.
+	bot.Client.Transport = &http.Transport{DisableKeepAlives: true}
 	blind := `{"room":{"rooms":[]},"presence":{"types":[]},"account_data":{"types":[]}}`
 	first, err := bot.FullSyncRequest(t.Context(), mautrix.ReqSync{FilterID: blind})
 	require.NoError(t, err)
@@ -417,12 +419,11 @@ func TestBlindSyncEndsWithTheServer(t *testing.T) {
 		_, err := bot.FullSyncRequest(t.Context(), mautrix.ReqSync{FilterID: blind, Since: first.NextBatch, Timeout: 60_000})
 		ended <- err
 	}()
-	eventually(t, "the poll", func() bool { sendTxn(t, bot, room, "x", fmt.Sprint(time.Now().UnixNano())); return hs.Sends() > 3 })
-	select {
-	case err = <-ended:
-		t.Fatal("the poll ended by events that its filter hides:", err)
-	default:
+	eventually(t, "the poll", func() bool { return hs.Polls() == 1 })
+	for i := range 4 {
+		sendTxn(t, bot, room, "x", fmt.Sprint("t", i))
 	}
+	require.Equal(t, 1, hs.Polls(), "events that the filter hides do not end the poll")
 	restart(t, hs)
 	require.Error(t, <-ended)
 	later, err := bot.FullSyncRequest(t.Context(), mautrix.ReqSync{Since: first.NextBatch, FilterID: `{"room":{"timeline":{"limit":2}}}`})

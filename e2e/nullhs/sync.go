@@ -92,7 +92,7 @@ func (s *Server) sync(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	for {
+	for waiting := false; ; {
 		s.mu.Lock()
 		changed := s.changed
 		answer, news := s.syncAnswer(c.who.user, since, f, query.Get("full_state") == "true")
@@ -103,6 +103,11 @@ func (s *Server) sync(c *call) (any, error) {
 		}
 		if news || since < 0 || timeout <= 0 {
 			return json.RawMessage(body), nil
+		}
+		if !waiting {
+			waiting = true
+			s.polls.Add(1)
+			defer s.polls.Add(-1)
 		}
 		select {
 		case <-changed:
