@@ -1,0 +1,162 @@
+package hangoutstest
+
+import (
+	"io"
+	"net/http"
+	"time"
+)
+
+// servePoll is one long poll of a session (protocol §5.7, §15): a noop at once, then the
+// client id on the first poll, then arrays as they come, noops between, and a regular end.
+func (s *Server) servePoll(w http.ResponseWriter, r *http.Request, ss *session, faults []*Fault) {
+	p := s.openPoll(w, ss)
+	if p == nil {
+		rawStatus(w, http.StatusBadRequest, unknownSID, "")
+		return
+	}
+	defer s.closePoll(ss, p)
+	w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
+	w.Header().Set("Cache-Control", "no-cache, no-store")
+	w.WriteHeader(http.StatusOK)
+	rc := http.NewResponseController(w)
+	if rc.Flush() != nil {
+		return
+	}
+	out := &pollWriter{w: w, rc: rc, bytewise: pick(faults, FaultSplit) != nil}
+	mute := pick(faults, FaultMute) != nil
+	ended := time.NewTimer(s.Settings().PollDuration.Duration())
+	defer ended.Stop()
+	for noop := true; ; {
+		if !mute {
+			data := s.nextChunks(ss, p, noop)
+			if _, err := out.Write(data); err != nil {
+				return
+			}
+		}
+		if s.pollEnds(w, p) {
+			return
+		}
+		keepAlive := time.NewTimer(max(s.Settings().NoopInterval.Duration(), time.Millisecond))
+		noop = false
+		select {
+		case <-p.wake:
+		case <-keepAlive.C:
+			noop = true
+		case <-ended.C:
+			keepAlive.Stop()
+			return
+		case <-r.Context().Done():
+			keepAlive.Stop()
+			return
+		}
+		keepAlive.Stop()
+	}
+}
+
+// openPoll makes a new poll the only one of its session; nil when the SID has just gone.
+func (s *Server) openPoll(w http.ResponseWriter, ss *session) *poll {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sessions[ss.sid] != ss {
+		return nil
+	}
+	if old := ss.poll; old != nil {
+		old.end = dropReplaced
+		old.signal()
+	}
+	p := &poll{wake: make(chan struct{}, 1)}
+	ss.poll = p
+	ss.idleSince = time.Time{}
+	s.stats.Polls++
+	if every := s.settings.CloseInterval.Duration(); every > 0 && s.clock().Sub(ss.closeSaid) >= every {
+		ss.closeSaid = s.clock()
+		w.Header().Set("Connection", "close")
+	}
+	if !ss.clientIDSent {
+		ss.clientIDSent = true
+		s.wrapLocked(ss, clientIDMember(ss.clientID))
+	}
+	s.changedLocked()
+	return p
+}
+
+func (s *Server) closePoll(ss *session, p *poll) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ss.poll == p {
+		ss.poll = nil
+		ss.idleSince = s.clock()
+		s.ephemeral(ss.gaia).lastSeenUS = s.nowLocked()
+	}
+	s.changedLocked()
+}
+
+// nextChunks takes everything queued, each array in a chunk of its own, after a noop when
+// one is due. An array counts as delivered from here on (protocol §5.6).
+func (s *Server) nextChunks(ss *session, p *poll, noop bool) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ss.poll != p || p.end == dropReplaced {
+		return nil
+	}
+	var list []string
+	if noop {
+		list = append(list, noopArray)
+	}
+	// A cut in between loses what was queued, as a cut of the real connection would.
+	list = append(list, ss.queue...)
+	ss.queue = nil
+	var out []byte
+	for _, data := range list {
+		a := array{ss.nextArray, data}
+		ss.nextArray++
+		out = append(out, frame(chunkPayload(a), s.settings.RawUTF8)...)
+		s.deliveries.add(Delivery{SID: ss.sid, Account: ss.gaia, Array: a.id, Data: data})
+	}
+	return out
+}
+
+// pollEnds ends the poll when it was told to, in the way it was told.
+func (s *Server) pollEnds(w http.ResponseWriter, p *poll) bool {
+	s.mu.Lock()
+	how := p.end
+	s.mu.Unlock()
+	switch how {
+	case "":
+		return false
+	case DropTruncate, DropCut:
+		cutConnection(w, false)
+	case DropReset:
+		cutConnection(w, true)
+	}
+	return true
+}
+
+// pollWriter writes and flushes, byte by byte when asked to.
+type pollWriter struct {
+	w        io.Writer
+	rc       *http.ResponseController
+	bytewise bool
+}
+
+func (pw *pollWriter) Write(data []byte) (int, error) {
+	if len(data) == 0 {
+		return 0, nil
+	}
+	if !pw.bytewise {
+		n, err := pw.w.Write(data)
+		if err == nil {
+			err = pw.rc.Flush()
+		}
+		return n, err
+	}
+	for i := range data {
+		if _, err := pw.w.Write(data[i : i+1]); err != nil {
+			return i, err
+		}
+		if err := pw.rc.Flush(); err != nil {
+			return i, err
+		}
+	}
+	return len(data), nil
+}

@@ -1,0 +1,207 @@
+package hangoutstest
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// certLife is how long the proxy's authority and its certificate are valid.
+const certLife = 48 * time.Hour
+
+// proxyNames are the host names that the proxy serves itself (peers-hangups §3.1).
+var proxyNames = []string{"google.com", "*.google.com", "*.client-channel.google.com", "*.clients6.google.com",
+	"*.googleapis.com", "*.googleusercontent.com"}
+
+// proxy is the CONNECT proxy: it ends TLS for Google's host names and passes the plain
+// requests to the server's handler. It refuses every other name.
+type proxy struct {
+	http   *http.Server
+	inner  *http.Server
+	tunnel *tunnels
+	tls    *tls.Config
+	CAPEM  []byte
+}
+
+type proxiedKey struct{}
+
+// proxied says whether a request came through the proxy.
+func proxied(r *http.Request) bool { return r.Context().Value(proxiedKey{}) != nil }
+
+func (s *Server) startProxy(opts Options) error {
+	config, caPEM, err := makeAuthority()
+	if err != nil {
+		return fmt.Errorf("make certificate authority: %w", err)
+	}
+	if opts.CAFile != "" {
+		if err := os.WriteFile(opts.CAFile, caPEM, 0o600); err != nil {
+			return fmt.Errorf("write certificate authority: %w", err)
+		}
+	}
+	ln, err := net.Listen("tcp", opts.ProxyListen)
+	if err != nil {
+		return fmt.Errorf("listen for the proxy: %w", err)
+	}
+	p := &proxy{tls: config, CAPEM: caPEM, tunnel: &tunnels{conns: make(chan net.Conn), done: make(chan struct{}), addr: ln.Addr()}}
+	mark := func(net.Listener) context.Context { return context.WithValue(s.ctx, proxiedKey{}, true) }
+	p.http = &http.Server{Handler: p.handler(s.http.Handler), ReadHeaderTimeout: 30 * time.Second, BaseContext: mark, ErrorLog: discardLog()}
+	p.inner = &http.Server{Handler: s.http.Handler, ReadHeaderTimeout: 30 * time.Second, BaseContext: mark, ErrorLog: discardLog()}
+	s.proxy = p
+	s.ProxyURL = "http://" + ln.Addr().String()
+	s.goFunc(func() { _ = p.http.Serve(ln) })
+	s.goFunc(func() { _ = p.inner.Serve(p.tunnel) })
+	return nil
+}
+
+func (p *proxy) close() {
+	p.http.Close()
+	p.tunnel.Close()
+	p.inner.Close()
+}
+
+// CAPEM is the proxy's certificate authority in PEM; nil without a proxy.
+func (s *Server) CAPEM() []byte {
+	if s.proxy == nil {
+		return nil
+	}
+	return s.proxy.CAPEM
+}
+
+// handler answers CONNECT by a TLS connection to the server itself, and plain requests for
+// Google's names directly.
+func (p *proxy) handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect {
+			if !r.URL.IsAbs() || !servesHost(r.URL.Hostname()) {
+				http.Error(w, "this proxy serves Google's host names only", http.StatusForbidden)
+				return
+			}
+			next.ServeHTTP(w, r)
+			return
+		}
+		host, port, err := net.SplitHostPort(r.Host)
+		if err != nil || port != "443" || !servesHost(host) {
+			http.Error(w, "this proxy serves Google's host names only", http.StatusForbidden)
+			return
+		}
+		conn, buf, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			http.Error(w, "cannot tunnel", http.StatusInternalServerError)
+			return
+		}
+		if _, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
+			conn.Close()
+			return
+		}
+		p.tunnel.pass(tls.Server(&bufferedConn{conn, buf.Reader}, p.tls))
+	})
+}
+
+func servesHost(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	for _, suffix := range []string{"google.com", "googleapis.com", "googleusercontent.com"} {
+		if host == suffix || strings.HasSuffix(host, "."+suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// bufferedConn first yields what the HTTP server read ahead.
+type bufferedConn struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (c *bufferedConn) Read(b []byte) (int, error) { return c.r.Read(b) }
+
+// NetConn gives the connection below, for a TCP reset.
+func (c *bufferedConn) NetConn() net.Conn { return c.Conn }
+
+// tunnels is a listener whose connections are handed in.
+type tunnels struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+	addr  net.Addr
+}
+
+func (t *tunnels) pass(c net.Conn) {
+	select {
+	case t.conns <- c:
+	case <-t.done:
+		c.Close()
+	}
+}
+
+func (t *tunnels) Accept() (net.Conn, error) {
+	select {
+	case c := <-t.conns:
+		return c, nil
+	case <-t.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (t *tunnels) Close() error {
+	t.once.Do(func() { close(t.done) })
+	return nil
+}
+
+func (t *tunnels) Addr() net.Addr { return t.addr }
+
+// makeAuthority makes a short-lived authority and a certificate for Google's names. The
+// authority has basicConstraints CA:TRUE and keyUsage keyCertSign, which strict clients ask for.
+func makeAuthority() (*tls.Config, []byte, error) {
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	now := time.Now()
+	ca := &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "hangoutstest authority"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certLife),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+	}
+	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	if ca, err = x509.ParseCertificate(caDER); err != nil {
+		return nil, nil, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano() + 1), Subject: pkix.Name{CommonName: "google.com"}, DNSNames: proxyNames,
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certLife),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	config := &tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{der, caDER}, PrivateKey: key}},
+		NextProtos:   []string{"http/1.1"}, // the reason phrase needs HTTP/1.1
+		MinVersion:   tls.VersionTLS12,
+	}
+	return config, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER}), nil
+}
