@@ -1,0 +1,56 @@
+// Package hangouts is a client of the (classic) Hangouts chat service, usable on its own.
+//
+// # Logging in
+//
+// A session is a set of cookies. [GetAuth] makes one from a cached refresh token or asks a
+// [CredentialsPrompt]; cookies copied from a browser do as well. Cookies, tokens and codes are
+// secrets: this package writes them to no log and no error.
+//
+//	cookies, err := hangouts.GetAuth(ctx, cfg, prompt, cache, false)
+//	client, err := hangouts.New(cfg, cookies)
+//	client.OnCookies = keep // the server changes cookies now and then
+//
+// # Receiving
+//
+// [Client.Connect] holds the push channel open until it fails for good. What the server pushes comes
+// as events: [Client].OnBatch for each batch in the order of the wire, then OnStateUpdate for each
+// update of it. A malformed update is logged with its type and left out, the rest of its batch
+// is delivered. What was pushed while the channel was broken, or before the server knew what to push,
+// does not come again; so call [Client.SyncAllNewEvents] upon OnSubscribed, OnReconnect and OnGap.
+// Events can come twice: tell them apart by event id.
+//
+//	client.OnBatch.AddObserver(hangouts.Observe(func(ctx context.Context, batch []*hangoutspb.StateUpdate) error { … }))
+//	err := client.Connect(ctx)
+//
+// # Requests
+//
+// Each request of the chat API is a method that takes and returns the protobuf message of the
+// same name (package hangoutspb). The request header is added by itself. Requests that create an event
+// need an [EventRequestHeader], whose client generated id the caller may choose: it comes back in
+// the sender's own copies of the event.
+//
+// # Errors
+//
+// Requests fail with a [NetworkError], which keeps HTTP status, response status, description and
+// how long the server asks to wait. errors.Is knows [ErrUnauthorized], [ErrRateLimited] and
+// [ErrInvalidConversation]. [Ambiguous] tells a request that may have been carried out from one
+// that certainly was not. Logging in fails with a [GoogleAuthError].
+//
+// By default a request that got no answer is repeated at once, as the reference client does, which
+// can double its effect; [Config].NoBlindRepeats forbids that for requests with an effect.
+//
+// # Text, people, conversations
+//
+// [ParseText] turns what a person typed into segments, [MessageText] turns a message into plain text.
+// [EntityName], [ParticipantName] and [ConversationTitle] name people and conversations, and
+// [MergeConversation] applies the changes that come with pushes. All times of the protocol are
+// microseconds since 1970-01-01 UTC, see [FromMicros].
+//
+// # Other servers
+//
+// Google switched the service off in 2022. [Config].BaseURL points everything at a compatible
+// server, [Config].Endpoints each address by itself.
+//
+// Section numbers (protocol §…) refer to the protocol page of the project. [U] marks what is
+// not certain.
+package hangouts
