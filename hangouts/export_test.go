@@ -1,0 +1,31 @@
+package hangouts
+
+import (
+	"net/url"
+	"testing"
+)
+
+// SAPISIDHash is for the vectors.
+var SAPISIDHash = sapisidHash
+
+// Trusted reports whether a configuration trusts the host of an address.
+func Trusted(t *testing.T, cfg Config, address string) bool {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg.trusted(u)
+}
+
+// EndpointsOf gives the addresses that a configuration stands for.
+func EndpointsOf(t *testing.T, cfg Config) Endpoints {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg.Endpoints
+}
