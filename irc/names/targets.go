@@ -12,7 +12,9 @@ import (
 )
 
 // shorten cuts a nick to make room for a suffix.
-func shorten(s string, n int) string { return strings.TrimRight(irctext.CutGraphemes(s, max(n, 1)), "_-") }
+func shorten(s string, n int) string {
+	return strings.TrimRight(irctext.CutGraphemes(s, max(n, 1)), "_-")
+}
 
 // notes is the channel of a conversation with oneself.
 const notes = "#notes"

@@ -1,0 +1,266 @@
+package irc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+// Periods of the gateway's own work.
+const (
+	tokenCheckEvery = 10 * time.Second
+	lineKeep        = 30 * 24 * time.Hour // lines whose client never came back
+	stopFlush       = 2 * time.Second     // time to write out what is queued at the end
+)
+
+// Gateway is the IRC server.
+type Gateway struct {
+	cfg      Config
+	cfgErr   error
+	accounts account.Accounts
+	tokens   *database.IRCTokenStore
+	names    *database.IRCNameStore
+	lines    *database.IRCLineStore
+	log      zerolog.Logger
+	logins   *loginLimiter
+	now      func() time.Time
+	started  time.Time
+	settle   time.Duration // how long a changed conversation waits for the events that explain it
+
+	ctx       context.Context
+	cancel    context.CancelFunc
+	stopWatch func()
+	wg        sync.WaitGroup
+
+	loading sync.Mutex // held while a hub is made; before mu
+
+	mu        sync.Mutex
+	stopped   bool
+	listeners []net.Listener
+	sessions  map[*session]struct{}
+	perAddr   map[netip.Addr]int
+	hubs      map[chat.PersonID]*hub
+}
+
+// NewGateway makes a gateway; Start opens it. accounts must be started.
+func NewGateway(cfg Config, accounts account.Accounts, db *database.DB, log zerolog.Logger) *Gateway {
+	g := &Gateway{accounts: accounts, tokens: db.IRCTokens(), names: db.IRCNames(), lines: db.IRCLines(),
+		log: log, now: time.Now, settle: 1500 * time.Millisecond,
+		sessions: make(map[*session]struct{}), perAddr: make(map[netip.Addr]int), hubs: make(map[chat.PersonID]*hub)}
+	g.cfg, g.cfgErr = cfg.WithDefaults()
+	g.logins = newLoginLimiter(g.cfg.Limits, func() time.Time { return g.now() })
+	return g
+}
+
+// Start listens on the configured addresses and returns. Errors wrap ErrConfig or, when
+// an address is taken, ErrInUse; then nothing is left open. ctx carries values only: Stop
+// ends the gateway.
+func (g *Gateway) Start(ctx context.Context) error {
+	if g.cfgErr != nil {
+		return g.cfgErr
+	}
+	g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	g.started = g.now()
+	if err := g.lines.DropBefore(ctx, g.now().Add(-lineKeep).UnixMicro()); err != nil {
+		g.cancel()
+		return fmt.Errorf("clean up lines: %w", err)
+	}
+	for _, addr := range g.cfg.Listen {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+		if err != nil {
+			g.closeListeners()
+			g.cancel()
+			if errors.Is(err, syscall.EADDRINUSE) {
+				return fmt.Errorf("irc: %w: another program listens on %s; stop it or change irc.listen", ErrInUse, addr)
+			}
+			return fmt.Errorf("irc: listen on %s: %w", addr, err)
+		}
+		g.listeners = append(g.listeners, l)
+	}
+	g.stopWatch = g.accounts.Watch(g.accountChanged)
+	for _, l := range g.listeners {
+		g.log.Info().Stringer("address", l.Addr()).Msg("IRC gateway listens")
+		g.wg.Go(func() { g.accept(l) })
+	}
+	g.wg.Go(g.checkTokens)
+	return nil
+}
+
+// Addrs returns the addresses listened on.
+func (g *Gateway) Addrs() []net.Addr {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []net.Addr
+	for _, l := range g.listeners {
+		out = append(out, l.Addr())
+	}
+	return out
+}
+
+// Stop says goodbye to all clients, closes everything and waits for it. What clients have
+// not confirmed is delivered again after the next start.
+func (g *Gateway) Stop() {
+	g.mu.Lock()
+	if g.stopped || g.ctx == nil {
+		g.mu.Unlock()
+		return
+	}
+	g.stopped = true
+	for s := range g.sessions {
+		s.end("Server is shutting down")
+	}
+	g.mu.Unlock()
+	if g.stopWatch != nil {
+		g.stopWatch()
+	}
+	g.closeListeners()
+	g.cancel()
+	g.wg.Wait()
+}
+
+func (g *Gateway) closeListeners() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range g.listeners {
+		_ = l.Close()
+	}
+}
+
+func (g *Gateway) accept(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if g.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			g.log.Warn().Err(err).Msg("Failed to accept a connection") // out of descriptors, for example
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-g.ctx.Done():
+			}
+			continue
+		}
+		s := newSession(g, conn)
+		if reason := g.admit(s); reason != "" {
+			_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+			_, _ = fmt.Fprintf(conn, "ERROR :Closing link: %s\r\n", reason)
+			_ = conn.Close()
+			continue
+		}
+		g.wg.Go(s.serve)
+	}
+}
+
+// admit counts a connection, or returns why it is refused.
+func (g *Gateway) admit(s *session) (refusal string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.stopped:
+		return "server is shutting down"
+	case len(g.sessions) >= g.cfg.Limits.Connections:
+		return "too many connections"
+	case g.perAddr[s.addr] >= g.cfg.Limits.PerAddress:
+		return "too many connections from your address"
+	}
+	g.sessions[s] = struct{}{}
+	g.perAddr[s.addr]++
+	return ""
+}
+
+func (g *Gateway) dismiss(s *session) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.sessions, s)
+	if g.perAddr[s.addr]--; g.perAddr[s.addr] <= 0 {
+		delete(g.perAddr, s.addr)
+	}
+}
+
+// accountChanged ends the sessions of those who lost their grant, or the account.
+func (g *Gateway) accountChanged(c account.Change) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for s := range g.sessions {
+		l := s.boundTo()
+		if l == nil || l.account.ID() != c.Account {
+			continue
+		}
+		if c.Removed {
+			s.end("The account was removed")
+		} else if c.Revoked != nil && c.Revoked.User == (account.User{Side: chat.OriginIRC, ID: l.user}) {
+			s.end("Access to the account was revoked")
+		}
+	}
+	if h := g.hubs[c.Account]; c.Removed && h != nil {
+		h.cancel()
+		delete(g.hubs, c.Account)
+	}
+}
+
+// checkTokens ends the sessions whose password was revoked, also by another process.
+func (g *Gateway) checkTokens() {
+	tick := time.NewTicker(tokenCheckEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			g.dropRevoked()
+		case <-g.ctx.Done():
+			return
+		}
+	}
+}
+
+func (g *Gateway) dropRevoked() {
+	tokens, err := g.tokens.List(g.ctx, "")
+	if err != nil {
+		if g.ctx.Err() == nil {
+			g.log.Err(err).Msg("Failed to check passwords")
+		}
+		return
+	}
+	valid := make(map[string]bool, len(tokens))
+	for _, t := range tokens {
+		valid[t.Hash] = true
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for s := range g.sessions {
+		// A password issued after the list was read belongs to a session younger than it.
+		if l := s.boundTo(); l != nil && !valid[l.token] && g.now().Sub(s.since) > tokenCheckEvery {
+			s.end("Your password was revoked")
+		}
+	}
+}
+
+// hub returns the hub of an account.
+func (g *Gateway) hub(ctx context.Context, s account.Session) (*hub, error) {
+	g.loading.Lock()
+	defer g.loading.Unlock()
+	g.mu.Lock()
+	h := g.hubs[s.ID()]
+	g.mu.Unlock()
+	if h != nil {
+		return h, nil
+	}
+	h, err := newHub(ctx, g, s)
+	if err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	g.hubs[s.ID()] = h
+	g.mu.Unlock()
+	return h, nil
+}
