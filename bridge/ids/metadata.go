@@ -1,6 +1,9 @@
 package ids
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/database"
 
@@ -18,6 +21,9 @@ type PortalMetadata struct {
 	// Filled says that the initial history is in the room: members and live messages
 	// may follow.
 	Filled bool `json:"filled,omitempty"`
+	// Shape is the ShapeHash of the conversation that the room was last brought up to
+	// date with.
+	Shape string `json:"shape,omitempty"`
 }
 
 // MetaTypes are the metadata types for bridgev2.
@@ -36,4 +42,10 @@ func PortalMeta(portal *bridgev2.Portal) *PortalMetadata {
 		portal.Metadata = meta
 	}
 	return meta
+}
+
+// ShapeHash shortens a description of what shows in a room, for PortalMetadata.Shape.
+func ShapeHash(shape string) string {
+	sum := sha256.Sum256([]byte(shape))
+	return hex.EncodeToString(sum[:8])
 }

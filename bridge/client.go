@@ -1,0 +1,159 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/status"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/portal"
+	"github.com/hangouts-bridge/hangouts-bridge/puppet"
+)
+
+type (
+	portalHandler = portal.Handler
+	puppetHandler = puppet.Handler
+)
+
+// Client is one login: an account as a Matrix user sees it.
+type Client struct {
+	*portalHandler
+	*puppetHandler
+
+	connector *Connector
+	login     *bridgev2.UserLogin
+	id        chat.PersonID
+	session   account.Session // nil: the account is gone
+
+	mu       sync.Mutex
+	attached account.Attachment
+	cancel   context.CancelFunc
+	work     sync.WaitGroup
+}
+
+// What the login can do. Two embedded methods of one name would vanish without a word.
+var (
+	_ bridgev2.NetworkAPI            = (*Client)(nil)
+	_ bridgev2.NetworkAPIWithUserID  = (*Client)(nil)
+	_ bridgev2.BackfillingNetworkAPI = (*Client)(nil)
+)
+
+func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, session account.Session) *Client {
+	people := puppet.New(session, id, c.config.Displayname)
+	return &Client{
+		portalHandler: portal.New(session, id, people, portal.Options{SendWait: c.config.SendWait, Split: c.bridge.Config.SplitPortals}),
+		puppetHandler: people,
+		connector:     c, login: login, id: id, session: session,
+	}
+}
+
+// consumerID names the Matrix side of an account.
+var consumerID = account.ConsumerID{Side: chat.OriginMatrix}
+
+// Connect implements bridgev2.NetworkAPI: it begins delivery to Matrix. It returns at
+// once.
+func (c *Client) Connect(ctx context.Context) {
+	if c.session == nil {
+		c.login.BridgeState.Send(status.BridgeState{StateEvent: status.StateBadCredentials, Error: stateAccountGone})
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		return
+	}
+	runCtx, cancel := context.WithCancel(c.login.Log.WithContext(c.connector.bridge.BackgroundCtx))
+	c.cancel = cancel
+	c.work.Add(1)
+	go func() {
+		defer c.work.Done()
+		c.run(runCtx)
+	}()
+}
+
+// run attaches the login to its account and then makes the rooms that are due.
+func (c *Client) run(ctx context.Context) {
+	consumer := newConsumer(c, c.connector.delivery)
+	attachment, err := c.session.Attach(ctx, consumerID, consumer, account.ConsumerOptions{Batch: deliverBatch, Parallel: deliverParallel})
+	if err != nil {
+		if ctx.Err() == nil {
+			c.login.Log.Err(err).Msg("Failed to attach to the account")
+			c.login.BridgeState.Send(status.BridgeState{StateEvent: status.StateUnknownError, Error: stateAttachFailed})
+		}
+		return
+	}
+	c.mu.Lock()
+	c.attached = attachment
+	c.mu.Unlock()
+	consumer.makeRooms(ctx)
+}
+
+// Disconnect implements bridgev2.NetworkAPI: it ends delivery, the account goes on.
+func (c *Client) Disconnect() {
+	c.mu.Lock()
+	cancel, attached := c.cancel, c.attached
+	c.cancel, c.attached = nil, nil
+	c.mu.Unlock()
+	if cancel == nil {
+		return
+	}
+	cancel()
+	if attached != nil {
+		attached.Detach()
+	}
+	c.work.Wait()
+}
+
+// release ends delivery without waiting for it: bridgev2 loads a login again with its
+// caches locked, which a running delivery may need.
+func (c *Client) release() {
+	c.mu.Lock()
+	cancel := c.cancel
+	c.mu.Unlock()
+	if cancel != nil {
+		cancel()
+		go c.Disconnect()
+	}
+}
+
+// IsLoggedIn implements bridgev2.NetworkAPI: true while the credentials are not known to
+// be bad. Messages that are written meanwhile wait in the outbox.
+func (c *Client) IsLoggedIn() bool {
+	return c.session != nil && c.session.State().Status != chat.BadCredentials
+}
+
+// LogoutRemote implements bridgev2.NetworkAPI: the Matrix user's grant ends. The account
+// goes on while anybody else has one, and is removed otherwise.
+func (c *Client) LogoutRemote(ctx context.Context) {
+	c.Disconnect()
+	if c.session == nil {
+		return
+	}
+	log := c.login.Log
+	if err := c.session.Forget(ctx, consumerID); err != nil {
+		log.Err(err).Msg("Failed to drop the positions of the Matrix side")
+	}
+	user := matrixUser(c.login.UserMXID)
+	if err := c.connector.accounts.Revoke(ctx, c.id, user); err != nil && !errors.Is(err, chat.ErrUnknownAccount) {
+		log.Err(err).Msg("Failed to revoke the grant")
+	}
+	left, err := c.connector.accounts.Grants(ctx, c.id, account.User{})
+	if err != nil {
+		log.Err(err).Msg("Failed to see who else uses the account")
+		return
+	}
+	if len(left) > 0 {
+		return
+	}
+	if err = c.connector.accounts.Remove(ctx, c.id); err != nil && !errors.Is(err, chat.ErrUnknownAccount) {
+		log.Err(err).Msg("Failed to remove the account")
+	}
+}
+
+// loginMetadata is what bridgev2 keeps of a login.
+func loginMetadata(id chat.PersonID) *ids.LoginMetadata { return &ids.LoginMetadata{Account: id} }

@@ -1,0 +1,109 @@
+// Package config is the project's own part of the config file: everything below
+// "network:". It knows nothing of Matrix libraries, so that a bridge without Matrix reads
+// the same file with it (LoadFile).
+package config
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"strings"
+	"text/template"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// Example is the section as it stands in an example config, with comments and defaults.
+//
+//go:embed example-config.yaml
+var Example string
+
+// Config is the section "network:".
+type Config struct {
+	DisplaynameTemplate string        `yaml:"displayname_template"`
+	InitialChatSync     int           `yaml:"initial_chat_sync"`
+	CreateOnMessage     bool          `yaml:"create_on_message"`
+	SendWait            time.Duration `yaml:"send_wait"`
+
+	displayname *template.Template
+	sections    []Section
+}
+
+// ErrInvalid is wrapped by the errors of Validate; their text names the key.
+var ErrInvalid = errors.New("invalid config")
+
+// Limits of SendWait: past five minutes bridgev2 leaves a handler and order is gone.
+const (
+	MinSendWait = 5 * time.Second
+	MaxSendWait = 4*time.Minute + 30*time.Second
+)
+
+// nameFields is what displayname_template can use.
+type nameFields struct {
+	Name  string // the best name
+	First string // the first name or the first word of it
+	Full  string
+	ID    string
+}
+
+func fields(p chat.Person) nameFields {
+	return nameFields{Name: p.DisplayName(), First: p.ShortName(), Full: p.FullName, ID: string(p.ID)}
+}
+
+// Default is the section with every key at its default; sections are those of other
+// parts of the program.
+func Default(sections ...Section) *Config {
+	c := &Config{sections: sections}
+	if err := yaml.Unmarshal([]byte(c.ExampleText()), c); err != nil {
+		panic(err) // the embedded text is tested
+	}
+	if err := c.Validate(); err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// Validate checks the values and prepares the templates. It has to be called once after
+// reading.
+func (c *Config) Validate() error {
+	parsed, err := template.New("displayname_template").Option("missingkey=error").Parse(c.DisplaynameTemplate)
+	if err != nil {
+		return fmt.Errorf("%w: network.displayname_template: %w", ErrInvalid, err)
+	}
+	probe := chat.Person{ID: "1", FullName: "Ada Lovelace", FirstName: "Ada"}
+	var out strings.Builder
+	if err = parsed.Execute(&out, fields(probe)); err != nil {
+		return fmt.Errorf("%w: network.displayname_template: %w", ErrInvalid, err)
+	}
+	if strings.TrimSpace(out.String()) == "" {
+		return fmt.Errorf("%w: network.displayname_template makes empty names", ErrInvalid)
+	}
+	if c.InitialChatSync < 0 {
+		return fmt.Errorf("%w: network.initial_chat_sync must not be negative", ErrInvalid)
+	}
+	if c.SendWait < MinSendWait || c.SendWait > MaxSendWait {
+		return fmt.Errorf("%w: network.send_wait must be between %s and %s", ErrInvalid, MinSendWait, MaxSendWait)
+	}
+	for _, s := range c.sections {
+		if s.Validate == nil {
+			continue
+		}
+		if err = s.Validate(); err != nil {
+			return fmt.Errorf("%w: network.%s: %w", ErrInvalid, s.Name, err)
+		}
+	}
+	c.displayname = parsed
+	return nil
+}
+
+// Displayname is what a person's ghost is called.
+func (c *Config) Displayname(p chat.Person) string {
+	var out strings.Builder
+	if c.displayname == nil || c.displayname.Execute(&out, fields(p)) != nil {
+		return p.DisplayName()
+	}
+	return strings.TrimSpace(out.String())
+}

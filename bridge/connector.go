@@ -1,0 +1,136 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"go.mau.fi/util/configupgrade"
+	"maunium.net/go/mautrix/bridgev2"
+	bridgedb "maunium.net/go/mautrix/bridgev2/database"
+	"maunium.net/go/mautrix/bridgev2/networkid"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/portal"
+)
+
+// Connector is bridgev2's network connector for Hangouts.
+type Connector struct {
+	config   *config.Config
+	bridge   *bridgev2.Bridge
+	accounts account.Accounts
+	delivery *delivery
+	maxFile  atomic.Int64
+	ended    atomic.Bool
+	unwatch  func()
+	onStop   func()
+}
+
+var (
+	_ bridgev2.NetworkConnector            = (*Connector)(nil)
+	_ bridgev2.StoppableNetwork            = (*Connector)(nil)
+	_ bridgev2.IdentifierValidatingNetwork = (*Connector)(nil)
+	_ bridgev2.ConfigValidatingNetwork     = (*Connector)(nil)
+	_ bridgev2.MaxFileSizeingNetwork       = (*Connector)(nil)
+)
+
+func newConnector(sections ...config.Section) *Connector {
+	c := &Connector{config: config.Default(sections...)}
+	c.maxFile.Store(50 << 20)
+	return c
+}
+
+// errNoAccounts: the accounts have to run before the Matrix side starts.
+var errNoAccounts = errors.New("the accounts are not running")
+
+// Init implements bridgev2.NetworkConnector.
+func (c *Connector) Init(bridge *bridgev2.Bridge) { c.bridge = bridge }
+
+// Start implements bridgev2.NetworkConnector. The accounts run already.
+func (c *Connector) Start(context.Context) error {
+	if c.accounts == nil {
+		return errNoAccounts
+	}
+	c.unwatch = c.accounts.Watch(c.changed)
+	return nil
+}
+
+// Stop implements bridgev2.StoppableNetwork: handlers have ended when it returns, and the
+// database may be closed.
+func (c *Connector) Stop() {
+	c.ended.Store(true)
+	if c.unwatch != nil {
+		c.unwatch()
+	}
+	if c.onStop != nil {
+		c.onStop()
+	}
+}
+
+// GetName implements bridgev2.NetworkConnector.
+func (c *Connector) GetName() bridgev2.BridgeName {
+	return bridgev2.BridgeName{
+		DisplayName:          "Hangouts",
+		NetworkURL:           "https://hangouts.google.com",
+		NetworkID:            "hangouts",
+		BeeperBridgeType:     "github.com/hangouts-bridge/hangouts-bridge",
+		DefaultPort:          29331,
+		DefaultCommandPrefix: "!hangouts",
+	}
+}
+
+// GetDBMetaTypes implements bridgev2.NetworkConnector.
+func (c *Connector) GetDBMetaTypes() bridgedb.MetaTypes { return ids.MetaTypes() }
+
+var generalCapabilities = &bridgev2.NetworkGeneralCapabilities{}
+
+// GetCapabilities implements bridgev2.NetworkConnector.
+func (c *Connector) GetCapabilities() *bridgev2.NetworkGeneralCapabilities {
+	return generalCapabilities
+}
+
+// GetBridgeInfoVersion implements bridgev2.NetworkConnector.
+func (c *Connector) GetBridgeInfoVersion() (info, capabilities int) {
+	return 1, portal.CapabilitiesVersion
+}
+
+// GetConfig implements bridgev2.NetworkConnector.
+func (c *Connector) GetConfig() (example string, data any, upgrader configupgrade.Upgrader) {
+	return c.config.ExampleText(), c.config, configupgrade.SimpleUpgrader(c.config.Upgrade)
+}
+
+// ValidateConfig implements bridgev2.ConfigValidatingNetwork.
+func (c *Connector) ValidateConfig() error { return c.config.Validate() }
+
+// ValidateUserID implements bridgev2.IdentifierValidatingNetwork.
+func (c *Connector) ValidateUserID(user networkid.UserID) bool {
+	_, err := ids.ParseUserID(user)
+	return err == nil
+}
+
+// SetMaxFileSize implements bridgev2.MaxFileSizeingNetwork.
+func (c *Connector) SetMaxFileSize(size int64) { c.maxFile.Store(size) }
+
+// LoadUserLogin implements bridgev2.NetworkConnector. It does no I/O. A login whose account
+// is gone gets a client that says so when it connects.
+func (c *Connector) LoadUserLogin(_ context.Context, login *bridgev2.UserLogin) error {
+	if c.accounts == nil {
+		return errNoAccounts
+	}
+	id, err := ids.ParseLoginID(login.ID)
+	if err != nil {
+		return fmt.Errorf("login %q: %w", login.ID, err)
+	}
+	if old, ok := login.Client.(*Client); ok {
+		old.release()
+	}
+	session, ok := c.accounts.Get(id)
+	if !ok {
+		session = nil
+	}
+	login.Client = newClient(c, login, id, session)
+	return nil
+}

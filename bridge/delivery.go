@@ -1,0 +1,261 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix/bridgev2"
+	bridgedb "maunium.net/go/mautrix/bridgev2/database"
+	"maunium.net/go/mautrix/bridgev2/networkid"
+	"maunium.net/go/mautrix/event"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+	"github.com/hangouts-bridge/hangouts-bridge/portal"
+)
+
+const (
+	deliverBatch    = 16
+	deliverParallel = 16
+	// poisonTries is how often an event is tried that the homeserver refuses, or whose
+	// handling breaks, before it is given up.
+	poisonTries = 3
+	// poisonPart marks the notice about an event that was given up.
+	poisonPart networkid.PartID = "failed"
+)
+
+// delivery is what the consumers of all logins share.
+type delivery struct {
+	sends *database.MatrixSends
+	inbox *inbox
+
+	mu    sync.Mutex
+	locks map[networkid.PortalKey]*portalLock
+}
+
+// portalLock keeps the logins of one portal apart while one delivers to it.
+type portalLock struct {
+	held  chan struct{}
+	users int
+}
+
+func newDelivery(sends *database.MatrixSends, inbox *inbox) *delivery {
+	return &delivery{sends: sends, inbox: inbox, locks: map[networkid.PortalKey]*portalLock{}}
+}
+
+// lock takes a portal's lock, or fails when ctx ends.
+func (d *delivery) lock(ctx context.Context, key networkid.PortalKey) (unlock func(), err error) {
+	d.mu.Lock()
+	lock := d.locks[key]
+	if lock == nil {
+		lock = &portalLock{held: make(chan struct{}, 1)}
+		d.locks[key] = lock
+	}
+	lock.users++
+	d.mu.Unlock()
+	leave := func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if lock.users--; lock.users == 0 {
+			delete(d.locks, key)
+		}
+	}
+	select {
+	case lock.held <- struct{}{}:
+		return func() { <-lock.held; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, ctx.Err()
+	}
+}
+
+// consumer delivers the events of one account to Matrix.
+type consumer struct {
+	*Client
+	d    *delivery
+	live *live
+
+	mu    sync.Mutex
+	tries map[networkid.MessageID]int
+}
+
+var (
+	_ account.Consumer = (*consumer)(nil)
+	_ account.Observer = (*consumer)(nil)
+)
+
+func newConsumer(c *Client, d *delivery) *consumer {
+	return &consumer{Client: c, d: d, live: newLive(), tries: map[networkid.MessageID]int{}}
+}
+
+// Deliver implements account.Consumer.
+func (c *consumer) Deliver(ctx context.Context, events []chat.Event) account.Result {
+	ctx = c.login.Log.WithContext(ctx)
+	conversation, err := c.session.Conversation(ctx, events[0].Conversation)
+	if err != nil {
+		return c.result(ctx, events[0], 0, fmt.Errorf("get conversation: %w", err))
+	}
+	unlock, err := c.d.lock(ctx, c.Key(conversation.ID, conversation.Kind))
+	if err != nil {
+		return account.Result{Outcome: account.Retry, Err: err}
+	}
+	defer unlock()
+	for n, e := range events {
+		if err = c.deliver(ctx, e, conversation); err != nil {
+			return c.result(ctx, e, n, err)
+		}
+		c.forgive(e)
+	}
+	return account.Result{Outcome: account.Done}
+}
+
+// result judges a failed event, the n-th of its batch.
+func (c *consumer) result(ctx context.Context, e chat.Event, n int, err error) account.Result {
+	if mayHelp(err) || errors.Is(err, chat.ErrUnavailable) || ctx.Err() != nil || !c.poisoned(e) {
+		return account.Result{Outcome: account.Retry, Handled: n, Err: err}
+	}
+	zerolog.Ctx(ctx).Err(err).Str("conversation", string(e.Conversation)).Str("event", string(e.ID)).Str("kind", string(e.Kind)).
+		Msg("Giving up an event that cannot be shown in Matrix")
+	c.tellGivenUp(ctx, e)
+	c.forgive(e)
+	return account.Result{Outcome: account.Permanent, Handled: n + 1, Err: err}
+}
+
+// poisoned counts a failure and reports whether there were enough.
+func (c *consumer) poisoned(e chat.Event) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id := ids.MakeMessageID(e.Conversation, e.ID)
+	c.tries[id]++
+	return c.tries[id] >= poisonTries
+}
+
+func (c *consumer) forgive(e chat.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.tries) > 0 {
+		delete(c.tries, ids.MakeMessageID(e.Conversation, e.ID))
+	}
+}
+
+// deliver has one event shown in Matrix; nil means that it is there, or that Matrix shows
+// nothing of it.
+func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.Conversation) error {
+	key := c.Key(conversation.ID, conversation.Kind)
+	if e.Origin.Side == chat.OriginMatrix && (key.Receiver == "" || e.Author == c.id) {
+		return c.settleOwn(ctx, e, key)
+	}
+	remote, err := c.Remote(ctx, e, conversation, c.mutate(ctx))
+	if err != nil || remote == nil {
+		return err
+	}
+	create := portal.IsMessage(remote) && c.connector.config.CreateOnMessage && conversation.Standing != chat.Left
+	room, err := c.ensureRoom(ctx, conversation, create)
+	if err != nil || room == nil {
+		return err
+	}
+	if err = c.queue(ctx, remote); err != nil {
+		return err
+	}
+	if !portal.IsMessage(remote) {
+		return nil
+	}
+	return c.settle(ctx, room, ids.MakeMessageID(e.Conversation, e.ID))
+}
+
+// queue has bridgev2 handle an event and returns what became of it.
+func (c *consumer) queue(_ context.Context, remote bridgev2.RemoteEvent) error {
+	result := c.login.QueueRemoteEvent(remote)
+	switch {
+	case result.Error != nil:
+		return result.Error
+	case !result.Success:
+		return errNotBridged // a panic; bridgev2 has logged it
+	case result.Queued:
+		return bridgev2.ErrHandlerBackgrounded
+	case !result.Ignored || !portal.IsMessage(remote):
+		return nil
+	}
+	return c.hasRow(remote)
+}
+
+// hasRow is nil if a message that bridgev2 ignored is there.
+func (c *consumer) hasRow(remote bridgev2.RemoteEvent) error {
+	ctx := c.login.Log.WithContext(c.connector.bridge.BackgroundCtx)
+	message := remote.(bridgev2.RemoteMessage)
+	row, err := c.connector.bridge.DB.Message.GetFirstPartByID(ctx, remote.GetPortalKey().Receiver, message.GetID())
+	if err != nil {
+		return fmt.Errorf("%w: look for message: %w", bridgev2.ErrDatabaseError, err)
+	} else if row == nil {
+		return errNoRow
+	}
+	return nil
+}
+
+// settle forgets the sends of a message whose rows exist.
+func (c *consumer) settle(ctx context.Context, room *bridgev2.Portal, message networkid.MessageID) error {
+	if err := c.d.sends.Settle(ctx, string(message), string(room.MXID)); err != nil {
+		return fmt.Errorf("%w: settle sends: %w", bridgev2.ErrDatabaseError, err)
+	}
+	return nil
+}
+
+// settleOwn takes care of an event that began in this room: it is never sent, but has to
+// have its row. Its handler writes the row; the rest is for handlers that were cut short.
+func (c *consumer) settleOwn(ctx context.Context, e chat.Event, key networkid.PortalKey) error {
+	eventID, n, ok := ids.ParseOrigin(e.Origin)
+	if !ok {
+		return nil
+	}
+	room, err := c.connector.bridge.GetExistingPortalByKey(ctx, key)
+	if err != nil {
+		return fmt.Errorf("%w: get portal: %w", bridgev2.ErrDatabaseError, err)
+	} else if room == nil || room.MXID == "" {
+		return nil
+	}
+	if err = c.d.inbox.final(ctx, eventID); err != nil {
+		return err
+	}
+	if err = portal.KeepRow(ctx, room, c.Row(room, eventID, c.login.UserMXID, n, e)); err != nil {
+		return fmt.Errorf("%w: keep row of own message: %w", bridgev2.ErrDatabaseError, err)
+	}
+	return nil
+}
+
+// mutate makes bridgev2's handling of an event end with ctx and one attempt of its own.
+func (c *consumer) mutate(ctx context.Context) func(context.Context) context.Context {
+	return func(handling context.Context) context.Context {
+		handling, cancel := context.WithCancel(handling)
+		context.AfterFunc(ctx, cancel)
+		return withAttempt(handling)
+	}
+}
+
+// tellGivenUp says in the room, once, that something is missing there.
+func (c *consumer) tellGivenUp(ctx context.Context, e chat.Event) {
+	conversation, err := c.session.Conversation(ctx, e.Conversation)
+	if err != nil {
+		return
+	}
+	room, err := c.connector.bridge.GetExistingPortalByKey(ctx, c.Key(conversation.ID, conversation.Kind))
+	if err != nil || room == nil || room.MXID == "" {
+		return
+	}
+	content := &event.MessageEventContent{
+		MsgType: event.MsgNotice, Mentions: &event.Mentions{},
+		Body: "Something that came from Hangouts could not be shown here. The bridge's log says why.",
+	}
+	meta := &bridgedb.Message{ID: ids.MakeMessageID(e.Conversation, e.ID), PartID: poisonPart, Room: room.PortalKey}
+	_, err = c.connector.bridge.Bot.SendMessage(ctx, room.MXID, event.EventMessage, &event.Content{Parsed: content}, &bridgev2.MatrixSendExtra{MessageMeta: meta})
+	if err != nil {
+		zerolog.Ctx(ctx).Err(err).Msg("Failed to tell in the room that an event was given up")
+	}
+	if err = c.settle(ctx, room, meta.ID); err != nil {
+		zerolog.Ctx(ctx).Err(err).Msg("Failed to settle a given-up event")
+	}
+}

@@ -1,0 +1,172 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix/bridgev2"
+	bridgedb "maunium.net/go/mautrix/bridgev2/database"
+
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/portal"
+)
+
+// keyRoomsMade is where it is noted, by login, that the rooms due at the first login
+// are made.
+func (c *consumer) keyRoomsMade() bridgedb.Key {
+	return bridgedb.Key("hangouts_rooms_made:" + string(c.login.ID))
+}
+
+// ensureRoom returns a conversation's room with its members and initial history, making
+// what is missing; nil if there is none and none is wanted. The portal's lock is held.
+func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversation, create bool) (*bridgev2.Portal, error) {
+	key := c.Key(conversation.ID, conversation.Kind)
+	room, err := c.connector.bridge.GetExistingPortalByKey(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("%w: get portal: %w", bridgev2.ErrDatabaseError, err)
+	}
+	exists := room != nil && room.MXID != ""
+	if exists && ids.PortalMeta(room).Filled {
+		return room, nil
+	}
+	if !exists && (!create || !c.connector.bridge.Config.PortalCreateFilter.ShouldAllow(c.login.ID, key)) {
+		return nil, nil
+	}
+	if err = c.queue(ctx, c.Resync(conversation, true, c.mutate(ctx))); err != nil {
+		return nil, fmt.Errorf("make room: %w", err)
+	}
+	room, err = c.connector.bridge.GetExistingPortalByKey(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("%w: get portal: %w", bridgev2.ErrDatabaseError, err)
+	} else if room == nil || room.MXID == "" {
+		return nil, errNotBridged
+	}
+	if !ids.PortalMeta(room).Filled {
+		if err = c.fill(ctx, room, conversation); err != nil {
+			return nil, fmt.Errorf("fill room: %w", err)
+		}
+	}
+	return room, nil
+}
+
+// fill brings the initial history into a room whose making was cut short. What is there
+// already is left out.
+func (c *consumer) fill(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation) error {
+	var events []chat.Event
+	if backfill := c.connector.bridge.Config.Backfill; backfill.Enabled && backfill.MaxInitialMessages > 0 {
+		var err error
+		if events, err = c.History(ctx, conversation.ID, backfill.MaxInitialMessages); err != nil {
+			return err
+		}
+	}
+	for _, e := range events {
+		id := ids.MakeMessageID(e.Conversation, e.ID)
+		if e.Origin.Side == chat.OriginMatrix {
+			row, err := c.connector.bridge.DB.Message.GetFirstPartByID(ctx, room.Receiver, id)
+			if err != nil {
+				return fmt.Errorf("%w: look for message: %w", bridgev2.ErrDatabaseError, err)
+			} else if row != nil {
+				continue
+			}
+		}
+		remote, err := c.HistoryEvent(ctx, e, conversation, c.mutate(ctx))
+		if err != nil {
+			return err
+		} else if remote == nil {
+			continue
+		}
+		if err = c.queue(ctx, remote); err != nil {
+			return err
+		}
+		if err = c.settle(ctx, room, id); err != nil {
+			return err
+		}
+	}
+	portal.MarkFilled(ctx, room)
+	return nil
+}
+
+// makeRooms makes, at the first login, the rooms of the latest conversations, and
+// completes at every start the rooms whose making was cut short.
+func (c *consumer) makeRooms(ctx context.Context) {
+	log := zerolog.Ctx(ctx)
+	conversations, err := c.session.Conversations(ctx)
+	if err != nil {
+		log.Err(err).Msg("Failed to list conversations")
+		return
+	}
+	kv := c.connector.bridge.DB.KV
+	first := kv.Get(ctx, c.keyRoomsMade()) == ""
+	wanted := slices.DeleteFunc(conversations, func(conversation chat.Conversation) bool {
+		return conversation.Standing != chat.Active || conversation.Archived
+	})
+	complete := true
+	for n, conversation := range wanted {
+		if ctx.Err() != nil {
+			return
+		}
+		create := first && n < c.connector.config.InitialChatSync
+		if err = c.makeRoom(ctx, conversation, create); err != nil {
+			complete = false
+			log.Err(err).Str("conversation", string(conversation.ID)).Msg("Failed to make a room; it comes with the next message")
+		}
+	}
+	if first && complete && len(wanted) > 0 {
+		kv.Set(ctx, c.keyRoomsMade(), "true")
+	}
+}
+
+func (c *consumer) makeRoom(ctx context.Context, conversation chat.Conversation, create bool) error {
+	unlock, err := c.d.lock(ctx, c.Key(conversation.ID, conversation.Kind))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	_, err = c.ensureRoom(ctx, conversation, create)
+	return err
+}
+
+// shape is what of a conversation shows in its room; a change of it is a reason to bring
+// the room up to date.
+func shape(c chat.Conversation) string {
+	parts := []string{string(c.Kind), c.Name, string(c.Standing)}
+	for _, member := range c.Members {
+		entry := string(member.ID) + "=" + member.Name
+		if member.Invited {
+			entry += "?"
+		}
+		parts = append(parts, entry)
+	}
+	slices.Sort(parts[3:])
+	return strings.Join(parts, "\x00")
+}
+
+// refresh brings a conversation's room up to date if its shape has changed.
+func (c *consumer) refresh(ctx context.Context, conversation chat.Conversation) error {
+	unlock, err := c.d.lock(ctx, c.Key(conversation.ID, conversation.Kind))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	room, err := c.ensureRoom(ctx, conversation, conversation.Standing == chat.Invited)
+	if err != nil || room == nil {
+		return err
+	}
+	meta, now := ids.PortalMeta(room), ids.ShapeHash(shape(conversation))
+	if meta.Shape == now {
+		return nil
+	}
+	if err = c.queue(ctx, c.Resync(conversation, false, c.mutate(ctx))); err != nil {
+		return err
+	}
+	meta.Shape = now
+	if err = room.Save(ctx); err != nil {
+		return errors.Join(bridgev2.ErrDatabaseError, err)
+	}
+	return nil
+}

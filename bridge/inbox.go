@@ -1,0 +1,252 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/appservice"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+// inboxPause is how long a room's worker waits after the database failed.
+const inboxPause = time.Second
+
+// inbox takes room events from the homeserver: it stores them before they are
+// acknowledged, and has each handled until its effects are final, also after a crash. The
+// events of a room are handled one after another in the order in which they came, rooms
+// in parallel.
+type inbox struct {
+	store    *database.MatrixInbox
+	dispatch func(context.Context, *event.Event)
+	// atMostOnce reports whether an event is a command to the bot: it is final before it
+	// is handled, so that a crash cannot repeat what a command does.
+	atMostOnce func(*event.Event) bool
+	state      mautrix.StateStore
+	log        zerolog.Logger
+
+	storing sync.Mutex // held while events are stored, so that Seq is in the order of commits
+	last    int64
+
+	mu      sync.Mutex
+	running bool
+	parent  context.Context // the bridge's: ends before its handlers do
+	ctx     context.Context
+	cancel  context.CancelFunc
+	workers sync.WaitGroup
+	rooms   map[string]int               // events that wait, by room with a worker or to get one
+	open    map[id.EventID]chan struct{} // closed when the event's effects are final
+}
+
+func newInbox(store *database.MatrixInbox, log zerolog.Logger) *inbox {
+	return &inbox{store: store, log: log, rooms: map[string]int{}, open: map[id.EventID]chan struct{}{}}
+}
+
+// load reads what was left by the life before. Events may be stored from now on.
+func (b *inbox) load(ctx context.Context) error {
+	last, err := b.store.Last(ctx)
+	if err != nil {
+		return fmt.Errorf("read inbox: %w", err)
+	}
+	rows, err := b.store.Open(ctx)
+	if err != nil {
+		return fmt.Errorf("read inbox: %w", err)
+	}
+	b.last = last
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expect(rows)
+	return nil
+}
+
+// expect notes stored events; mu is held.
+func (b *inbox) expect(rows []database.InboxRow) {
+	for _, row := range rows {
+		b.open[id.EventID(row.EventID)] = make(chan struct{})
+		b.rooms[row.RoomID]++
+		if b.running && b.rooms[row.RoomID] == 1 {
+			b.startWorker(row.RoomID)
+		}
+	}
+}
+
+// put stores events; when it returns they are safe. Known ones are left out.
+func (b *inbox) put(ctx context.Context, rows []database.InboxRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	b.storing.Lock()
+	defer b.storing.Unlock()
+	added, err := b.store.Put(ctx, b.last, rows)
+	if err != nil {
+		return fmt.Errorf("store events: %w", err)
+	}
+	b.last += int64(len(added))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expect(added)
+	return nil
+}
+
+// start begins to handle events, those of the life before first.
+func (b *inbox) start(ctx context.Context) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.parent = ctx
+	b.ctx, b.cancel = context.WithCancel(ctx)
+	b.running = true
+	for room := range b.rooms {
+		b.startWorker(room)
+	}
+}
+
+// stop ends handling and waits for the workers. What was not final stays so.
+func (b *inbox) stop() {
+	b.mu.Lock()
+	b.running = false
+	if b.cancel != nil {
+		b.cancel()
+	}
+	b.mu.Unlock()
+	b.workers.Wait()
+}
+
+// ended reports whether the program stops, so that handlers may have been cut short. The
+// parent ends first.
+func (b *inbox) ended() bool { return b.parent.Err() != nil || b.ctx.Err() != nil }
+
+// final waits until an event's effects are final; an event that the inbox does not hold
+// is.
+func (b *inbox) final(ctx context.Context, event id.EventID) error {
+	b.mu.Lock()
+	done := b.open[event]
+	b.mu.Unlock()
+	if done == nil {
+		return nil
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// startWorker runs a room's worker; mu is held.
+func (b *inbox) startWorker(room string) {
+	b.workers.Add(1)
+	go func() {
+		defer b.workers.Done()
+		for b.next(room) {
+		}
+	}()
+}
+
+// next handles a room's oldest event and reports whether the worker goes on.
+func (b *inbox) next(room string) bool {
+	row, err := b.store.Next(b.ctx, room)
+	if err == nil {
+		err = b.handle(row)
+	}
+	if b.ended() {
+		return false
+	}
+	if err != nil && !errors.Is(err, database.ErrNotFound) {
+		b.log.Err(err).Str("room", room).Msg("Failed to read or finish an event from the homeserver, trying again")
+		select {
+		case <-b.ctx.Done():
+		case <-time.After(inboxPause):
+		}
+		return !b.ended()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.finished(id.EventID(row.EventID))
+	if b.rooms[room]--; b.rooms[room] > 0 {
+		return true
+	}
+	delete(b.rooms, room)
+	return false
+}
+
+// finished tells those who wait for an event; mu is held.
+func (b *inbox) finished(event id.EventID) {
+	if done := b.open[event]; done != nil {
+		close(done)
+		delete(b.open, event)
+	}
+}
+
+// handle has an event's effects made and notes them as final, unless the program stops.
+func (b *inbox) handle(row database.InboxRow) error {
+	e, err := parseEvent(row.Body)
+	if err != nil {
+		b.log.Warn().Err(err).Str("event", row.EventID).Msg("Skipping an event that cannot be read")
+		return b.store.Done(b.ctx, row.Seq)
+	}
+	ctx := b.log.WithContext(b.ctx)
+	if e.Type.IsState() {
+		mautrix.UpdateStateStore(ctx, b.state, e)
+	}
+	if b.atMostOnce(e) {
+		if err = b.store.Done(b.ctx, row.Seq); err != nil {
+			return err
+		}
+		b.dispatch(ctx, e)
+		return nil
+	}
+	b.dispatch(ctx, e)
+	if b.ended() {
+		return context.Canceled
+	}
+	return b.store.Done(b.ctx, row.Seq)
+}
+
+// parseEvent does what the framework does before it dispatches an event.
+func parseEvent(body string) (*event.Event, error) {
+	e := &event.Event{}
+	if err := json.Unmarshal([]byte(body), e); err != nil {
+		return nil, err
+	}
+	e.Mautrix.ReceivedAt = time.Now()
+	e.Mautrix.EventSource = event.SourceTimeline
+	e.Type.Class = event.MessageEventType
+	if e.StateKey != nil {
+		e.Mautrix.EventSource = event.SourceTimeline & event.SourceJoin
+		e.Type.Class = event.StateEventType
+	}
+	// Content that does not fit its type is the handlers' to refuse.
+	_ = e.Content.ParseRaw(e.Type)
+	return e, nil
+}
+
+// prune forgets the ids of events older than keep, every hour until ctx ends.
+func (b *inbox) prune(ctx context.Context, keep time.Duration) {
+	for {
+		if err := b.store.Prune(ctx, time.Now().Add(-keep).UnixMicro()); err != nil && ctx.Err() == nil {
+			b.log.Err(err).Msg("Failed to prune the inbox")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Hour):
+		}
+	}
+}
+
+// isOwnMessage reports whether an event is a message that the bridge itself sent: nobody
+// handles it, so it need not be stored.
+func isOwnMessage(as *appservice.AppService, ghost func(id.UserID) bool, e *event.Event) bool {
+	if e.StateKey != nil {
+		return false
+	}
+	return e.Sender == as.BotMXID() || ghost(e.Sender)
+}

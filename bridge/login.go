@@ -1,0 +1,176 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/bridgev2"
+	bridgedb "maunium.net/go/mautrix/bridgev2/database"
+	"maunium.net/go/mautrix/bridgev2/status"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// Login flows and steps. Their ids are public API.
+const (
+	FlowCookies = "cookies"
+	FlowToken   = "token"
+
+	stepCookies  = "com.github.hangouts-bridge.cookies"
+	stepToken    = "com.github.hangouts-bridge.token"
+	stepComplete = "com.github.hangouts-bridge.complete"
+
+	fieldToken = "refresh_token"
+)
+
+// loginCookies are the cookies of a Google session, the indispensable one first
+// (protocol §4.5). A pasted JSON object may hold more of them.
+var loginCookies = []string{
+	"SAPISID", "SID", "HSID", "SSID", "APISID",
+	"__Secure-1PSID", "__Secure-3PSID", "__Secure-1PAPISID", "__Secure-3PAPISID", "__Secure-1PSIDTS", "__Secure-3PSIDTS", "OSID", "NID",
+}
+
+// requiredCookies of loginCookies have to be there.
+var requiredCookies = map[string]bool{"SAPISID": true, "SID": true}
+
+const cookiesInstructions = "Log in to your Google account in a **private window** of a browser, open <https://hangouts.google.com>, then copy its cookies: " +
+	"either a request of that page as cURL command (developer tools, network, copy as cURL) or a JSON object of names and values. " +
+	"Send that here and close the window **without logging out**. Your message is removed from the room at once."
+
+const tokenInstructions = "Send the refresh token of your Google account, as a Hangouts client has stored it. Your message is removed from the room at once."
+
+// GetLoginFlows implements bridgev2.NetworkConnector.
+func (c *Connector) GetLoginFlows() []bridgev2.LoginFlow {
+	return []bridgev2.LoginFlow{
+		{ID: FlowCookies, Name: "Cookies", Description: "Log in with the cookies of a browser session"},
+		{ID: FlowToken, Name: "Refresh token", Description: "Log in with a stored refresh token"},
+	}
+}
+
+// CreateLogin implements bridgev2.NetworkConnector.
+func (c *Connector) CreateLogin(_ context.Context, user *bridgev2.User, flow string) (bridgev2.LoginProcess, error) {
+	base := loginProcess{connector: c, user: user}
+	switch flow {
+	case FlowCookies:
+		return &cookieLogin{base}, nil
+	case FlowToken:
+		return &tokenLogin{base}, nil
+	}
+	return nil, bridgev2.ErrInvalidLoginFlowID
+}
+
+type loginProcess struct {
+	connector *Connector
+	user      *bridgev2.User
+}
+
+// Cancel implements bridgev2.LoginProcess: nothing is held between steps.
+func (p *loginProcess) Cancel() {}
+
+// cookieLogin asks for cookies.
+type cookieLogin struct{ loginProcess }
+
+var _ bridgev2.LoginProcessCookies = (*cookieLogin)(nil)
+
+// Start implements bridgev2.LoginProcess. The fields have no patterns: a value that does
+// not fit one would be repeated in the room.
+func (p *cookieLogin) Start(context.Context) (*bridgev2.LoginStep, error) {
+	params := &bridgev2.LoginCookiesParams{URL: "https://hangouts.google.com/"}
+	for _, name := range loginCookies {
+		params.Fields = append(params.Fields, bridgev2.LoginCookieField{
+			ID: name, Required: requiredCookies[name],
+			Sources: []bridgev2.LoginCookieFieldSource{{Type: bridgev2.LoginCookieTypeCookie, Name: name, CookieDomain: ".google.com"}},
+		})
+	}
+	return &bridgev2.LoginStep{Type: bridgev2.LoginStepTypeCookies, StepID: stepCookies, Instructions: cookiesInstructions, CookiesParams: params}, nil
+}
+
+// SubmitCookies implements bridgev2.LoginProcessCookies.
+func (p *cookieLogin) SubmitCookies(ctx context.Context, cookies map[string]string) (*bridgev2.LoginStep, error) {
+	given := map[string]string{}
+	for name, value := range cookies {
+		if value = strings.TrimSpace(value); value != "" {
+			given[name] = value
+		}
+	}
+	return p.complete(ctx, chat.Credentials{Cookies: given})
+}
+
+// tokenLogin asks for a refresh token.
+type tokenLogin struct{ loginProcess }
+
+var _ bridgev2.LoginProcessUserInput = (*tokenLogin)(nil)
+
+// Start implements bridgev2.LoginProcess.
+func (p *tokenLogin) Start(context.Context) (*bridgev2.LoginStep, error) {
+	return &bridgev2.LoginStep{
+		Type: bridgev2.LoginStepTypeUserInput, StepID: stepToken, Instructions: tokenInstructions,
+		UserInputParams: &bridgev2.LoginUserInputParams{Fields: []bridgev2.LoginInputDataField{
+			{Type: bridgev2.LoginInputFieldTypeToken, ID: fieldToken, Name: "refresh token"},
+		}},
+	}, nil
+}
+
+// SubmitUserInput implements bridgev2.LoginProcessUserInput.
+func (p *tokenLogin) SubmitUserInput(ctx context.Context, input map[string]string) (*bridgev2.LoginStep, error) {
+	return p.complete(ctx, chat.Credentials{RefreshToken: strings.TrimSpace(input[fieldToken])})
+}
+
+// complete logs the account in and makes, or renews, the Matrix user's login for it.
+func (p *loginProcess) complete(ctx context.Context, credentials chat.Credentials) (*bridgev2.LoginStep, error) {
+	session, err := p.connector.accounts.Login(ctx, credentials, matrixUser(p.user.MXID))
+	if err != nil {
+		return nil, loginError(err)
+	}
+	login, err := p.connector.newLogin(ctx, p.user, session)
+	if err != nil {
+		return nil, err
+	}
+	return &bridgev2.LoginStep{
+		Type: bridgev2.LoginStepTypeComplete, StepID: stepComplete,
+		Instructions:   fmt.Sprintf("Logged in as %s. Rooms of your latest conversations follow.", login.RemoteName),
+		CompleteParams: &bridgev2.LoginCompleteParams{UserLoginID: login.ID, UserLogin: login},
+	}, nil
+}
+
+// newLogin makes, or renews, a Matrix user's login for an account and connects it.
+func (c *Connector) newLogin(ctx context.Context, user *bridgev2.User, session account.Session) (*bridgev2.UserLogin, error) {
+	name := session.Self().DisplayName()
+	login, err := user.NewLogin(ctx, &bridgedb.UserLogin{
+		ID: ids.MakeLoginID(session.ID()), RemoteName: name, RemoteProfile: status.RemoteProfile{Name: name}, Metadata: loginMetadata(session.ID()),
+	}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("save login: %w", err)
+	}
+	login.Client.Connect(login.Log.WithContext(c.bridge.BackgroundCtx))
+	return login, nil
+}
+
+// loginError says why a login failed, without anything of the credentials.
+func loginError(err error) error {
+	for _, row := range []struct {
+		err  error
+		says string
+		as   mautrix.RespError
+	}{
+		{chat.ErrBadCredentials, "Google does not accept these credentials. Copy them again, from a session that is still logged in.", mautrix.MForbidden},
+		{chat.ErrForbidden, "This account is logged in by another Matrix user already.", mautrix.MForbidden},
+		{chat.ErrUnavailable, "Google cannot be reached at present. Try again later.", mautrix.MUnknown},
+	} {
+		if errors.Is(err, row.err) {
+			return bridgev2.RespError(row.as.WithMessage("%s", row.says).WithInternalError(err))
+		}
+	}
+	return bridgev2.RespError(mautrix.MUnknown.WithMessage("The login failed; the bridge's log says why.").WithInternalError(err))
+}
+
+// matrixUser is a Matrix user as the accounts know them.
+func matrixUser(user id.UserID) account.User {
+	return account.User{Side: chat.OriginMatrix, ID: string(user)}
+}

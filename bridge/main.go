@@ -1,0 +1,252 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.mau.fi/util/random"
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
+	"maunium.net/go/mautrix/bridgev2/matrix"
+	"maunium.net/go/mautrix/bridgev2/matrix/mxmain"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+// DBOwner is the owner that is written into the database. A bridge without Matrix has to
+// use the same.
+const DBOwner = "hangouts-bridge"
+
+// Exit codes beside those of mautrix bridges.
+const (
+	ExitStart        = 1  // something else failed at start; the log says what
+	ExitConfig       = 10 // the config file cannot be read
+	ExitDatabase     = 15 // the database cannot be upgraded, or is of a newer version
+	ExitRegistration = 16 // the homeserver or we do not accept the other's token
+	ExitListen       = 23 // no listener, or its port is in use
+)
+
+// Env is what Options.Start gets.
+type Env struct {
+	DB      *database.DB // upgraded
+	Network *config.Config
+	Log     zerolog.Logger
+}
+
+// Options make a Main.
+type Options struct {
+	Name, Description, URL string
+	Version                string // the latest release
+	Tag, Commit, BuildTime string // of this build
+
+	// Sections are the parts of "network:" in the config that belong to others.
+	Sections []config.Section
+	// Start begins everything that lives without a homeserver, accounts first. It is
+	// called once the database is open and before Matrix is started.
+	Start func(ctx context.Context, env Env) (account.Accounts, error)
+	// Stop ends what Start began. It is called after Matrix has stopped and before the
+	// database is closed, also when Start has failed.
+	Stop func()
+	// KeepIDs is how long ids of handled Matrix events are remembered; 0 is 30 days.
+	KeepIDs time.Duration
+}
+
+// Main is the whole program with Matrix: the framework's, with our start sequence,
+// connector and inbox.
+type Main struct {
+	*mxmain.BridgeMain
+
+	options   Options
+	connector *Connector
+	matrix    *matrixConnector
+	db        *database.DB
+	inbox     *inbox
+	ephemeral *ephemeral
+	server    *http.Server
+
+	background context.Context // ends with the program
+	cancel     context.CancelFunc
+	tasks      sync.WaitGroup
+
+	ignore  ignored
+	running atomic.Bool
+	mu      sync.Mutex
+	started bool // Matrix runs, so the framework has to stop it
+}
+
+// NewMain makes the program.
+func NewMain(o Options) *Main {
+	connector := newConnector(o.Sections...)
+	m := &Main{options: o, connector: connector, BridgeMain: &mxmain.BridgeMain{
+		Name: o.Name, Description: o.Description, URL: o.URL, Version: o.Version, Connector: connector, DBOwner: DBOwner, SaveConfig: true,
+	}}
+	m.InitVersion(o.Tag, o.Commit, o.BuildTime)
+	m.background, m.cancel = context.WithCancel(context.Background())
+	return m
+}
+
+// Run runs the program with the flags of mautrix bridges until it is told to stop, and
+// returns its exit code.
+func (m *Main) Run(args []string) int {
+	if code, done := m.parse(args); done {
+		return code
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	if err := m.Setup(); err != nil {
+		return m.fatal(err)
+	}
+	failed := make(chan error, 1)
+	m.StartMatrix(func(err error) { failed <- err })
+	code := 0
+	select {
+	case <-signals:
+		m.Log.Info().Msg("Stopping")
+	case err := <-failed:
+		code = m.fatal(err)
+	}
+	m.Shutdown()
+	return code
+}
+
+// fatal logs the one line that says why the program ends.
+func (m *Main) fatal(err error) int {
+	code := ExitStart
+	var exit matrix.ExitError
+	var dbErr bridgev2.DBUpgradeError
+	switch {
+	case errors.Is(err, ErrRegistration):
+		code = ExitRegistration
+	case errors.Is(err, ErrListen):
+		code = ExitListen
+	case errors.As(err, &dbErr):
+		code = ExitDatabase
+	case errors.As(err, &exit):
+		code = exit.ExitCode
+	}
+	m.Log.WithLevel(zerolog.FatalLevel).Err(err).Int("exit_code", code).Msg("Cannot run")
+	return code
+}
+
+// Setup opens the database, makes the connectors, listens for the homeserver, and begins
+// what lives without it. Config has to be loaded. After an error everything is closed.
+func (m *Main) Setup() (err error) {
+	forceConfig(m.Config)
+	m.Init()
+	m.Bridge.ExternallyManagedDB = true // it outlives the Matrix side
+	m.DB.IgnoreUnsupportedDatabase, m.DB.IgnoreForeignTables = m.ignore.database, m.ignore.tables
+	m.Matrix.IgnoreUnsupportedServer = m.ignore.server
+	defer func() {
+		if err != nil {
+			m.Shutdown()
+		}
+	}()
+	if err = m.openDB(); err != nil {
+		return err
+	}
+	if err = m.wrap(); err != nil {
+		return err
+	}
+	if err = m.listen(); err != nil {
+		return err
+	}
+	m.connector.accounts, err = m.options.Start(m.Log.WithContext(m.background), Env{DB: m.db, Network: m.connector.config, Log: *m.Log})
+	return err
+}
+
+// forceConfig sets what the promises depend on, whatever the file says: results of
+// handling are real only without a buffer, and order only without asynchronous handling.
+func forceConfig(cfg *bridgeconfig.Config) {
+	cfg.Bridge.PortalEventBuffer = 0
+	cfg.Bridge.AsyncEvents = false
+	cfg.Bridge.DeduplicateMatrixMessages = true
+	cfg.AppService.AsyncTransactions = false
+	cfg.AppService.NoServer = true // we listen
+}
+
+// openDB upgrades the framework's tables and ours.
+func (m *Main) openDB() error {
+	ctx := m.Log.WithContext(m.background)
+	if err := m.Bridge.DB.Upgrade(ctx); err != nil {
+		return bridgev2.DBUpgradeError{Section: "main", Err: fmt.Errorf("upgrade database: %w", err)}
+	}
+	if err := m.Matrix.StateStore.Upgrade(ctx); err != nil {
+		return bridgev2.DBUpgradeError{Section: "matrix_state", Err: fmt.Errorf("upgrade database: %w", err)}
+	}
+	m.db = database.New(m.DB, m.Log.With().Str("db_section", "hangouts").Logger())
+	if err := m.db.Upgrade(ctx); err != nil {
+		return bridgev2.DBUpgradeError{Section: "hangouts", Err: fmt.Errorf("upgrade database: %w", err)}
+	}
+	if err := m.db.MatrixSends().Sweep(ctx); err != nil {
+		return fmt.Errorf("sweep sends: %w", err)
+	}
+	return nil
+}
+
+// wrap puts our connector, transport and inbox in place of the framework's.
+func (m *Main) wrap() error {
+	ctx := m.Log.WithContext(m.background)
+	as := m.Matrix.AS
+	as.HTTPClient.Transport = newTransport(as.HTTPClient.Transport)
+	m.matrix = &matrixConnector{Connector: m.Matrix, main: m}
+	devices := newDevices(m.db.MatrixRooms())
+	m.matrix.sender = &sender{store: m.db.MatrixSends(), devices: devices, m: m.matrix, run: random.String(16), now: time.Now}
+	m.matrix.rooms = &roomMaker{store: m.db.MatrixRooms(), m: m.matrix}
+	m.Bridge.Matrix = m.matrix
+	m.Bridge.Bot = m.matrix.BotIntent()
+	// The workers have limits of their own; the framework's would end a wait too early.
+	m.Matrix.EventProcessor.ExecSyncWarnTime, m.Matrix.EventProcessor.ExecSyncTimeout = 0, 0
+
+	log := m.Log.With().Str("component", "inbox").Logger()
+	m.inbox = newInbox(m.db.MatrixInbox(), log)
+	m.inbox.dispatch, m.inbox.atMostOnce, m.inbox.state = m.Matrix.EventProcessor.Dispatch, m.isCommand, as.StateStore
+	m.ephemeral = newEphemeral(log)
+	m.ephemeral.dispatch = m.Matrix.EventProcessor.Dispatch
+	m.connector.delivery = newDelivery(m.db.MatrixSends(), m.inbox)
+	m.connector.onStop = func() { m.inbox.stop(); m.ephemeral.stop() }
+	for _, load := range []func(context.Context) error{devices.load, m.matrix.rooms.load, m.inbox.load} {
+		if err := load(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Shutdown stops everything, Matrix first, and closes the database.
+func (m *Main) Shutdown() {
+	m.running.Store(false)
+	m.cancel()
+	m.tasks.Wait()
+	m.mu.Lock()
+	started := m.started
+	m.started = false
+	m.mu.Unlock()
+	if started {
+		m.Bridge.StopWithTimeout(5 * time.Second)
+	} else {
+		m.closeListener()
+	}
+	if m.options.Stop != nil {
+		m.options.Stop()
+	}
+	if m.DB != nil {
+		if err := m.DB.Close(); err != nil {
+			m.Log.Warn().Err(err).Msg("Failed to close database")
+		}
+	}
+}
+
+// Running reports whether the Matrix side runs.
+func (m *Main) Running() bool { return m.running.Load() }

@@ -1,0 +1,221 @@
+package bridge
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/bridgev2"
+	bridgedb "maunium.net/go/mautrix/bridgev2/database"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+// markerField is in the content of everything that the sender sends: the transaction id,
+// by which an event is known again in the room.
+const markerField = "com.github.hangouts-bridge.id"
+
+const (
+	// remembered is how long a homeserver is trusted to know a transaction id of a
+	// device; it forgets after a day.
+	remembered = 23 * time.Hour
+	// lookPages of lookPage events each are searched for a send that is in doubt.
+	lookPages = 10
+	lookPage  = 100
+)
+
+// sender sends the parts of bridged messages so that each arrives once however often it
+// is tried: with a transaction id made of what is sent, from the user of the first
+// attempt, and after a look into the room where the homeserver may have forgotten.
+type sender struct {
+	store   *database.MatrixSends
+	devices *devices
+	m       *matrixConnector
+	run     string // this life of the program
+	now     func() time.Time
+}
+
+// attempt is one handling of an event: after the first failure it sends nothing more, so
+// that what comes later never overtakes.
+type attempt struct{ failed error }
+
+func withAttempt(ctx context.Context) context.Context {
+	return context.WithValue(ctx, keyAttempt, &attempt{})
+}
+
+// transactionID is the same for every attempt to send a part of a message into a room,
+// and no other send of the room has it, whoever sends.
+func transactionID(room id.RoomID, meta *bridgedb.Message) string {
+	sum := sha256.Sum256([]byte(string(room) + "\x00" + string(meta.ID) + "\x00" + string(meta.PartID)))
+	return "hg" + hex.EncodeToString(sum[:16])
+}
+
+func (s *sender) send(ctx context.Context, as *intent, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
+	a, _ := ctx.Value(keyAttempt).(*attempt)
+	if a != nil && a.failed != nil {
+		return nil, fmt.Errorf("%w: %w", errEarlierFailed, a.failed)
+	}
+	resp, err := s.sendOnce(ctx, as, room, kind, content, extra)
+	if err != nil && a != nil {
+		a.failed = err
+	}
+	return resp, err
+}
+
+func (s *sender) sendOnce(ctx context.Context, as *intent, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
+	meta := extra.MessageMeta
+	send := database.MatrixSend{
+		TxnID: transactionID(room, meta), MessageID: string(meta.ID), RoomID: string(room),
+		Sender: string(as.GetMXID()), Run: s.run, First: s.now().UnixMicro(),
+	}
+	stored, begun, err := s.store.Begin(ctx, send)
+	if err != nil {
+		return nil, fmt.Errorf("%w: note send: %w", bridgev2.ErrDatabaseError, err)
+	}
+	if !begun {
+		if as, err = s.firstSender(ctx, as, id.UserID(stored.Sender)); err != nil {
+			return nil, err
+		}
+		if stored.EventID == "" {
+			if stored.EventID, err = s.settleDoubt(ctx, as, stored, send, extra.Timestamp); err != nil {
+				return nil, err
+			}
+		}
+	}
+	meta.SenderMXID, meta.IsDoublePuppeted = as.GetMXID(), as.IsDoublePuppet()
+	if stored.EventID != "" {
+		return &mautrix.RespSendEvent{EventID: id.EventID(stored.EventID)}, nil
+	}
+	return s.put(ctx, as, room, kind, content, extra, send.TxnID)
+}
+
+// firstSender is the user of the first attempt. A send through another registration
+// would be another event.
+func (s *sender) firstSender(ctx context.Context, as *intent, user id.UserID) (*intent, error) {
+	if as.GetMXID() == user {
+		return as, nil
+	}
+	api, err := s.apiOf(ctx, user)
+	if err != nil {
+		return nil, fmt.Errorf("%w: act as %s: %w", bridgev2.ErrFailedToGetIntent, user, err)
+	}
+	if first, ok := api.(*intent); ok {
+		return first, nil
+	}
+	return as, nil // who sent first cannot be acted as any more; the look into the room decides
+}
+
+func (s *sender) apiOf(ctx context.Context, user id.UserID) (bridgev2.MatrixAPI, error) {
+	if user == s.m.Bot.UserID {
+		return s.m.BotIntent(), nil
+	}
+	if ghost, ok := s.m.ParseGhostMXID(user); ok {
+		return s.m.GhostIntent(ghost), nil
+	}
+	person, err := s.m.Bridge.GetExistingUserByMXID(ctx, user)
+	if err != nil || person == nil {
+		return nil, err
+	}
+	return person.DoublePuppet(ctx), nil
+}
+
+// settleDoubt returns the event of an earlier attempt that was not answered, if the
+// homeserver might not know it by its transaction id any more and it is in the room.
+func (s *sender) settleDoubt(ctx context.Context, as *intent, stored, send database.MatrixSend, sent time.Time) (eventID string, err error) {
+	age := s.now().Sub(time.UnixMicro(stored.First))
+	sameSender := string(as.GetMXID()) == stored.Sender
+	if stored.Run == s.run && age < remembered && sameSender && s.devices.has(as) {
+		return "", nil
+	}
+	found, err := s.look(ctx, id.RoomID(stored.RoomID), stored, sent)
+	if err != nil {
+		return "", fmt.Errorf("look for event in doubt: %w", err)
+	}
+	if found != "" {
+		zerolog.Ctx(ctx).Info().Str("event", string(found)).Msg("A send in doubt had arrived")
+		return string(found), s.answered(ctx, stored.TxnID, found)
+	}
+	send.Sender = string(as.GetMXID())
+	if err = s.store.Restart(ctx, send); err != nil {
+		return "", fmt.Errorf("%w: note send: %w", bridgev2.ErrDatabaseError, err)
+	}
+	return "", nil
+}
+
+// look searches the room's latest events for one that an earlier attempt made.
+func (s *sender) look(ctx context.Context, room id.RoomID, stored database.MatrixSend, sent time.Time) (id.EventID, error) {
+	from := ""
+	for range lookPages {
+		page, err := s.m.Bot.Messages(ctx, room, from, "", mautrix.DirectionBackward, nil, lookPage)
+		if err != nil {
+			return "", err
+		}
+		for _, e := range page.Chunk {
+			if string(e.Sender) != stored.Sender {
+				continue
+			}
+			marker, _ := e.Content.Raw[markerField].(string)
+			encrypted := e.Type.Type == event.EventEncrypted.Type && e.Timestamp == sent.UnixMilli()
+			if marker == stored.TxnID || encrypted {
+				return e.ID, nil
+			}
+		}
+		if page.End == "" || page.End == from || len(page.Chunk) == 0 {
+			return "", nil
+		}
+		from = page.End
+	}
+	return "", nil
+}
+
+// put makes the request itself.
+func (s *sender) put(ctx context.Context, as *intent, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra, txnID string) (*mautrix.RespSendEvent, error) {
+	device, err := s.devices.ensure(ctx, as)
+	if err != nil {
+		return nil, fmt.Errorf("make device: %w", err)
+	}
+	raw := maps.Clone(content.Raw)
+	if raw == nil {
+		raw = map[string]any{}
+	}
+	raw[markerField] = txnID
+	marked := &event.Content{VeryRaw: content.VeryRaw, Raw: raw, Parsed: content.Parsed}
+	sendCtx := withSend(context.WithValue(ctx, mautrix.MaxAttemptsContextKey, 1), sendIdentity{txnID, device})
+	resp, err := as.ASIntent.SendMessage(sendCtx, room, kind, marked, extra)
+	if err != nil {
+		s.failed(ctx, as, txnID, err)
+		return nil, err
+	}
+	return resp, s.answered(ctx, txnID, resp.EventID)
+}
+
+func (s *sender) answered(ctx context.Context, txnID string, eventID id.EventID) error {
+	if err := s.store.Answered(ctx, txnID, string(eventID)); err != nil {
+		return fmt.Errorf("%w: note answer: %w", bridgev2.ErrDatabaseError, err)
+	}
+	return nil
+}
+
+// failed forgets what the homeserver has refused; everything else stays, with its sender.
+func (s *sender) failed(ctx context.Context, as *intent, txnID string, err error) {
+	var httpErr mautrix.HTTPError
+	if !errors.As(err, &httpErr) {
+		return
+	}
+	if errors.Is(err, errUnknownDevice) {
+		s.devices.forget(ctx, as)
+	}
+	if refused(httpErr) {
+		if err = s.store.Drop(ctx, txnID); err != nil {
+			zerolog.Ctx(ctx).Err(err).Msg("Failed to forget a refused send")
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package bridge
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+
+	"go.mau.fi/util/exhttp"
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/appservice"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+// maxTransaction bounds the body of a transaction. Homeservers put up to 100 events of up
+// to 64 KiB into one, and ephemeral data.
+const maxTransaction = 64 << 20
+
+// transactions is the appservice's HTTP handler: transactions go into the inbox, all
+// other requests to the framework's router.
+type transactions struct {
+	as        *appservice.AppService
+	inbox     *inbox
+	ephemeral *ephemeral
+	isGhost   func(id.UserID) bool
+	framework http.Handler
+}
+
+func (t *transactions) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("PUT /_matrix/app/v1/transactions/{txnID}", t.put)
+	mux.Handle("/", t.framework)
+	return mux
+}
+
+// body is a transaction taken apart only as far as needed: what stays in rest is handed
+// to the framework.
+type transactionBody struct {
+	events    []json.RawMessage
+	ephemeral []json.RawMessage
+	rest      map[string]json.RawMessage
+}
+
+func parseTransaction(raw []byte) (*transactionBody, error) {
+	body := &transactionBody{}
+	if err := json.Unmarshal(raw, &body.rest); err != nil {
+		return nil, err
+	}
+	for _, key := range []string{"events", "ephemeral", "de.sorunome.msc2409.ephemeral"} {
+		part, ok := body.rest[key]
+		if !ok {
+			continue
+		}
+		delete(body.rest, key)
+		var list []json.RawMessage
+		if err := json.Unmarshal(part, &list); err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		if key == "events" {
+			body.events = list
+		} else if body.ephemeral == nil {
+			body.ephemeral = list // both spellings hold the same
+		}
+	}
+	for key, part := range body.rest {
+		if empty := string(bytes.TrimSpace(part)); empty == "[]" || empty == "{}" || empty == "null" {
+			delete(body.rest, key)
+		}
+	}
+	return body, nil
+}
+
+// put answers 200 only when all room events of the transaction are stored.
+func (t *transactions) put(w http.ResponseWriter, r *http.Request) {
+	if !t.as.CheckServerToken(w, r) {
+		return
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxTransaction))
+	if err != nil {
+		mautrix.MTooLarge.WithMessage("Transaction cannot be read or is too large").Write(w)
+		return
+	}
+	body, err := parseTransaction(raw)
+	if err != nil {
+		t.inbox.log.Warn().Err(err).Str("transaction", r.PathValue("txnID")).Msg("Refusing a transaction that cannot be read")
+		mautrix.MBadJSON.WithMessage("Failed to parse transaction").Write(w)
+		return
+	}
+	if err = t.inbox.put(r.Context(), t.rows(body.events)); err != nil {
+		t.inbox.log.Err(err).Str("transaction", r.PathValue("txnID")).Msg("Failed to store a transaction; the homeserver will repeat it")
+		mautrix.MUnknown.WithMessage("Failed to store transaction").Write(w)
+		return
+	}
+	t.ephemeral.put(body.ephemeral)
+	if len(body.rest) > 0 {
+		t.handOver(r, body.rest)
+	}
+	exhttp.WriteEmptyJSONResponse(w, http.StatusOK)
+}
+
+// rows are the events of a transaction that somebody may have to handle.
+func (t *transactions) rows(events []json.RawMessage) []database.InboxRow {
+	var rows []database.InboxRow
+	for _, raw := range events {
+		var e event.Event
+		if err := json.Unmarshal(raw, &e); err != nil || e.ID == "" {
+			t.inbox.log.Warn().Err(err).Msg("Skipping an event that cannot be read")
+			continue
+		}
+		if !isOwnMessage(t.as, t.isGhost, &e) {
+			rows = append(rows, database.InboxRow{EventID: string(e.ID), RoomID: string(e.RoomID), Body: string(raw)})
+		}
+	}
+	return rows
+}
+
+// handOver gives to-device messages, key counts and device lists to the framework.
+func (t *transactions) handOver(r *http.Request, rest map[string]json.RawMessage) {
+	body, err := json.Marshal(rest)
+	if err != nil {
+		return
+	}
+	req := r.Clone(r.Context())
+	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	t.framework.ServeHTTP(httptest.NewRecorder(), req)
+}

@@ -1,0 +1,51 @@
+// Package portal is what the Matrix side knows of conversations: what their rooms look
+// like, how their events become Matrix events, and what happens to what is written there.
+package portal
+
+import (
+	"context"
+	"time"
+
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/networkid"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/puppet"
+)
+
+// Options are the settings of a Handler.
+type Options struct {
+	// SendWait bounds how long HandleMatrixMessage waits for the network.
+	SendWait time.Duration
+	// Split says that every login has a room of its own for groups too.
+	Split bool
+}
+
+// Handler answers bridgev2's questions about conversations for one login.
+type Handler struct {
+	session account.Session // nil when the account is gone
+	self    chat.PersonID
+	people  *puppet.Handler
+	options Options
+}
+
+// New returns a handler for an account. session may be nil: then every question fails
+// with puppet.ErrNoAccount.
+func New(session account.Session, self chat.PersonID, people *puppet.Handler, options Options) *Handler {
+	return &Handler{session: session, self: self, people: people, options: options}
+}
+
+// Key is the key of a conversation's portal.
+func (h *Handler) Key(conversation chat.ConversationID, kind chat.ConversationKind) networkid.PortalKey {
+	return ids.MakePortalKey(conversation, kind, h.self, h.options.Split)
+}
+
+// conversation returns the snapshot of a portal's conversation.
+func (h *Handler) conversation(ctx context.Context, portal *bridgev2.Portal) (chat.Conversation, error) {
+	if h.session == nil {
+		return chat.Conversation{}, puppet.ErrNoAccount
+	}
+	return h.session.Conversation(ctx, ids.ParsePortalID(portal.ID))
+}

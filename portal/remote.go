@@ -1,0 +1,192 @@
+package portal
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.mau.fi/util/ptr"
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/database"
+	"maunium.net/go/mautrix/bridgev2/networkid"
+	"maunium.net/go/mautrix/bridgev2/simplevent"
+
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// Remote is an event in bridgev2's form, nil if Matrix shows nothing of it. mutate is put
+// into the context in which bridgev2 handles it.
+func (h *Handler) Remote(ctx context.Context, e chat.Event, c chat.Conversation, mutate func(context.Context) context.Context) (bridgev2.RemoteEvent, error) {
+	meta := h.meta(e, c.Kind)
+	meta.MutateContextFunc = mutate
+	switch {
+	case e.Membership != nil && slices.Contains(e.Membership.People, h.self) && !e.Membership.Joined:
+		return h.selfLeft(e, meta), nil
+	case e.Membership != nil:
+		return h.membership(ctx, e, meta)
+	case e.Rename != nil:
+		return h.rename(ctx, e, c, meta)
+	}
+	people, err := h.people.People(ctx, e.Author)
+	if err != nil {
+		return nil, fmt.Errorf("get author of event: %w", err)
+	}
+	parts := convert(e, namesOf(people), false)
+	if len(parts) == 0 {
+		return nil, nil
+	}
+	return newMessage(meta, e, parts), nil
+}
+
+// IsMessage reports whether Matrix shows an event as a message, which has a row in
+// bridgev2's table once it is there.
+func IsMessage(remote bridgev2.RemoteEvent) bool {
+	_, ok := remote.(*message)
+	return ok
+}
+
+func (h *Handler) meta(e chat.Event, kind chat.ConversationKind) simplevent.EventMeta {
+	return simplevent.EventMeta{
+		PortalKey: h.Key(e.Conversation, kind),
+		Sender:    h.people.Sender(e.Author),
+		Timestamp: time.UnixMicro(e.Time),
+		LogContext: func(with zerolog.Context) zerolog.Context {
+			return with.Str("conversation", string(e.Conversation)).Str("event", string(e.ID)).Str("kind", string(e.Kind))
+		},
+	}
+}
+
+// selfLeft tells the person that they are no longer in the conversation.
+func (h *Handler) selfLeft(e chat.Event, meta simplevent.EventMeta) bridgev2.RemoteEvent {
+	line := "You were removed from this conversation. Its messages stay readable."
+	if e.Author == h.self {
+		line = "You left this conversation. Its messages stay readable."
+	}
+	parts := convert(chat.Event{Kind: chat.KindNotice, Notice: &chat.Notice{Text: line}}, nil, false)
+	return newMessage(meta, e, parts)
+}
+
+func (h *Handler) membership(ctx context.Context, e chat.Event, meta simplevent.EventMeta) (bridgev2.RemoteEvent, error) {
+	people, err := h.people.People(ctx, e.Membership.People...)
+	if err != nil {
+		return nil, fmt.Errorf("get people of event: %w", err)
+	}
+	changes := h.memberChanges(e, people)
+	if len(changes.MemberMap) == 0 {
+		return nil, nil
+	}
+	return &simplevent.ChatInfoChange{
+		EventMeta:      meta.WithType(bridgev2.RemoteEventChatInfoChange),
+		ChatInfoChange: &bridgev2.ChatInfoChange{MemberChanges: changes},
+	}, nil
+}
+
+func (h *Handler) rename(ctx context.Context, e chat.Event, c chat.Conversation, meta simplevent.EventMeta) (bridgev2.RemoteEvent, error) {
+	if c.Kind == chat.OneToOne {
+		return nil, nil
+	}
+	title := e.Rename.New
+	if title == "" {
+		people, err := h.people.People(ctx, memberIDs(c)...)
+		if err != nil {
+			return nil, fmt.Errorf("get members for title: %w", err)
+		}
+		c.Name = ""
+		title = c.Title(h.self, people)
+	}
+	return &simplevent.ChatInfoChange{
+		EventMeta:      meta.WithType(bridgev2.RemoteEventChatInfoChange),
+		ChatInfoChange: &bridgev2.ChatInfoChange{ChatInfo: &bridgev2.ChatInfo{Name: ptr.Ptr(title)}},
+	}, nil
+}
+
+// Resync is the whole conversation as it is now. It makes the room if create is set and
+// there is none.
+func (h *Handler) Resync(c chat.Conversation, create bool, mutate func(context.Context) context.Context) bridgev2.RemoteEvent {
+	return &simplevent.ChatResync{
+		EventMeta: simplevent.EventMeta{
+			Type: bridgev2.RemoteEventChatResync, PortalKey: h.Key(c.ID, c.Kind), CreatePortal: create, MutateContextFunc: mutate,
+			LogContext: func(with zerolog.Context) zerolog.Context { return with.Str("conversation", string(c.ID)) },
+		},
+		GetChatInfoFunc: func(ctx context.Context, portal *bridgev2.Portal) (*bridgev2.ChatInfo, error) {
+			return h.RoomInfo(ctx, portal, c)
+		},
+		// History is fetched only when the room is made: comparing times loses messages
+		// that are older than one which was sent from Matrix meanwhile.
+		CheckNeedsBackfillFunc: func(context.Context, *database.Message) (bool, error) { return false, nil },
+	}
+}
+
+// typingTime is how long a typing notification lasts in Matrix without a new one.
+const typingTime = 30 * time.Second
+
+// RemoteTyping is a typing state in bridgev2's form.
+func (h *Handler) RemoteTyping(typing chat.Typing, c chat.Conversation) bridgev2.RemoteEvent {
+	timeout := time.Duration(0)
+	if typing.State == chat.TypingStarted {
+		timeout = typingTime
+	}
+	return &simplevent.Typing{
+		EventMeta: simplevent.EventMeta{
+			Type: bridgev2.RemoteEventTyping, PortalKey: h.Key(c.ID, c.Kind), Sender: h.people.Sender(typing.Person),
+		},
+		Timeout: timeout,
+	}
+}
+
+// RemoteReceipt is a watermark in bridgev2's form.
+func (h *Handler) RemoteReceipt(mark chat.Watermark, c chat.Conversation) bridgev2.RemoteEvent {
+	return &simplevent.Receipt{
+		EventMeta: simplevent.EventMeta{
+			Type: bridgev2.RemoteEventReadReceipt, PortalKey: h.Key(c.ID, c.Kind), Sender: h.people.Sender(mark.Person),
+			Timestamp: time.UnixMicro(mark.Time),
+		},
+		ReadUpTo: time.UnixMicro(mark.Time),
+	}
+}
+
+// message is a message that can be delivered again after some of its parts: those that
+// have a row are left out.
+type message struct {
+	simplevent.EventMeta
+	id    networkid.MessageID
+	parts []*bridgev2.ConvertedMessagePart
+	have  map[networkid.PartID]bool
+}
+
+var _ bridgev2.RemoteMessageUpsert = (*message)(nil)
+
+func newMessage(meta simplevent.EventMeta, e chat.Event, parts []*bridgev2.ConvertedMessagePart) *message {
+	return &message{
+		EventMeta: meta.WithType(bridgev2.RemoteEventMessageUpsert),
+		id:        ids.MakeMessageID(e.Conversation, e.ID),
+		parts:     parts,
+	}
+}
+
+// GetID is the message's id.
+func (m *message) GetID() networkid.MessageID { return m.id }
+
+// ConvertMessage returns the parts that are not there yet.
+func (m *message) ConvertMessage(context.Context, *bridgev2.Portal, bridgev2.MatrixAPI) (*bridgev2.ConvertedMessage, error) {
+	converted := &bridgev2.ConvertedMessage{}
+	for _, part := range m.parts {
+		if !m.have[part.ID] {
+			converted.Parts = append(converted.Parts, part)
+		}
+	}
+	return converted, nil
+}
+
+// HandleExisting notes which parts are there; the message goes on when some are missing.
+func (m *message) HandleExisting(_ context.Context, _ *bridgev2.Portal, _ bridgev2.MatrixAPI, existing []*database.Message) (bridgev2.UpsertResult, error) {
+	m.have = make(map[networkid.PartID]bool, len(existing))
+	for _, row := range existing {
+		m.have[row.PartID] = true
+	}
+	missing := slices.ContainsFunc(m.parts, func(part *bridgev2.ConvertedMessagePart) bool { return !m.have[part.ID] })
+	return bridgev2.UpsertResult{ContinueMessageHandling: missing}, nil
+}
