@@ -22,8 +22,3 @@ func DefaultDeliveryMedium(c *pb.Conversation) *pb.DeliveryMedium {
 	}
 	return proto.Clone(medium).(*pb.DeliveryMedium)
 }
-
-// IsOffTheRecord reports whether a conversation keeps no history.
-func IsOffTheRecord(c *pb.Conversation) bool {
-	return c.GetOtrStatus() == pb.OffTheRecordStatus_OFF_THE_RECORD_STATUS_OFF_THE_RECORD
-}
