@@ -67,7 +67,7 @@ func (s *Server) repeatedLocked(c *conversation, sender string, cgid uint64, kin
 	if cgid == 0 || !s.settings.Dedup {
 		return nil
 	}
-	since := max(s.world.lastUS, dedupWindow) - dedupWindow
+	since := s.nowLocked() - dedupWindow
 	for _, e := range slices.Backward(c.events) {
 		if e.us() < since {
 			return nil

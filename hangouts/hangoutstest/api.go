@@ -182,8 +182,10 @@ func decodeRequest(w http.ResponseWriter, r *http.Request, req proto.Message) er
 	case bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")):
 		return protojson.UnmarshalOptions{AllowPartial: true, DiscardUnknown: true}.Unmarshal(body, req)
 	}
-	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
-		return fmt.Errorf("%w: no pblite array", ErrInvalid)
+	// A request begins [[[client id; one level more was refused (protocol §8.12).
+	head := strings.Join(strings.Fields(string(body[:min(len(body), 100)])), "")
+	if !strings.HasPrefix(head, "[") || strings.HasPrefix(head, "[[[[") {
+		return fmt.Errorf("%w: no pblite request", ErrInvalid)
 	}
 	_, err = pblite.Unmarshal(body, req)
 	return err

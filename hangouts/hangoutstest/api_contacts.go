@@ -10,6 +10,9 @@ import (
 	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 )
 
+// maxTimeoutSecs bounds the time-outs that clients ask for.
+const maxTimeoutSecs = 30 * 86400
+
 // getSelfInfo: protocol §8.2.
 func (c *call) getSelfInfo(*pb.GetSelfInfoRequest) (*pb.GetSelfInfoResponse, error) {
 	p := c.person
@@ -162,7 +165,7 @@ func (c *call) group(want *pb.SuggestedContactGroupHash, people []*person) *pb.S
 		return g
 	}
 	for _, p := range people {
-		if want.MaxResults != nil && uint64(len(g.Contact)) >= want.GetMaxResults() {
+		if want != nil && want.MaxResults != nil && uint64(len(g.Contact)) >= want.GetMaxResults() {
 			break
 		}
 		g.Contact = append(g.Contact, &pb.SuggestedContact{
@@ -219,7 +222,7 @@ func (c *call) setPresence(req *pb.SetPresenceRequest) (*pb.SetPresenceResponse,
 	if set := req.GetDndSetting(); set != nil {
 		p.DoNotDisturbUS = 0
 		if set.GetDoNotDisturb() {
-			p.DoNotDisturbUS = c.s.nowLocked() + set.GetTimeoutSecs()*uint64(time.Second/time.Microsecond)
+			p.DoNotDisturbUS = c.s.nowLocked() + min(set.GetTimeoutSecs(), maxTimeoutSecs)*uint64(time.Second/time.Microsecond)
 		}
 	}
 	if set := req.GetDesktopOffSetting(); set != nil {
@@ -249,7 +252,7 @@ func (c *call) setActiveClient(req *pb.SetActiveClientRequest) (*pb.SetActiveCli
 	switch {
 	case req.GetIsActive():
 		e.activeClient = client
-		e.activeUntil = c.s.clock().Add(c.s.clockOffset).Add(time.Duration(min(req.GetTimeoutSecs(), 86400)) * time.Second)
+		e.activeUntil = c.s.clock().Add(c.s.clockOffset).Add(time.Duration(min(req.GetTimeoutSecs(), maxTimeoutSecs)) * time.Second)
 	case e.activeClient == client:
 		e.activeClient = ""
 	}

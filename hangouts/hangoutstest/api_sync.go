@@ -162,10 +162,8 @@ func (c *call) newEvents(since, now uint64) []dueEvent {
 		if m == nil {
 			continue
 		}
-		for _, e := range c.filter(conv.visible(m, now)) {
-			if e.us() >= since {
-				due = append(due, dueEvent{conv, e})
-			}
+		for _, e := range c.filter(conv.visibleSince(m, now, since)) {
+			due = append(due, dueEvent{conv, e})
 		}
 	}
 	slices.SortStableFunc(due, func(a, b dueEvent) int { return cmp.Compare(a.e.us(), b.e.us()) })

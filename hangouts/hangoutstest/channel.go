@@ -51,6 +51,10 @@ func (s *Server) serveChannel(w http.ResponseWriter, r *http.Request) {
 	case endpoint != "channel/create" && !known:
 		s.setStatus(info, http.StatusBadRequest)
 		rawStatus(w, http.StatusBadRequest, unknownSID, "")
+	case query.Get("TYPE") == "terminate":
+		s.mu.Lock()
+		s.dropSessionLocked(ss, DropUnknownSID)
+		s.mu.Unlock()
 	case r.Method == http.MethodGet:
 		s.servePoll(w, r, ss, faults)
 	case r.Method == http.MethodPost:

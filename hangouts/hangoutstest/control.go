@@ -32,6 +32,8 @@ type controlRequest struct {
 	Type         string          `json:"type"`
 	US           uint64          `json:"us"`
 	Name         string          `json:"name"`
+	FirstName    string          `json:"first_name"`
+	PhotoURL     string          `json:"photo_url"`
 	People       []string        `json:"people"`
 	Group        bool            `json:"group"`
 	How          DropHow         `json:"how"`
@@ -136,14 +138,20 @@ func telling(f func(*Person, *controlRequest) error) func(*Server, context.Conte
 }
 
 // enumValue finds an enum number by the end of its name: "started" for TYPING_TYPE_STARTED.
+// The shortest full name wins.
 func enumValue(values map[string]int32, name, fallback string) (int32, error) {
 	if name == "" {
 		name = fallback
 	}
-	for full, n := range values {
-		if strings.EqualFold(full, name) || strings.HasSuffix(full, "_"+strings.ToUpper(name)) {
-			return n, nil
+	best := ""
+	for full := range values {
+		hit := strings.EqualFold(full, name) || strings.HasSuffix(full, "_"+strings.ToUpper(name))
+		if hit && (best == "" || len(full) < len(best) || (len(full) == len(best) && full < best)) {
+			best = full
 		}
+	}
+	if best != "" {
+		return values[best], nil
 	}
 	return 0, fmt.Errorf("%w: type %q", ErrInvalid, name)
 }

@@ -100,6 +100,16 @@ var actVerbs = map[string]verb{
 		}
 		return p.Focus(q.Conversation, pb.FocusType(n))
 	})},
+	"presence": {"{as, type?: desktop_active|desktop_idle|none, text?}: set presence and status message", telling(func(p *Person, q *controlRequest) error {
+		n, err := enumValue(pb.ClientPresenceStateType_value, q.Type, "desktop_active")
+		if err != nil {
+			return err
+		}
+		return p.SetPresence(pb.ClientPresenceStateType(n), q.Text)
+	})},
+	"profile": {"{as, name, first_name?, photo_url?}: change what lookups show", telling(func(p *Person, q *controlRequest) error {
+		return p.SetProfile(q.Name, q.FirstName, q.PhotoURL)
+	})},
 	"watermark": {"{as, conversation, us?}: read up to a time in µs, default the newest event", telling(func(p *Person, q *controlRequest) error {
 		return p.Read(q.Conversation, q.US)
 	})},

@@ -65,6 +65,8 @@ const (
 	FaultUnknownTag FaultKind = "unknown_tag"
 	// FaultNullPayload pushes a null payload before it.
 	FaultNullPayload FaultKind = "null_payload"
+	// FaultHold keeps it back and pushes it in one batch with the next update of that client.
+	FaultHold FaultKind = "hold"
 	// FaultBothKeys repeats the client id in the same wrapper.
 	FaultBothKeys FaultKind = "both_keys"
 )
@@ -74,7 +76,7 @@ var requestFaults = []FaultKind{FaultStatus, FaultResponse, FaultDelay, FaultDel
 	FaultMute, FaultSyncCut, FaultSyncStuck, FaultClearCache}
 
 var pushFaults = []FaultKind{FaultLose, FaultDuplicate, FaultMalformed, FaultGarbage, FaultUnknownTag, FaultNullPayload,
-	FaultBothKeys}
+	FaultHold, FaultBothKeys}
 
 // Fault is one thing that goes wrong, at chosen places and so many times.
 type Fault struct {

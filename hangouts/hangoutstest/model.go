@@ -1,6 +1,7 @@
 package hangoutstest
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -129,9 +130,13 @@ func (c *conversation) present() []*member {
 
 // visible returns the events a member may see, oldest first: not deleted by them, not
 // after they left, not expired at nowUS.
-func (c *conversation) visible(m *member, nowUS uint64) []*event {
-	list := make([]*event, 0, len(c.events))
-	for _, e := range c.events {
+func (c *conversation) visible(m *member, nowUS uint64) []*event { return c.visibleSince(m, nowUS, 0) }
+
+// visibleSince is visible from a time on.
+func (c *conversation) visibleSince(m *member, nowUS, since uint64) []*event {
+	from, _ := slices.BinarySearchFunc(c.events, since, func(e *event, us uint64) int { return cmp.Compare(e.us(), us) })
+	list := make([]*event, 0, len(c.events)-from)
+	for _, e := range c.events[from:] {
 		if e.us() <= m.HiddenUS || (m.LeftUS != 0 && !m.present() && e.us() > m.LeftUS) || e.expired(nowUS) {
 			continue
 		}

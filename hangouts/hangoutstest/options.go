@@ -50,6 +50,8 @@ type Settings struct {
 	BotDelay Millis `json:"bot_delay_ms"`
 	// RawUTF8 sends non-ASCII text on the channel as UTF-8 instead of JSON escapes (§15.1).
 	RawUTF8 bool `json:"raw_utf8"`
+	// MergeArrays puts all arrays that are due into one chunk instead of one each.
+	MergeArrays bool `json:"merge_arrays"`
 	// MinimalDeltas reduces the conversation in state updates to what changed (§12.1).
 	MinimalDeltas bool `json:"minimal_deltas"`
 	// AllowQuotedCookies accepts cookie values in double quotes instead of 401 (§3.5).

@@ -248,6 +248,30 @@ func (p *Person) Focus(conversation string, kind pb.FocusType) error {
 	return err
 }
 
+// SetPresence changes the person's presence and status message and tells contacts.
+func (p *Person) SetPresence(kind pb.ClientPresenceStateType, status string) error {
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	q := p.s.world.people[p.gaia].clone()
+	q.StatusMessage = status
+	if err := p.s.commitLocked(op{Person: q}); err != nil {
+		return err
+	}
+	p.s.ephemeral(p.gaia).presenceType = kind
+	p.s.pushSelfPresenceLocked(p.gaia, nil)
+	p.s.presenceLocked(q)
+	return nil
+}
+
+// SetProfile changes what lookups show of the person; clients learn it when they ask again.
+func (p *Person) SetProfile(name, firstName, photoURL string) error {
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	q := p.s.world.people[p.gaia].clone()
+	q.Name, q.FirstName, q.PhotoURL = name, firstName, photoURL
+	return p.s.commitLocked(op{Person: q})
+}
+
 // Read moves the person's watermark; 0 means the newest event.
 func (p *Person) Read(conversation string, us uint64) error {
 	_, err := p.act(conversation, func(a *conversationArgs) (*event, error) {

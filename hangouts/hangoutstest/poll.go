@@ -106,12 +106,18 @@ func (s *Server) nextChunks(ss *session, p *poll, noop bool) []byte {
 	// A cut in between loses what was queued, as a cut of the real connection would.
 	list = append(list, ss.queue...)
 	ss.queue = nil
-	var out []byte
+	var arrays []array
 	for _, data := range list {
-		a := array{ss.nextArray, data}
+		arrays = append(arrays, array{ss.nextArray, data})
+		s.deliveries.add(Delivery{SID: ss.sid, Account: ss.gaia, Array: ss.nextArray, Data: data})
 		ss.nextArray++
+	}
+	if s.settings.MergeArrays && len(arrays) > 0 {
+		return frame(chunkPayload(arrays...), s.settings.RawUTF8)
+	}
+	var out []byte
+	for _, a := range arrays {
 		out = append(out, frame(chunkPayload(a), s.settings.RawUTF8)...)
-		s.deliveries.add(Delivery{SID: ss.sid, Account: ss.gaia, Array: a.id, Data: data})
 	}
 	return out
 }

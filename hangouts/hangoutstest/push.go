@@ -85,11 +85,14 @@ func (s *Server) notificationSettings(gaia string, now uint64) *pb.NotificationS
 // deliverLocked puts one state update on a session, as a push fault wants it.
 func (s *Server) deliverLocked(ss *session, update string, f *Fault) {
 	if f == nil {
-		s.wrapLocked(ss, babelMember(batch(update)))
+		s.wrapLocked(ss, babelMember(batch(append(ss.held, update)...)))
+		ss.held = nil
 		return
 	}
 	switch f.Kind {
 	case FaultLose:
+	case FaultHold:
+		ss.held = append(ss.held, update)
 	case FaultDuplicate:
 		s.wrapLocked(ss, babelMember(batch(update)))
 		s.wrapLocked(ss, babelMember(batch(update)))

@@ -254,6 +254,7 @@ func (s *Server) photoURL(p *person) string {
 // presence says who is there: accounts with a subscribed channel, and everybody without an account.
 func (s *Server) presence(p *person) *pb.Presence {
 	there := !p.Account || len(s.subscribedLocked(p.GaiaID)) > 0
+	there = there && s.ephemeral(p.GaiaID).presenceType != pb.ClientPresenceStateType_CLIENT_PRESENCE_STATE_NONE
 	out := &pb.Presence{
 		Reachable: proto.Bool(there), Available: proto.Bool(there && s.ephemeral(p.GaiaID).available()),
 		DeviceStatus: &pb.DeviceStatus{Mobile: proto.Bool(false), Desktop: proto.Bool(there), Tablet: proto.Bool(false)},

@@ -20,6 +20,7 @@ type session struct {
 	clientIDSent bool
 	services     map[string]bool
 	queue        []string // data arrays not yet written
+	held         []string // updates that FaultHold keeps for the next batch
 	nextArray    int
 	wrappers     int
 	poll         *poll
