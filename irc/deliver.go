@@ -318,7 +318,7 @@ func (d *delivery) rename(e chat.Event) {
 		return
 	}
 	topic := ircwire.Cut(ircwire.Plain(e.Rename.New), maxTopic)
-	if d.old(e) || topic == v.topic { // the present topic stands already
+	if topic == v.topic || topic != topicOf(d.conversation) { // seen already, or renamed again since
 		d.remark(e, "renamed the conversation to \""+topic+"\"")
 		return
 	}

@@ -216,14 +216,14 @@ func (g *Gateway) checkTokens() {
 	for {
 		select {
 		case <-tick.C:
-			g.dropRevoked()
+			g.dropRevoked(g.now())
 		case <-g.ctx.Done():
 			return
 		}
 	}
 }
 
-func (g *Gateway) dropRevoked() {
+func (g *Gateway) dropRevoked(now time.Time) {
 	tokens, err := g.tokens.List(g.ctx, "")
 	if err != nil {
 		if g.ctx.Err() == nil {
@@ -239,7 +239,7 @@ func (g *Gateway) dropRevoked() {
 	defer g.mu.Unlock()
 	for s := range g.sessions {
 		// A password issued after the list was read belongs to a session younger than it.
-		if l := s.boundTo(); l != nil && !valid[l.token] && g.now().Sub(s.since) > tokenCheckEvery {
+		if l := s.boundTo(); l != nil && !valid[l.token] && now.Sub(s.since) > tokenCheckEvery {
 			s.end("Your password was revoked")
 		}
 	}

@@ -111,7 +111,8 @@ func (s *session) tryRegister() {
 	s.log.Info().Msg("IRC client logged in")
 	s.welcome()
 	s.client = h.client(s.login.client)
-	s.openChannels()
+	// Delivery begins before the channels are listed, so that nothing falls in between;
+	// what it brings is handled after this.
 	if err := s.client.join(s); err != nil {
 		if s.ctx.Err() == nil {
 			s.log.Err(err).Msg("Failed to attach to the account")
@@ -119,6 +120,7 @@ func (s *session) tryRegister() {
 		s.end("The account cannot be used now, try again later")
 		return
 	}
+	s.openChannels()
 	s.client.resume(s)
 }
 
