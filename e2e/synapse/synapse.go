@@ -3,20 +3,14 @@
 package synapse
 
 import (
-	"bytes"
-	"crypto/rand"
-	_ "embed"
-	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
-	"text/template"
-
-	"maunium.net/go/mautrix/appservice"
 
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/need"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/synapseconf"
 )
 
 // Options configure a Server. The zero value is usable.
@@ -50,8 +44,6 @@ func Start(t testing.TB, opts Options) *Server {
 		opts.LogLevel = "WARNING"
 	}
 	s := &Server{t: t, opts: opts, dir: t.TempDir(), port: proc.FreePort(t)}
-	s.write("signing.key", signingKey(t))
-	s.write("log.yaml", fmt.Appendf(nil, logConfig, filepath.Join(s.dir, "synapse.log"), opts.LogLevel))
 	s.writeConfig()
 	// Cleanups run last to first: the log is shown before the folder goes.
 	t.Cleanup(func() {
@@ -61,7 +53,7 @@ func Start(t testing.TB, opts Options) *Server {
 	})
 	s.proc = proc.Start(t, proc.Options{
 		Name: "synapse", Path: need.Python(t, "synapse-venv"), Dir: s.dir,
-		Args: []string{"-m", "synapse.app.homeserver", "-c", filepath.Join(s.dir, "homeserver.yaml")},
+		Args: s.config().Args(),
 	})
 	s.ready()
 	return s
@@ -113,67 +105,36 @@ func (s *Server) ready() {
 	s.proc.WaitHTTP(s.URL() + "/health")
 }
 
-func (s *Server) write(name string, data []byte) {
-	s.t.Helper()
-	if err := os.WriteFile(filepath.Join(s.dir, name), data, 0o600); err != nil {
-		s.t.Fatalf("write Synapse's %s: %v", name, err)
-	}
-}
-
-// signingKey returns a new key in the form of Synapse's key file.
-func signingKey(t testing.TB) []byte {
-	seed := make([]byte, 32)
-	if _, err := rand.Read(seed); err != nil {
-		t.Fatalf("make signing key: %v", err)
-	}
-	return fmt.Appendf(nil, "ed25519 a_test %s\n", base64.RawStdEncoding.EncodeToString(seed))
-}
-
 func (s *Server) logTail() string {
-	data, err := os.ReadFile(filepath.Join(s.dir, "synapse.log"))
+	data, err := os.ReadFile(s.config().LogFile())
 	if err != nil {
 		return err.Error()
 	}
 	return string(data[max(0, len(data)-8000):])
 }
 
-//go:embed homeserver.yaml.tmpl
-var configText string
-
-var configTemplate = template.Must(template.New("homeserver.yaml").Parse(configText))
-
-// logConfig takes the log's file and level.
-const logConfig = `version: 1
-disable_existing_loggers: false
-formatters: {line: {format: '%%(asctime)s %%(name)s %%(levelname)s %%(request)s %%(message)s'}}
-handlers: {file: {class: logging.FileHandler, formatter: line, filename: %q}}
-root: {level: %s, handlers: [file]}
-`
-
 func (s *Server) writeConfig() {
 	s.t.Helper()
-	var out bytes.Buffer
-	err := configTemplate.Execute(&out, map[string]any{
-		"Options": s.opts, "Dir": s.dir, "Port": s.port, "Secret": sharedSecret,
-	})
-	if err != nil {
-		s.t.Fatalf("make Synapse's config: %v", err)
+	if err := s.config().Write(); err != nil {
+		s.t.Fatal(err)
 	}
-	s.write("homeserver.yaml", out.Bytes())
+}
+
+func (s *Server) config() synapseconf.Config {
+	return synapseconf.Config{
+		Dir: s.dir, Port: s.port, ServerName: s.opts.ServerName, Secret: sharedSecret, Registrations: s.opts.Registrations,
+		NoPresence: s.opts.NoPresence, Encryption: s.opts.Encryption, LogLevel: s.opts.LogLevel,
+	}
 }
 
 // DoublePuppet writes the registration of an application service that may act as everybody, for double puppeting, and
 // returns its file and token: list the file in Options.Registrations and give the bridge "as_token:" + token.
 func DoublePuppet(t testing.TB, serverName string) (file, token string) {
 	t.Helper()
-	reg := appservice.CreateRegistration()
-	reg.ID, reg.URL, reg.SenderLocalpart = "doublepuppet", "", "doublepuppet-"+reg.ServerToken[:16]
-	limited := false
-	reg.RateLimited = &limited
-	reg.Namespaces.UserIDs = appservice.NamespaceList{{Regex: `@.*:` + serverName, Exclusive: false}}
 	file = filepath.Join(t.TempDir(), "doublepuppet.yaml")
-	if err := reg.Save(file); err != nil {
-		t.Fatalf("write double puppet registration: %v", err)
+	token, err := synapseconf.WriteDoublePuppet(file, serverName)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return file, reg.AppToken
+	return file, token
 }
