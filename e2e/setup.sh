@@ -2,7 +2,7 @@
 # Makes the foreign programs of the end-to-end tests available and says what it installs.
 #
 #   e2e/setup.sh all                  everything below
-#   e2e/setup.sh PART...              parts: tmux irssi protoc python synapse
+#   e2e/setup.sh PART...              parts: tmux irssi weechat protoc python synapse
 #   e2e/setup.sh venv NAME REQ...     Python environment .cache/NAME with these requirements
 #
 # Debian packages are installed only when missing, and only by root with apt-get. Python packages come from the package
@@ -40,6 +40,15 @@ program() {
   command -v "$1" >/dev/null || missing "program $1 is missing although package $2 is installed"
 }
 
+# weechat_typing: the plugin that shows who types, which Debian keeps in a package of its own.
+weechat_typing() {
+  local found
+  for found in /usr/lib/*/weechat/plugins/typing.so /usr/lib/weechat/plugins/typing.so /opt/homebrew/lib/weechat/plugins/typing.so; do
+    [ ! -e "$found" ] || return 0
+  done
+  debian weechat-plugins
+}
+
 # find_python prints a Python of at least 3.10 that can make virtual environments.
 find_python() {
   local python
@@ -75,10 +84,11 @@ part() {
   case $1 in
     tmux) program tmux tmux ;;
     irssi) program irssi irssi ;;
+    weechat) program weechat weechat-curses; weechat_typing ;;
     protoc) program protoc protobuf-compiler ;;
     python) python ;;
     synapse) venv synapse-venv "matrix-synapse==$synapse_version" ;;
-    all) for p in tmux irssi protoc python synapse; do part "$p"; done ;;
+    all) for p in tmux irssi weechat protoc python synapse; do part "$p"; done ;;
     *) echo "e2e/setup.sh: unknown part $1" >&2; exit 2 ;;
   esac
 }

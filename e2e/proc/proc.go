@@ -90,6 +90,7 @@ func (p *Process) StartAgain() {
 	p.cmd, p.exited, p.err = cmd, exited, nil
 	p.mu.Unlock()
 
+	keepDescriptors()
 	started := make(chan error)
 	go func() {
 		// The kernel ends the child when the thread that started it ends, so this one is kept for it.

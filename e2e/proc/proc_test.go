@@ -50,9 +50,13 @@ func quitter() int {
 }
 
 func TestLifeOfAProcess(t *testing.T) {
+	// A descriptor as one gets it from a careless caller: children would inherit it.
 	secret, err := os.CreateTemp(t.TempDir(), "open-in-the-test")
 	require.NoError(t, err)
 	defer secret.Close()
+	inherited, err := syscall.Dup(int(secret.Fd()))
+	require.NoError(t, err)
+	defer syscall.Close(inherited)
 	addr := fmt.Sprintf("127.0.0.1:%d", proc.FreePort(t))
 	p := proc.StartSelf(t, "daemon", proc.Options{Env: []string{"DAEMON_ADDR=" + addr, "DAEMON_SECRET=open-in-the-test"}})
 	p.WaitPort(addr)
