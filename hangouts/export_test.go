@@ -29,3 +29,12 @@ func EndpointsOf(t *testing.T, cfg Config) Endpoints {
 	}
 	return cfg.Endpoints
 }
+
+// UploadState gives the state that an answer of the upload service tells.
+func UploadState(body []byte) (string, error) {
+	status, err := uploadSession(body)
+	if err != nil {
+		return "", err
+	}
+	return status.State, nil
+}

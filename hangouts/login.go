@@ -1,0 +1,230 @@
+package hangouts
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/html"
+)
+
+// The elements of the login pages (protocol §4.4).
+const (
+	loginForm        = "gaia_loginform"
+	emailInput       = "Email"
+	passwordInput    = "Passwd"
+	verificationForm = "challenge"
+	totpInput        = "totpPin"
+	phoneInput       = "idvPreregisteredPhonePin"
+	totpChoice       = "/signin/challenge/totp/2"
+	phoneChoice      = "/signin/challenge/ipp/4"
+	codeCookie       = "oauth_code"
+)
+
+// page is a login page.
+type page struct {
+	address *url.URL
+	root    *html.Node
+}
+
+// credentialLogin fills in the login pages like a browser and returns the authorization code.
+func (a *accountService) credentialLogin(ctx context.Context, prompt CredentialsPrompt) (string, error) {
+	p, err := a.load(ctx, http.MethodGet, a.cfg.loginURL(), nil)
+	if err != nil {
+		return "", err
+	}
+	email, err := prompt.Email(ctx)
+	if err != nil {
+		return "", err
+	}
+	if p, err = a.submit(ctx, p, byID(loginForm), map[string]string{emailInput: email}); err != nil {
+		return "", err
+	}
+	password, err := prompt.Password(ctx)
+	if err != nil {
+		return "", err
+	}
+	if p, err = a.submit(ctx, p, byID(loginForm), map[string]string{passwordInput: password}); err != nil {
+		return "", err
+	}
+	if err := a.verify(ctx, p, prompt); err != nil {
+		return "", err
+	}
+	code := a.recorder.named(codeCookie)
+	if code == "" {
+		return "", &GoogleAuthError{Step: "authorization code cookie not found"}
+	}
+	return code, nil
+}
+
+// verify answers the second step of a log-in, if one is asked for.
+func (a *accountService) verify(ctx context.Context, p *page, prompt CredentialsPrompt) (err error) {
+	for _, action := range []string{totpChoice, phoneChoice} {
+		if find(p.root, byAction(action)) != nil {
+			if p, err = a.submit(ctx, p, byAction(action), nil); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	form := find(p.root, byID(verificationForm))
+	if form == nil {
+		return nil
+	}
+	input := ""
+	for _, id := range []string{phoneInput, totpInput} {
+		if find(form, byID(id)) != nil {
+			input = id
+		}
+	}
+	if input == "" {
+		return &GoogleAuthError{Step: "unknown verification code input"}
+	}
+	code, err := prompt.VerificationCode(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = a.submit(ctx, p, byID(verificationForm), map[string]string{input: code})
+	return err
+}
+
+// load fetches a page. Its errors name no address: queries hold tokens.
+func (a *accountService) load(ctx context.Context, method, address string, form url.Values) (*page, error) {
+	const step = "login page"
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.RequestTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, &GoogleAuthError{Step: step, Err: newTransportError(err)}
+	}
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	resp, err := a.http.Do(req)
+	if err != nil {
+		return nil, &GoogleAuthError{Step: step, Err: newTransportError(err)}
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= http.StatusBadRequest {
+		return nil, &GoogleAuthError{Step: step, Code: resp.StatusCode}
+	}
+	root, err := html.Parse(io.LimitReader(resp.Body, maxPage))
+	if err != nil {
+		return nil, &GoogleAuthError{Step: step, Err: newTransportError(err)}
+	}
+	return &page{address: resp.Request.URL, root: root}, nil
+}
+
+// submit sends a form of a page, with values for inputs given by their ids.
+func (a *accountService) submit(ctx context.Context, p *page, which selector, values map[string]string) (*page, error) {
+	form := find(p.root, which)
+	if form == nil {
+		return nil, &GoogleAuthError{Step: "login form not found on the page"}
+	}
+	fields, err := formFields(form, values)
+	if err != nil {
+		return nil, err
+	}
+	target, err := p.address.Parse(attr(form, "action"))
+	if err != nil {
+		return nil, &GoogleAuthError{Step: "login form has no usable address"}
+	}
+	if !a.allowed(target) {
+		return nil, &GoogleAuthError{Step: "login form", Err: fmt.Errorf("%w: %s://%s", ErrUntrustedHost, target.Scheme, target.Host)}
+	}
+	if strings.EqualFold(attr(form, "method"), http.MethodPost) {
+		return a.load(ctx, http.MethodPost, target.String(), fields)
+	}
+	target.RawQuery = fields.Encode()
+	return a.load(ctx, http.MethodGet, target.String(), nil)
+}
+
+// formFields collects the inputs of a form with their present values.
+func formFields(form *html.Node, values map[string]string) (url.Values, error) {
+	for id := range values {
+		if find(form, byID(id)) == nil {
+			return nil, &GoogleAuthError{Step: fmt.Sprintf("login input %q not found on the page", id)}
+		}
+	}
+	fields := url.Values{}
+	submitted := false
+	walk(form, func(n *html.Node) bool {
+		if n.Type != html.ElementNode || n.Data != "input" || attr(n, "name") == "" {
+			return false
+		}
+		value, filled := values[attr(n, "id")]
+		if !filled {
+			value = attr(n, "value")
+		}
+		switch strings.ToLower(attr(n, "type")) {
+		case "checkbox", "radio":
+			if !hasAttr(n, "checked") {
+				return false
+			}
+		case "submit":
+			if submitted {
+				return false
+			}
+			submitted = true
+		case "button", "image", "reset", "file":
+			return false
+		}
+		fields.Add(attr(n, "name"), value)
+		return false
+	})
+	return fields, nil
+}
+
+// selector picks an element.
+type selector func(*html.Node) bool
+
+func byID(id string) selector { return func(n *html.Node) bool { return attr(n, "id") == id } }
+
+func byAction(action string) selector {
+	return func(n *html.Node) bool { return attr(n, "action") == action }
+}
+
+// find gives the first element, in the order of the page, that a selector picks.
+func find(root *html.Node, which selector) (found *html.Node) {
+	walk(root, func(n *html.Node) bool {
+		if n.Type == html.ElementNode && which(n) {
+			found = n
+		}
+		return found != nil
+	})
+	return found
+}
+
+// walk visits a node and all below it until visit returns true.
+func walk(n *html.Node, visit func(*html.Node) bool) bool {
+	if visit(n) {
+		return true
+	}
+	for child := range n.Descendants() {
+		if visit(child) {
+			return true
+		}
+	}
+	return false
+}
+
+func attr(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func hasAttr(n *html.Node, name string) bool {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,74 @@
+package hangouts
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rs/zerolog"
+)
+
+// RefreshTokenStore keeps the refresh token of an account. It does not fail: a token that cannot be
+// read is none, and one that cannot be kept will be missed at the next log-in.
+type RefreshTokenStore interface {
+	// Get returns the token, empty when there is none.
+	Get(ctx context.Context) string
+	// Set keeps a token instead of the one before.
+	Set(ctx context.Context, token string)
+}
+
+// RefreshTokenCache is a RefreshTokenStore in a file that only its owner may read (protocol §4.6).
+type RefreshTokenCache struct {
+	filename string
+}
+
+var _ RefreshTokenStore = (*RefreshTokenCache)(nil)
+
+// NewRefreshTokenCache names the file. It need not exist.
+func NewRefreshTokenCache(filename string) *RefreshTokenCache {
+	return &RefreshTokenCache{filename: filename}
+}
+
+// maxToken limits what is read of the file.
+const maxToken = 64 << 10
+
+// Get returns the content of the file without white space around it.
+func (c *RefreshTokenCache) Get(ctx context.Context) string {
+	f, err := os.Open(c.filename)
+	if err != nil {
+		zerolog.Ctx(ctx).Info().Err(err).Msg("No refresh token")
+		return ""
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxToken))
+	if err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Msg("Failed to read the refresh token")
+		return ""
+	}
+	return strings.TrimSpace(string(raw))
+}
+
+// Set replaces the file as a whole, with mode 0600.
+func (c *RefreshTokenCache) Set(ctx context.Context, token string) {
+	if err := c.write(token); err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Msg("Failed to keep the refresh token")
+	}
+}
+
+func (c *RefreshTokenCache) write(token string) error {
+	f, err := os.CreateTemp(filepath.Dir(c.filename), ".refresh-token-*") // made with mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once it was renamed
+	_, err = f.WriteString(token)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), c.filename)
+}
