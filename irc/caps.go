@@ -19,6 +19,7 @@ const (
 	capMultiPrefix  = "multi-prefix"
 	capNoNames      = "no-implicit-names"
 	capNoNamesDraft = "draft/no-implicit-names"
+	capReadMarker   = "draft/read-marker"
 	capSASL         = "sasl"
 	capServerTime   = "server-time"
 	capSetname      = "setname"
@@ -31,7 +32,7 @@ const (
 // many as fit into one line.
 var capabilities = []struct{ name, value string }{
 	{capSASL, "PLAIN"}, {capMessageTags, ""}, {capServerTime, ""}, {capBatch, ""}, {capEcho, ""}, {capLabel, ""},
-	{capStdReplies, ""}, {capAccountTag, ""}, {capExtendedJoin, ""}, {capCapNotify, ""}, {capSetname, ""}, {capMultiPrefix, ""},
+	{capStdReplies, ""}, {capAccountTag, ""}, {capExtendedJoin, ""}, {capCapNotify, ""}, {capReadMarker, ""}, {capSetname, ""}, {capMultiPrefix, ""},
 	{capHostInNames, ""}, {capNoNames, ""}, {capNoNamesDraft, ""}, {capSelfMessage, ""},
 }
 

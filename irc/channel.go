@@ -1,6 +1,8 @@
 package irc
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -167,7 +169,7 @@ func (s *session) sendNames(v *view) {
 			line = ""
 		}
 	}
-	for id := range v.members {
+	for _, id := range s.sorted(v) {
 		entry := s.nickOf(id)
 		if s.caps[capHostInNames] {
 			entry = s.mask(id)
@@ -179,6 +181,11 @@ func (s *session) sendNames(v *view) {
 	}
 	flush()
 	s.numeric("366", v.channel, "End of /NAMES list")
+}
+
+// sorted are the members of a channel by their nicks.
+func (s *session) sorted(v *view) []chat.PersonID {
+	return slices.SortedFunc(maps.Keys(v.members), func(a, b chat.PersonID) int { return strings.Compare(s.nickOf(a), s.nickOf(b)) })
 }
 
 // cmdList lists all groups, hidden and archived ones too: the way to find them again.

@@ -151,10 +151,17 @@ func (c *client) each(fn func(s *session)) {
 }
 
 // Typing implements account.Observer.
-func (c *client) Typing(_ context.Context, t chat.Typing) {}
+func (c *client) Typing(_ context.Context, t chat.Typing) {
+	c.each(func(s *session) { s.showTyping(t) })
+}
 
-// Watermark implements account.Observer: IRC shows none.
-func (c *client) Watermark(context.Context, chat.Watermark) {}
+// Watermark implements account.Observer: the own one is the read marker; IRC has nothing
+// for those of others.
+func (c *client) Watermark(_ context.Context, w chat.Watermark) {
+	if w.Person == c.hub.self() {
+		c.each(func(s *session) { s.sendMarker(w.Conversation, w.Time) })
+	}
+}
 
 // ConversationChanged implements account.Observer.
 func (c *client) ConversationChanged(_ context.Context, conversation chat.Conversation) {

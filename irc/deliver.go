@@ -106,6 +106,7 @@ func (d *delivery) open() {
 // message shows a message: as the echo of a line that this session sent, or as a line of
 // its author.
 func (d *delivery) message(e chat.Event) {
+	d.typingEnds(e)
 	sent, own := d.pending[e.Origin.Ref]
 	own = own && e.Origin.Side == chat.OriginIRC && !sent.earlier
 	if own {
@@ -212,7 +213,7 @@ func (s *session) tagged(m ircwire.Message, e chat.Event, first bool) ircwire.Me
 		if now := s.g.now(); at.After(now) {
 			at = now
 		}
-		m = m.With("time", at.UTC().Format("2006-01-02T15:04:05.000Z"))
+		m = m.With("time", at.UTC().Format(timestampFormat))
 	}
 	if first {
 		m = m.With("msgid", messageID(e))

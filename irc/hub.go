@@ -23,6 +23,7 @@ type hub struct {
 	g       *Gateway
 	account account.Session
 	names   *names.Registry
+	typist  *typist
 	ctx     context.Context
 	cancel  context.CancelFunc
 
@@ -39,6 +40,7 @@ func newHub(ctx context.Context, g *Gateway, s account.Session) (*hub, error) {
 	}
 	h := &hub{g: g, account: s, names: registry, sessions: make(map[*session]struct{}),
 		clients: make(map[string]*client), tracked: make(map[string]*session)}
+	h.typist = &typist{hub: h, latest: make(map[chat.ConversationID]chat.TypingState)}
 	h.ctx, h.cancel = context.WithCancel(g.log.WithContext(g.ctx))
 	return h, nil
 }

@@ -113,6 +113,7 @@ func (s *session) submit(ref string, p pendingLine, request chat.Request) error 
 		return err
 	}
 	s.hub.track(s.client, s, ref)
+	delete(s.typing, p.conversation) // a message ends typing
 	return nil
 }
 

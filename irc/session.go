@@ -74,6 +74,9 @@ type session struct {
 	views       map[chat.ConversationID]*view
 	pending     map[string]pendingLine // lines submitted, by the reference of their origin
 	settling    map[chat.ConversationID]bool
+	typing      map[chat.ConversationID]ownTyping
+	typingRound map[typingKey]int             // typing that is shown to the client
+	marks       map[chat.ConversationID]int64 // read markers that the client has set, µs
 	pingCount   int
 	batchCount  int
 	ctcpLimit   *rate.Limiter
@@ -98,7 +101,8 @@ func newSession(g *Gateway, conn net.Conn) *session {
 		queue: newSendQueue(g.cfg.Limits.SendQueue), input: make(chan input), tasks: make(chan func(), maxTasks),
 		done: make(chan struct{}), pings: make(map[string]ping), caps: make(map[string]bool),
 		views: make(map[chat.ConversationID]*view), pending: make(map[string]pendingLine),
-		settling: make(map[chat.ConversationID]bool), ctcpLimit: rate.NewLimiter(rate.Every(5*time.Second), 2),
+		settling: make(map[chat.ConversationID]bool), typing: make(map[chat.ConversationID]ownTyping),
+		typingRound: make(map[typingKey]int), marks: make(map[chat.ConversationID]int64), ctcpLimit: rate.NewLimiter(rate.Every(5*time.Second), 2),
 	}
 	s.ctx, s.cancel = context.WithCancel(s.log.WithContext(g.ctx))
 	s.early.Store(true)
@@ -154,6 +158,11 @@ func (s *session) serve() {
 	wg.Go(s.write)
 	s.loop()
 	s.cancel()
+	for id, own := range s.typing {
+		if own.state != chat.TypingStopped {
+			s.hub.typist.tell(id, chat.TypingStopped)
+		}
+	}
 	if s.client != nil {
 		s.client.leave(s)
 	}

@@ -1,5 +1,190 @@
 package irc
 
-import "github.com/hangouts-bridge/hangouts-bridge/irc/ircwire"
+import (
+	"context"
+	"sync"
+	"time"
 
-func cmdTagmsg(s *session, l *ircwire.Line) {}
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/irc/ircwire"
+)
+
+// Periods of typing. Clients forget "active" after 6 s without a repeat; the network
+// tells beginnings and ends only.
+const (
+	typingRepeat  = 4 * time.Second  // towards clients
+	typingLongest = 30 * time.Second // without news from the network
+	typingRefresh = 10 * time.Second // towards the network
+	typingSilence = 6 * time.Second  // a client that stops repeating has paused
+	typingGone    = 30 * time.Second // and after this it has stopped
+	typingCall    = 5 * time.Second  // how long one request may take
+)
+
+// typingTag is the client-only tag that carries typing.
+const typingTag = "+typing"
+
+// typingKey is somebody typing somewhere.
+type typingKey struct {
+	conversation chat.ConversationID
+	person       chat.PersonID
+}
+
+// showTyping shows what somebody does at their keyboard to a client that knows the tag,
+// and repeats it while it lasts.
+func (s *session) showTyping(t chat.Typing) {
+	if !s.caps[capMessageTags] || t.Person == s.hub.self() {
+		return
+	}
+	key := typingKey{t.Conversation, t.Person}
+	s.typingRound[key]++
+	switch t.State {
+	case chat.TypingStarted:
+		s.repeatTyping(key, s.typingRound[key], s.g.now().Add(typingLongest))
+	case chat.TypingPaused:
+		s.sendTyping(key, "paused")
+	default:
+		delete(s.typingRound, key)
+		s.sendTyping(key, "done")
+	}
+}
+
+func (s *session) repeatTyping(key typingKey, round int, until time.Time) {
+	if s.typingRound[key] != round {
+		return // something newer came
+	}
+	if !s.g.now().Before(until) || !s.sendTyping(key, "active") {
+		delete(s.typingRound, key)
+		return
+	}
+	time.AfterFunc(typingRepeat, func() { s.tryPost(func() { s.repeatTyping(key, round, until) }) })
+}
+
+// typingEnds forgets typing that a message has ended.
+func (s *session) typingEnds(e chat.Event) {
+	delete(s.typingRound, typingKey{e.Conversation, e.Author})
+}
+
+// sendTyping sends one TAGMSG where the client sees the conversation.
+func (s *session) sendTyping(key typingKey, state string) bool {
+	to := s.nick
+	t, ok := s.hub.names.Target(key.conversation)
+	if _, named := s.hub.names.Nick(key.person); !ok || !named {
+		return false
+	}
+	if t.Channel != "" {
+		if s.views[key.conversation] == nil {
+			return false
+		}
+		to = t.Channel
+	}
+	s.send(ircwire.New(s.mask(key.person), "TAGMSG", to).With(typingTag, state))
+	return true
+}
+
+// cmdTagmsg takes typing from the client; other client-only tags are denied.
+func cmdTagmsg(s *session, l *ircwire.Line) {
+	state, ok := map[string]chat.TypingState{"active": chat.TypingStarted, "paused": chat.TypingPaused, "done": chat.TypingStopped}[l.Tags[typingTag]]
+	if !ok {
+		return
+	}
+	id, ok := s.typingTarget(l.Param(0))
+	if !ok {
+		return
+	}
+	s.typed(id, state)
+	if s.caps[capEcho] {
+		s.send(ircwire.New(s.source(), "TAGMSG", l.Param(0)).With(typingTag, l.Tags[typingTag]))
+	}
+}
+
+func (s *session) typingTarget(name string) (chat.ConversationID, bool) {
+	if id, ok := s.hub.names.Channel(name); ok {
+		return id, s.views[id] != nil
+	}
+	person, ok := s.hub.names.Person(name)
+	if !ok {
+		return "", false
+	}
+	return s.hub.names.Query(person)
+}
+
+// ownTyping is what the client does in one conversation.
+type ownTyping struct {
+	state chat.TypingState
+	told  time.Time // when the network was told last
+	round int
+}
+
+// typed passes the client's typing on: changes at once, repeats every typingRefresh.
+// Silence becomes a pause, then the end.
+func (s *session) typed(id chat.ConversationID, state chat.TypingState) {
+	now := s.g.now()
+	own := s.typing[id]
+	own.round++
+	if own.state != state || state == chat.TypingStarted && now.Sub(own.told) >= typingRefresh {
+		own.state, own.told = state, now
+		s.hub.typist.tell(id, state)
+	}
+	s.typing[id] = own
+	next, after := chat.TypingPaused, typingSilence
+	switch state {
+	case chat.TypingPaused:
+		next, after = chat.TypingStopped, typingGone
+	case chat.TypingStopped:
+		delete(s.typing, id)
+		return
+	}
+	time.AfterFunc(after, func() {
+		s.tryPost(func() {
+			if s.typing[id].round == own.round {
+				s.typed(id, next)
+			}
+		})
+	})
+}
+
+// typist tells the network what the account's owner does, without keeping anybody
+// waiting: only the latest state of a conversation counts.
+type typist struct {
+	hub *hub
+
+	mu      sync.Mutex
+	latest  map[chat.ConversationID]chat.TypingState
+	running bool
+}
+
+func (t *typist) tell(id chat.ConversationID, state chat.TypingState) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.latest[id] = state
+	if !t.running && t.hub.ctx.Err() == nil {
+		t.running = true
+		t.hub.g.wg.Go(t.run)
+	}
+}
+
+func (t *typist) run() {
+	for {
+		t.mu.Lock()
+		var id chat.ConversationID
+		var state chat.TypingState
+		found := false
+		for id, state = range t.latest {
+			found = true
+			delete(t.latest, id)
+			break
+		}
+		if !found {
+			t.running = false
+			t.mu.Unlock()
+			return
+		}
+		t.mu.Unlock()
+		ctx, cancel := context.WithTimeout(t.hub.ctx, typingCall)
+		err := t.hub.account.SetTyping(ctx, chat.Typing{Conversation: id, Person: t.hub.self(), State: state, Time: t.hub.g.now().UnixMicro()})
+		cancel()
+		if err != nil {
+			t.hub.g.log.Debug().Err(err).Msg("Failed to tell of typing") // it may be lost
+		}
+	}
+}

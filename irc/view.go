@@ -70,6 +70,7 @@ func (s *session) joinChannel(c chat.Conversation, t database.IRCTarget, people 
 	if v.topic != "" {
 		s.numeric("332", v.channel, v.topic)
 	}
+	s.sendMarker(c.ID, 0)
 	if !s.caps[capNoNames] && !s.caps[capNoNamesDraft] {
 		s.sendNames(v)
 	}
@@ -162,6 +163,9 @@ func (s *session) leaveChannel(id chat.ConversationID, reason string) {
 		return
 	}
 	delete(s.views, id)
+	if s.typing[id].state != "" {
+		s.typed(id, chat.TypingStopped)
+	}
 	m := ircwire.New(s.source(), "PART", v.channel)
 	if reason != "" {
 		m.Params = append(m.Params, reason)

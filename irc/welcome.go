@@ -127,6 +127,9 @@ func cmdHelp(s *session, l *ircwire.Line) {
 // stateChanged tells how the account is doing, if that is news.
 func (s *session) stateChanged(state chat.AccountState) {
 	before := s.toldState
+	if state.Status == chat.Connected {
+		s.offlineTold = false
+	}
 	if state.Status == before || state.Status == chat.Connecting || before == "" && state.Status == chat.Connected {
 		if before == "" {
 			s.toldState = state.Status
@@ -144,7 +147,6 @@ func (s *session) stateChanged(state chat.AccountState) {
 	}
 	switch state.Status {
 	case chat.Connected:
-		s.offlineTold = false
 		s.notice("Connected to the network again.")
 	case chat.Disconnected:
 		s.notice("Connection to the network lost" + reason + ". Messages wait until it is back.")

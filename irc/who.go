@@ -23,9 +23,7 @@ func cmdWho(s *session, l *ircwire.Line) {
 	channel, people := "*", []chat.PersonID(nil)
 	if id, ok := s.hub.names.Channel(mask); ok && s.views[id] != nil {
 		channel = s.views[id].channel
-		for person := range s.views[id].members {
-			people = append(people, person)
-		}
+		people = s.sorted(s.views[id])
 	} else if names.Fold(mask) == names.Fold(s.nick) {
 		people = append(people, s.hub.self())
 	} else if person, ok := s.hub.names.Person(mask); ok && s.knows(person) {
