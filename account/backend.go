@@ -29,8 +29,12 @@ type Identity struct {
 // Sink receives what a Connection has to say. Its methods are called one at a time.
 type Sink interface {
 	// Subscribed says that from now on pushes flow; whatever happened before may be
-	// missing and has to be caught up. It is called for every new subscription.
+	// missing and has to be caught up. It is called for every new subscription and
+	// whenever pushes may have got lost.
 	Subscribed()
+	// Lost says that pushes have stopped and that the connection is being mended;
+	// Subscribed follows, or Run ends.
+	Lost()
 	// Push hands over one batch from the wire, in order. An error means that it could
 	// not be stored; the connection then ends Run with that error.
 	Push(ctx context.Context, update Update) error

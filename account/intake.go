@@ -20,6 +20,9 @@ func (k *sink) Subscribed() {
 	s.catchup.trigger()
 }
 
+// Lost implements Sink: answers to requests must not overtake what was not pushed.
+func (k *sink) Lost() { (*session)(k).intake.beginAside() }
+
 // Push implements Sink.
 func (k *sink) Push(ctx context.Context, update Update) error {
 	return (*session)(k).intake.push(ctx, update)

@@ -124,9 +124,26 @@ func (m *Manager) List() []Session {
 
 // Login implements Accounts.
 func (m *Manager) Login(ctx context.Context, credentials chat.Credentials, user User) (Session, error) {
+	self, err := m.Enroll(ctx, credentials, user)
+	if err != nil {
+		return nil, err
+	}
+	if err = m.refresh(ctx); err != nil {
+		return nil, err
+	}
+	s := m.session(self.ID)
+	if s == nil {
+		return nil, chat.ErrUnknownAccount
+	}
+	return s, nil
+}
+
+// Enroll is Login without a session: the account is stored, for a Manager in another
+// process to take up.
+func (m *Manager) Enroll(ctx context.Context, credentials chat.Credentials, user User) (chat.Person, error) {
 	identity, err := m.backend.Authenticate(ctx, credentials)
 	if err != nil {
-		return nil, fmt.Errorf("log in: %w", err)
+		return chat.Person{}, fmt.Errorf("log in: %w", err)
 	}
 	id := identity.Self.ID
 	err = m.db.Txn(ctx, func(ctx context.Context) error {
@@ -140,16 +157,9 @@ func (m *Manager) Login(ctx context.Context, credentials chat.Credentials, user 
 		return m.db.Accounts().PutGrant(ctx, database.GrantRow{Account: id, Side: user.Side, UserID: user.ID, Role: string(role)})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("store login: %w", err)
+		return chat.Person{}, fmt.Errorf("store login: %w", err)
 	}
-	if err = m.refresh(ctx); err != nil {
-		return nil, err
-	}
-	s := m.session(id)
-	if s == nil {
-		return nil, chat.ErrUnknownAccount
-	}
-	return s, nil
+	return identity.Self, nil
 }
 
 // roleAtLogin decides the role of a user who has just proved to own the account.

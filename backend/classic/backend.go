@@ -1,0 +1,107 @@
+package classic
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts"
+	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
+)
+
+// Backend makes connections to a Hangouts service.
+type Backend struct {
+	config hangouts.Config
+}
+
+var _ account.Backend = (*Backend)(nil)
+
+// New makes a back end for the service that config describes. The account layer decides
+// about repeats and pauses, so the library's own are switched off.
+func New(config hangouts.Config) *Backend {
+	config.NoBlindRepeats = true
+	return &Backend{config: config}
+}
+
+// stored is what is kept of a login: account.Identity.Stored as JSON.
+type stored struct {
+	Cookies      map[string]string `json:"cookies"`
+	RefreshToken string            `json:"refresh_token,omitempty"`
+}
+
+// Authenticate implements account.Backend.
+func (b *Backend) Authenticate(ctx context.Context, credentials chat.Credentials) (account.Identity, error) {
+	keep := stored{Cookies: credentials.Cookies, RefreshToken: credentials.RefreshToken}
+	if keep.RefreshToken != "" {
+		cookies, err := b.cookiesOf(ctx, keep.RefreshToken)
+		if err != nil {
+			return account.Identity{}, err
+		}
+		keep.Cookies = cookies
+	}
+	if keep.Cookies["SAPISID"] == "" {
+		return account.Identity{}, fmt.Errorf("%w: the cookie SAPISID is missing", chat.ErrBadCredentials)
+	}
+	client, err := hangouts.New(b.config, keep.Cookies)
+	if err != nil {
+		return account.Identity{}, fmt.Errorf("%w: %w", chat.ErrBadCredentials, err)
+	}
+	defer client.Close()
+	info, err := client.GetSelfInfo(ctx, &pb.GetSelfInfoRequest{})
+	if err != nil {
+		return account.Identity{}, mapError(err)
+	}
+	self := person(info.GetSelfEntity())
+	if self.ID == "" {
+		return account.Identity{}, fmt.Errorf("%w: the service did not say whose account this is", chat.ErrBadCredentials)
+	}
+	keep.Cookies = client.Cookies()
+	data, err := json.Marshal(keep)
+	return account.Identity{Self: self, Stored: data}, err
+}
+
+// givenToken is a refresh token that is kept elsewhere.
+type givenToken string
+
+func (t givenToken) Get(context.Context) string { return string(t) }
+
+func (givenToken) Set(context.Context, string) {}
+
+// cookiesOf trades a refresh token for session cookies.
+func (b *Backend) cookiesOf(ctx context.Context, refreshToken string) (map[string]string, error) {
+	cookies, err := hangouts.GetAuth(ctx, b.config, nil, givenToken(refreshToken), false)
+	var refused *hangouts.GoogleAuthError
+	switch {
+	case err == nil:
+		return cookies, nil
+	case errors.As(err, &refused) && !refused.Unavailable():
+		return nil, fmt.Errorf("%w: %w", chat.ErrBadCredentials, err)
+	default:
+		return nil, fmt.Errorf("%w: %w", chat.ErrUnavailable, err)
+	}
+}
+
+// Open implements account.Backend.
+func (b *Backend) Open(data []byte) (account.Connection, error) {
+	var keep stored
+	if err := json.Unmarshal(data, &keep); err != nil {
+		return nil, fmt.Errorf("%w: stored login is not readable", chat.ErrBadCredentials)
+	}
+	return newConnection(b, keep)
+}
+
+// maxText is the longest text of one message in bytes: far above what the service's own
+// clients send, far below what would hurt anybody.
+const maxText = 64 << 10
+
+// Features implements account.Backend.
+func (b *Backend) Features(c chat.Conversation) chat.Features {
+	group := c.Kind == chat.Group
+	return chat.Features{
+		Bold: true, Italic: true, Strike: true, Underline: true, Links: true, Emotes: true,
+		Typing: true, Watermarks: true, Rename: group, Members: group, MaxText: maxText,
+	}
+}

@@ -1,0 +1,271 @@
+package classic_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/backend/classic"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts"
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 30 * time.Second
+
+// rig is a server with the default scenario and a manager connected to it.
+type rig struct {
+	t       *testing.T
+	srv     *hangoutstest.Server
+	m       *account.Manager
+	db      *database.DB
+	session account.Session
+	reader  *reader
+}
+
+func newRig(t *testing.T) *rig {
+	srv, err := hangoutstest.Start(hangoutstest.Options{Configure: func(s *hangoutstest.Settings) { s.Dedup = false }})
+	require.NoError(t, err)
+	t.Cleanup(srv.Close)
+	uri := "file:" + filepath.Join(t.TempDir(), "bridge.db") + "?_txlock=immediate"
+	db, err := database.Open("test", "sqlite3-fk-wal", uri, zerolog.Nop())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	require.NoError(t, db.Upgrade(t.Context()))
+	backend := classic.New(hangouts.Config{BaseURL: srv.URL, RetryBackoffBase: 1.1})
+	m := account.NewManager(db, backend, account.Options{DoubtDelay: 200 * time.Millisecond, BackoffMin: 20 * time.Millisecond,
+		BackoffMax: 200 * time.Millisecond, MarkDelay: 10 * time.Millisecond}, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel))
+	require.NoError(t, m.Start(t.Context()))
+	t.Cleanup(m.Stop)
+	r := &rig{t: t, srv: srv, m: m, db: db, reader: &reader{}}
+	r.login(chat.Credentials{RefreshToken: srv.Account(0).RefreshToken()})
+	_, err = r.session.Attach(t.Context(), account.ConsumerID{Side: chat.OriginIRC, Name: "test"}, r.reader, account.ConsumerOptions{Batch: 10})
+	require.NoError(t, err)
+	return r
+}
+
+func (r *rig) login(credentials chat.Credentials) {
+	r.t.Helper()
+	s, err := r.m.Login(r.t.Context(), credentials, account.User{Side: chat.OriginIRC, ID: "ada"})
+	require.NoError(r.t, err)
+	r.session = s
+	r.eventually(func() bool {
+		row, err := r.db.Accounts().Get(context.Background(), s.ID())
+		return err == nil && row.Cursor > 0 && s.State().Status == chat.Connected
+	}, "connected and caught up")
+}
+
+func (r *rig) eventually(cond func() bool, what string) {
+	r.t.Helper()
+	require.Eventually(r.t, cond, patience, 10*time.Millisecond, what)
+}
+
+func (r *rig) conversation(key string) chat.ConversationID {
+	r.t.Helper()
+	c, ok := r.srv.Conversation(key)
+	require.True(r.t, ok)
+	return chat.ConversationID(c.ID)
+}
+
+func (r *rig) expect(id chat.ConversationID, texts ...string) {
+	r.t.Helper()
+	r.eventually(func() bool { return len(r.reader.got(id)) >= len(texts) }, fmt.Sprintf("%d messages", len(texts)))
+	require.Equal(r.t, texts, r.reader.got(id))
+}
+
+type reader struct {
+	mu     sync.Mutex
+	events []chat.Event
+}
+
+func (r *reader) Deliver(_ context.Context, events []chat.Event) account.Result {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, events...)
+	return account.Result{Outcome: account.Done}
+}
+
+func (r *reader) got(id chat.ConversationID) (texts []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.events {
+		if e.Conversation == id && e.Message != nil {
+			texts = append(texts, e.Message.Text.String())
+		}
+	}
+	return texts
+}
+
+func send(t *testing.T, s account.Session, id chat.ConversationID, ref, text string) (chat.Event, error) {
+	t.Helper()
+	origin := chat.Origin{Side: chat.OriginIRC, Ref: ref}
+	require.NoError(t, s.Submit(t.Context(), chat.Request{Conversation: id, Origin: origin, Message: &chat.Message{Text: chat.Plain(text)}}))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	return s.Await(ctx, origin)
+}
+
+func TestConversationsPeopleAndHistory(t *testing.T) {
+	r := newRig(t)
+	list, err := r.session.Conversations(t.Context())
+	require.NoError(t, err)
+	require.Len(t, list, 3)
+	team, err := r.session.Conversation(t.Context(), r.conversation("team"))
+	require.NoError(t, err)
+	require.Equal(t, "Team", team.Name)
+	require.Equal(t, chat.Group, team.Kind)
+	require.Len(t, team.Members, 4)
+	carol := chat.PersonID(r.srv.Person("carol").GaiaID())
+	people, err := r.session.People(t.Context(), carol)
+	require.NoError(t, err)
+	require.Equal(t, "Carol Čapek", people[carol].FullName)
+	history, err := r.session.History(t.Context(), account.HistoryQuery{Conversation: r.conversation("direct"), Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, history, 2)
+	require.Equal(t, "Hello Ada 😀", history[1].Message.Text.String())
+	require.Less(t, history[0].Time, history[1].Time)
+}
+
+func TestTextBothWays(t *testing.T) {
+	r := newRig(t)
+	team := r.conversation("team")
+	said, err := r.srv.Person("carol").Send("team", "one\ntwo")
+	require.NoError(t, err)
+	r.expect(team, "one\ntwo")
+	require.EqualValues(t, said.TimestampUS, r.reader.events[0].Time)
+	e, err := send(t, r.session, team, "1", "héllo <b>\n😀")
+	require.NoError(t, err)
+	require.Equal(t, "1", e.Origin.Ref)
+	r.expect(team, "one\ntwo", "héllo <b>\n😀")
+	events := r.srv.Events("team")
+	last := events[len(events)-1]
+	require.Equal(t, "héllo <b>\n😀", last.Text)
+	require.Equal(t, fmt.Sprint(account.RequestID(e.Origin)), last.ClientGeneratedID)
+}
+
+func TestChannelCutsLoseNothing(t *testing.T) {
+	r := newRig(t)
+	team := r.conversation("team")
+	var want []string
+	ways := []hangoutstest.DropHow{hangoutstest.DropEnd, hangoutstest.DropTruncate, hangoutstest.DropCut, hangoutstest.DropReset, hangoutstest.DropUnknownSID}
+	for i := range 60 {
+		if i%6 == 3 {
+			_, err := r.srv.Drop(string(r.session.ID()), ways[i/6%len(ways)])
+			require.NoError(t, err)
+		}
+		text := fmt.Sprintf("m%02d", i)
+		want = append(want, text)
+		_, err := r.srv.Person("carol").Send("team", text)
+		require.NoError(t, err)
+	}
+	r.expect(team, want...)
+}
+
+func TestLostAnswerIsNotRepeated(t *testing.T) {
+	r := newRig(t)
+	team := r.conversation("team")
+	for i, kind := range []hangoutstest.FaultKind{hangoutstest.FaultLoseAnswer, hangoutstest.FaultTruncate, hangoutstest.FaultBadBase64,
+		hangoutstest.FaultNoHeader, hangoutstest.FaultLoseRequest} {
+		_, err := r.srv.Inject(hangoutstest.Fault{Kind: kind, Endpoint: "conversations/sendchatmessage"})
+		require.NoError(t, err)
+		_, err = send(t, r.session, team, fmt.Sprint(i), string(kind))
+		require.NoError(t, err, kind)
+	}
+	r.expect(team, "lose_answer", "truncate", "bad_base64", "no_header", "lose_request")
+	events := r.srv.Events("team")
+	n := 0
+	for _, e := range events {
+		if e.Sender == string(r.session.ID()) {
+			n++
+		}
+	}
+	require.Equal(t, 5, n, "each once at the server too")
+}
+
+func TestRefusalsAreFinalAndClear(t *testing.T) {
+	r := newRig(t)
+	team := r.conversation("team")
+	_, err := r.srv.Inject(hangoutstest.Fault{Kind: hangoutstest.FaultResponse, Status: 4, Description: "no", Endpoint: "conversations/sendchatmessage"})
+	require.NoError(t, err)
+	_, err = send(t, r.session, team, "1", "x")
+	require.ErrorIs(t, err, chat.ErrRefused)
+	_, err = r.srv.Inject(hangoutstest.Fault{Kind: hangoutstest.FaultStatus, Status: 503, Count: 2, Endpoint: "conversations/sendchatmessage"})
+	require.NoError(t, err)
+	_, err = send(t, r.session, team, "2", "y")
+	require.NoError(t, err)
+}
+
+func TestRefusedCookiesAreRenewedWithTheRefreshToken(t *testing.T) {
+	r := newRig(t)
+	team := r.conversation("team")
+	require.NoError(t, r.srv.InvalidateCookies(string(r.session.ID())))
+	e, err := send(t, r.session, team, "1", "still there")
+	require.NoError(t, err)
+	require.Equal(t, r.session.ID(), e.Author)
+	_, err = r.srv.Person("carol").Send("team", "good")
+	require.NoError(t, err)
+	r.expect(team, "still there", "good")
+	require.Equal(t, chat.Connected, r.session.State().Status)
+}
+
+func TestRefusedCredentialsAreAState(t *testing.T) {
+	r := newRig(t)
+	r.login(chat.Credentials{Cookies: r.srv.Account(0).Cookies()})
+	require.NoError(t, r.srv.InvalidateCookies(string(r.session.ID())))
+	_, err := r.srv.Drop(string(r.session.ID()), hangoutstest.DropTruncate)
+	require.NoError(t, err)
+	r.eventually(func() bool { return r.session.State().Status == chat.BadCredentials }, "bad credentials")
+	_, err = r.m.Login(t.Context(), chat.Credentials{RefreshToken: "wrong"}, account.User{Side: chat.OriginIRC, ID: "ada"})
+	require.ErrorIs(t, err, chat.ErrBadCredentials)
+	require.NotContains(t, err.Error(), "wrong", "no credential in an error")
+	r.login(chat.Credentials{Cookies: r.srv.Account(0).Cookies()})
+	_, err = r.srv.Person("carol").Send("team", "again")
+	require.NoError(t, err)
+	r.expect(r.conversation("team"), "again")
+}
+
+func TestUnreachableServiceIsNotBadCredentials(t *testing.T) {
+	backend := classic.New(hangouts.Config{BaseURL: "http://127.0.0.1:1"})
+	_, err := backend.Authenticate(t.Context(), chat.Credentials{RefreshToken: "x"})
+	require.ErrorIs(t, err, chat.ErrUnavailable)
+	_, err = backend.Authenticate(t.Context(), chat.Credentials{Cookies: map[string]string{"SAPISID": "x"}})
+	require.ErrorIs(t, err, chat.ErrUnavailable)
+	require.False(t, errors.Is(err, chat.ErrBadCredentials))
+}
+
+func TestServicesRefusedIsNotDeaf(t *testing.T) {
+	r := newRig(t)
+	_, err := r.srv.Inject(hangoutstest.Fault{Kind: hangoutstest.FaultRefuseServices, Count: 2})
+	require.NoError(t, err)
+	_, err = r.srv.Drop(string(r.session.ID()), hangoutstest.DropUnknownSID)
+	require.NoError(t, err)
+	_, err = r.srv.Person("carol").Send("team", "heard")
+	require.NoError(t, err)
+	r.expect(r.conversation("team"), "heard")
+}
+
+func TestMalformedPushesHurtNobody(t *testing.T) {
+	r := newRig(t)
+	for _, kind := range []hangoutstest.FaultKind{hangoutstest.FaultMalformed, hangoutstest.FaultGarbage, hangoutstest.FaultUnknownTag,
+		hangoutstest.FaultNullPayload, hangoutstest.FaultDuplicate, hangoutstest.FaultLose, hangoutstest.FaultHold, hangoutstest.FaultBothKeys} {
+		_, err := r.srv.Inject(hangoutstest.Fault{Kind: kind, Endpoint: "push/event", Account: string(r.session.ID())})
+		require.NoError(t, err)
+		_, err = r.srv.Person("carol").Send("team", string(kind))
+		require.NoError(t, err)
+	}
+	_, err := r.srv.Drop(string(r.session.ID()), hangoutstest.DropUnknownSID) // brings what FaultLose dropped
+	require.NoError(t, err)
+	r.eventually(func() bool { return len(r.reader.got(r.conversation("team"))) == 8 }, "all, once each")
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hangouts-bridge/hangouts-bridge/bridge"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+	"github.com/hangouts-bridge/hangouts-bridge/irc"
+)
+
+func quietLog() zerolog.Logger {
+	return zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr}).Level(zerolog.WarnLevel).With().Timestamp().Logger()
+}
+
+// connect opens the database that a config file names and brings our tables up to date. A
+// new file is readable by its owner only.
+func connect(ctx context.Context, file *config.File, log zerolog.Logger) (*database.DB, error) {
+	if file.Database.URI == "" {
+		return nil, errors.New("the config has no database.uri")
+	}
+	if path, ok := sqlitePath(file.Database.Type, file.Database.URI); ok {
+		if err := touchPrivate(path); err != nil {
+			return nil, fmt.Errorf("open database: %w", err)
+		}
+	}
+	db, err := database.Open(bridge.DBOwner, file.Database.Type, file.Database.URI, log)
+	if err != nil {
+		return nil, err
+	}
+	if err = db.Upgrade(ctx); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// openDatabase is connect for the running bridge: it says what is wrong and returns nil
+// with the exit status.
+func openDatabase(ctx context.Context, file *config.File, log zerolog.Logger) (*database.DB, int) {
+	db, err := connect(ctx, file, log)
+	if err != nil {
+		complain(err)
+		return nil, bridge.ExitDatabase
+	}
+	return db, exitOK
+}
+
+// sqlitePath is the file of an SQLite URI ("file:name?options").
+func sqlitePath(kind, uri string) (string, bool) {
+	if !strings.HasPrefix(kind, "sqlite") {
+		return "", false
+	}
+	path, _, _ := strings.Cut(strings.TrimPrefix(uri, "file:"), "?")
+	return path, path != "" && !strings.Contains(path, ":memory:")
+}
+
+func touchPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// exitCode is the exit status for a failed start.
+func exitCode(err error) int {
+	switch {
+	case errors.Is(err, irc.ErrInUse):
+		return bridge.ExitListen
+	case errors.Is(err, irc.ErrConfig):
+		return bridge.ExitConfig
+	case errors.Is(err, database.ErrNewer):
+		return bridge.ExitDatabase
+	}
+	return exitError
+}
