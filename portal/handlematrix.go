@@ -144,7 +144,9 @@ type partsError struct {
 	sent, of int
 }
 
-func (e *partsError) Error() string { return fmt.Sprintf("message %d of %d: %v", e.sent+1, e.of, e.err) }
+func (e *partsError) Error() string {
+	return fmt.Sprintf("message %d of %d: %v", e.sent+1, e.of, e.err)
+}
 func (e *partsError) Unwrap() error { return e.err }
 
 var (

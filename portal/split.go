@@ -36,8 +36,8 @@ func splitText(text chat.Text, limit int, cost func(string) int) []chat.Text {
 				flush()
 				continue
 			}
-			head, rest := cutSegment(segment, limit-used, cost)
-			if head.Text == "" && used > 0 {
+			head, rest := cutSegment(segment, limit-used, used == 0, cost)
+			if head.Text == "" {
 				flush()
 				continue
 			}
@@ -54,9 +54,8 @@ func splitText(text chat.Text, limit int, cost func(string) int) []chat.Text {
 }
 
 // cutSegment cuts a segment that is too long so that its first part costs at most limit,
-// but holds at least one character when nothing else would end. A link that is cut
-// becomes text.
-func cutSegment(segment chat.Segment, limit int, cost func(string) int) (head, rest chat.Segment) {
+// but, if force is set, holds at least one character. A link that is cut becomes text.
+func cutSegment(segment chat.Segment, limit int, force bool, cost func(string) int) (head, rest chat.Segment) {
 	if segment.Kind != chat.SegmentText {
 		segment.Text, segment.Kind, segment.Target = chat.Text{segment}.String(), chat.SegmentText, ""
 	}
@@ -64,12 +63,8 @@ func cutSegment(segment chat.Segment, limit int, cost func(string) int) (head, r
 	for end < len(segment.Text) {
 		_, size := utf8.DecodeRuneInString(segment.Text[end:])
 		used += cost(segment.Text[end : end+size])
-		if used > limit && end > 0 {
+		if used > limit && (end > 0 || !force) {
 			break
-		} else if used > limit {
-			head, rest = segment, segment
-			head.Text = ""
-			return head, rest
 		}
 		end += size
 	}

@@ -1,0 +1,156 @@
+package portal
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/event"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+func text(s string) chat.Segment { return chat.Segment{Kind: chat.SegmentText, Text: s} }
+
+var lineBreak = chat.Segment{Kind: chat.SegmentBreak}
+
+func TestToHTML(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		in   chat.Text
+		out  string
+	}{
+		{"escaped", chat.Text{text(`<b>&"x"`)}, "&lt;b&gt;&amp;&#34;x&#34;"},
+		{"breaks", chat.Text{text("a"), lineBreak, lineBreak, text("b")}, "a<br><br>b"},
+		{"styles", chat.Text{{Kind: chat.SegmentText, Text: "x", Bold: true, Italic: true, Strike: true, Under: true}}, "<strong><em><del><u>x</u></del></em></strong>"},
+		{"link", chat.Text{{Kind: chat.SegmentLink, Text: "<here>", Target: "https://a.b/?x=1&y=\"2\""}}, `<a href="https://a.b/?x=1&amp;y=&#34;2&#34;">&lt;here&gt;</a>`},
+		{"link without text", chat.Text{{Kind: chat.SegmentLink, Target: "https://a.b/"}}, `<a href="https://a.b/">https://a.b/</a>`},
+		{"dangerous link", chat.Text{{Kind: chat.SegmentLink, Text: "x", Target: "javascript:alert(1)"}}, "x &lt;javascript:alert(1)&gt;"},
+	} {
+		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.out, toHTML(c.in)) })
+	}
+}
+
+func TestFromHTML(t *testing.T) {
+	bold := chat.Segment{Kind: chat.SegmentText, Text: "b", Bold: true}
+	for _, c := range []struct {
+		name, in string
+		out      chat.Text
+	}{
+		{"plain", "a b", chat.Text{text("a b")}},
+		{"white space is one space", "a \n\t b", chat.Text{text("a b")}},
+		{"entities", "&lt;b&gt; &amp;", chat.Text{text("<b> &")}},
+		{"no-break space stays", "a&nbsp;b", chat.Text{text("a\u00a0b")}},
+		{"break", "a<br>b<br/>c", chat.Text{text("a"), lineBreak, text("b"), lineBreak, text("c")}},
+		{"paragraphs", "<p>a</p><p>b</p>", chat.Text{text("a"), lineBreak, text("b")}},
+		{"bold in words", "a <b>b</b> c", chat.Text{text("a"), {Kind: chat.SegmentText, Text: " b", Bold: true}, text(" c")}},
+		{"strong", "<strong>b</strong>", chat.Text{bold}},
+		{"nested", "<em><u><del>x</del></u></em>", chat.Text{{Kind: chat.SegmentText, Text: "x", Italic: true, Under: true, Strike: true}}},
+		{"link", `see <a href="https://a.b/">here</a>.`, chat.Text{text("see "), {Kind: chat.SegmentLink, Text: "here", Target: "https://a.b/"}, text(".")}},
+		{"pill is a name", `<a href="https://matrix.to/#/@x:y">Xaver</a>: hi`, chat.Text{text("Xaver: hi")}},
+		{"dangerous link", `<a href="javascript:x">y</a>`, chat.Text{text("y")}},
+		{"reply is dropped", "<mx-reply><blockquote>old</blockquote></mx-reply>new", chat.Text{text("new")}},
+		{"list", "<ul><li>a</li><li>b</li></ul>", chat.Text{text("• a"), lineBreak, text("• b")}},
+		{"numbered list", "x<ol><li>a</li><li>b</li></ol>y", chat.Text{text("x"), lineBreak, text("1. a"), lineBreak, text("2. b"), lineBreak, text("y")}},
+		{"code keeps lines", "<pre><code>a\n  b\n</code></pre>", chat.Text{text("a"), lineBreak, text("  b")}},
+		{"quote", "<blockquote>a</blockquote>b", chat.Text{text("> a"), lineBreak, text("b")}},
+		{"script", "<script>x</script>y", chat.Text{text("y")}},
+		{"nothing", "<p> </p>", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.out, fromHTML(c.in)) })
+	}
+}
+
+func TestFromContentPrefersWhatShowsSomething(t *testing.T) {
+	require.Equal(t, chat.Plain("*a*\nb"), fromContent(&event.MessageEventContent{Body: "*a*\nb"}), "a body is not Markdown")
+	require.Equal(t, chat.Plain("body"), fromContent(&event.MessageEventContent{Body: "body", Format: event.FormatHTML, FormattedBody: "<p></p>"}))
+}
+
+func TestDeepHTMLEnds(t *testing.T) {
+	require.NotPanics(t, func() { fromHTML(strings.Repeat("<b>", 5000) + "x") })
+}
+
+func FuzzFromHTML(f *testing.F) {
+	f.Add("<p>a<br><b>b</b></p><ul><li>x")
+	f.Fuzz(func(t *testing.T, in string) {
+		for _, segment := range fromHTML(in) {
+			require.NotContains(t, segment.Text, "\n", "breaks are segments of their own")
+		}
+	})
+}
+
+func TestSplitText(t *testing.T) {
+	bytes := func(s string) int { return len(s) }
+	long := strings.Repeat("wörter und mehr ", 500)
+	for _, c := range []struct {
+		name  string
+		in    chat.Text
+		limit int
+	}{
+		{"fits", chat.Plain("short"), 100},
+		{"one long line", chat.Plain(long), 100},
+		{"no spaces", chat.Plain(strings.Repeat("ä", 1000)), 33},
+		{"lines", chat.Plain(strings.Repeat("line\n", 200)), 64},
+		{"long link", chat.Text{text("see "), {Kind: chat.SegmentLink, Text: strings.Repeat("x", 300), Target: "https://a.b"}}, 50},
+		{"limit smaller than a character", chat.Plain("äöü"), 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			pieces := splitText(c.in, c.limit, bytes)
+			var all strings.Builder
+			for _, piece := range pieces {
+				s := piece.String()
+				require.True(t, utf8.ValidString(s))
+				require.True(t, len(s) <= c.limit || utf8.RuneCountInString(s) == 1, "%d bytes", len(s))
+				all.WriteString(s)
+			}
+			squeeze := func(s string) string { return strings.ReplaceAll(s, "\n", "") }
+			require.Equal(t, squeeze(c.in.String()), squeeze(all.String()), "nothing is lost")
+		})
+	}
+	require.Len(t, splitText(chat.Plain(long), 0, bytes), 1, "no limit")
+}
+
+func TestConvertIsTheSameEveryTime(t *testing.T) {
+	e := chat.Event{Kind: chat.KindMessage, Message: &chat.Message{
+		Text:        chat.Plain(strings.Repeat("<&>\n", 20_000)),
+		Attachments: []chat.Attachment{{Kind: chat.AttachPhoto, URL: "https://a.b/c.jpg"}},
+	}}
+	first := convert(e, nil, false)
+	require.Greater(t, len(first), 2)
+	require.Equal(t, first, convert(e, nil, false))
+	for _, part := range first {
+		require.Less(t, len(part.Content.Body)+len(part.Content.FormattedBody), 40_000)
+	}
+	require.Equal(t, "Photo https://a.b/c.jpg", first[len(first)-1].Content.Body)
+}
+
+func TestNoticeLines(t *testing.T) {
+	name := func(id chat.PersonID) string { return map[chat.PersonID]string{"1": "Anna", "2": "Bert"}[id] }
+	for _, c := range []struct {
+		name    string
+		event   chat.Event
+		live    string
+		history string
+	}{
+		{"history off", chat.Event{HistoryMode: &chat.HistoryMode{Off: true}}, "History is off: new messages are not kept.", "="},
+		{"link on", chat.Event{LinkSharing: &chat.LinkSharing{On: true}}, "Joining by link is on.", "="},
+		{"call", chat.Event{Call: &chat.Call{URL: "https://c"}}, "A call has begun. https://c", "="},
+		{"call end", chat.Event{Call: &chat.Call{Ended: true}}, "The call has ended.", "="},
+		{"notice", chat.Event{Notice: &chat.Notice{Text: "woof"}}, "woof", "="},
+		{"joined", chat.Event{Author: "1", Membership: &chat.Membership{Joined: true, People: []chat.PersonID{"1"}}}, "", "Anna joined."},
+		{"added", chat.Event{Author: "1", Membership: &chat.Membership{Joined: true, People: []chat.PersonID{"2"}}}, "", "Anna added Bert."},
+		{"left", chat.Event{Author: "1", Membership: &chat.Membership{People: []chat.PersonID{"1"}}}, "", "Anna left."},
+		{"removed", chat.Event{Author: "1", Membership: &chat.Membership{People: []chat.PersonID{"2"}}}, "", "Anna removed Bert."},
+		{"renamed", chat.Event{Rename: &chat.Rename{New: "x"}}, "", "The conversation is now called: x"},
+		{"unknown kind", chat.Event{Kind: "poll"}, "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.history == "=" {
+				c.history = c.live
+			}
+			require.Equal(t, c.live, noticeLine(c.event, name, false))
+			require.Equal(t, c.history, noticeLine(c.event, name, true))
+		})
+	}
+}
