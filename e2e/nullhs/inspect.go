@@ -37,7 +37,11 @@ func (s *Server) Events(roomID id.RoomID) []*event.Event {
 
 // Messages returns the m.room.message events of a room.
 func (s *Server) Messages(roomID id.RoomID) []*event.Event {
-	return slices.DeleteFunc(s.Events(roomID), func(ev *event.Event) bool { return ev.Type.Type != event.EventMessage.Type })
+	return onlyMessages(s.Events(roomID))
+}
+
+func onlyMessages(events []*event.Event) []*event.Event {
+	return slices.DeleteFunc(events, func(ev *event.Event) bool { return ev.Type.Type != event.EventMessage.Type })
 }
 
 // State returns a state event, nil when it is not set.
@@ -150,10 +154,15 @@ func convert(ev *pdu) *event.Event {
 	if err != nil {
 		panic("nullhs: convert event: " + err.Error())
 	}
-	out.Type.Class = event.MessageEventType
-	if ev.StateKey != nil {
-		out.Type.Class = event.StateEventType
-	}
-	_ = out.Content.ParseRaw(out.Type)
+	parseContent(out)
 	return out
+}
+
+// parseContent gives an event its type's class and parses its content; content that does not fit stays raw.
+func parseContent(ev *event.Event) {
+	ev.Type.Class = event.MessageEventType
+	if ev.StateKey != nil {
+		ev.Type.Class = event.StateEventType
+	}
+	_ = ev.Content.ParseRaw(ev.Type)
 }

@@ -26,6 +26,7 @@ var mutationKinds = map[string]func() mutation{
 	"media":    func() mutation { return &addMedia{} },
 	"pending":  func() mutation { return &addPending{} },
 	"sent":     func() mutation { return &dropPending{} },
+	"tick":     func() mutation { return &tick{} },
 	"down":     func() mutation { return &setDown{} },
 }
 
@@ -218,3 +219,8 @@ type setDown struct {
 }
 
 func (m *setDown) apply(d *data) { d.down[m.Service] = m.Down }
+
+// tick moves the stream position for what is not kept itself, so that no position is used twice.
+type tick struct{}
+
+func (m *tick) apply(d *data) { d.pos++ }

@@ -50,7 +50,7 @@ func (s *Server) publish(r *room, ev *pdu) {
 		} else {
 			as.queue = append(as.queue, ev)
 		}
-		signal(as.wake)
+		nudge(as.wake)
 	}
 }
 
@@ -60,12 +60,12 @@ func (s *Server) publishEphemeral(r *room, content object) {
 		wants := as.reg.EphemeralEvents || as.reg.SoruEphemeralEvents
 		if as.reg.URL != "" && wants && !s.data.down[as.reg.ID] && s.interested(as, r, nil) {
 			as.ephemeral = append(as.ephemeral, content)
-			signal(as.wake)
+			nudge(as.wake)
 		}
 	}
 }
 
-func signal(ch chan struct{}) {
+func nudge(ch chan struct{}) {
 	select {
 	case ch <- struct{}{}:
 	default:
@@ -170,7 +170,7 @@ func (s *Server) deliver(life context.Context, as *service, txn *transaction) bo
 	return false
 }
 
-func (as *service) retryNow() { signal(as.retry) }
+func (as *service) retryNow() { nudge(as.retry) }
 
 // PausePush holds back everything for an application service until ResumePush; events queue up in memory meanwhile.
 func (s *Server) PausePush(service string) { s.setPaused(service, true) }
@@ -184,7 +184,7 @@ func (s *Server) setPaused(service string, paused bool) {
 	for _, as := range s.services {
 		if as.reg.ID == service {
 			as.paused = paused
-			signal(as.wake)
+			nudge(as.wake)
 		}
 	}
 }

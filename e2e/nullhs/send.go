@@ -117,6 +117,7 @@ func (s *Server) putTyping(c *call) (any, error) {
 	time.AfterFunc(timeout, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		defer s.flush()
 		if life.Err() == nil && s.typingEnds[key] == ends {
 			s.setTyping(r, c.who.user, false)
 		}
@@ -142,7 +143,7 @@ func (s *Server) setTyping(r *room, who id.UserID, typing bool) {
 	if was == typing {
 		return
 	}
-	s.data.pos++
+	s.commit(&tick{})
 	r.typePos = s.data.pos
 	s.publishEphemeral(r, object{"type": "m.typing", "room_id": r.id, "content": object{"user_ids": users}})
 	s.notify()
