@@ -182,6 +182,24 @@ func TestQueueWhileNoPollIsOpen(t *testing.T) {
 	require.Equal(t, "400 Unknown SID", resp.Status)
 }
 
+func TestMergedArrays(t *testing.T) {
+	s := start(t, hangoutstest.Options{})
+	ch := newRaw(t, s, 0).connect()
+	_, err := s.Drop("", hangoutstest.DropEnd)
+	require.NoError(t, err)
+	ch.poll.end()
+	require.NoError(t, s.Account(0).WaitSubscribed(timeout(t), 0))
+	s.Configure(func(set *hangoutstest.Settings) { set.MergeArrays, set.RawUTF8 = true, true })
+	for _, text := range []string{"é", "😀"} {
+		_, err := s.Person("carol").Send("carol", text)
+		require.NoError(t, err)
+	}
+	ids, payloads := arrays(t, ch.open().chunk())
+	require.Equal(t, []int{5, 6, 7}, ids)
+	require.Contains(t, payloads[1], `"é"`)
+	require.Contains(t, payloads[2], `"😀"`)
+}
+
 func TestKeepAliveAndRegularEnd(t *testing.T) {
 	s := start(t, hangoutstest.Options{Configure: func(set *hangoutstest.Settings) { set.NoopInterval, set.PollDuration = 5, 400 }})
 	p := newRaw(t, s, 0).connect().poll
