@@ -63,6 +63,7 @@ var rules = []rule{
 		reason: "the test server must not share the client's code"},
 	{of: trees{"hangouts"}, except: trees{"hangouts/hangoutstest"}, not: trees{"hangouts/hangoutstest"},
 		reason: "the library does not carry its test server"},
-	{of: trees{"chat", "account", "bridge", "portal", "puppet", "irc", "database", "backend", "hangouts", "cmd"},
-		not: trees{"e2e", "internal"}, reason: "the program does not depend on the test harness"},
+	{of: trees{"chat", "account", "bridge", "portal", "puppet", "irc", "database", "backend", "hangouts"},
+		not: trees{"e2e", "internal", "cmd"}, reason: "the layers do not depend on the wiring and the test harness"},
+	{of: trees{"cmd"}, not: trees{"e2e"}, reason: "the program does not depend on the test harness"},
 }
