@@ -56,6 +56,9 @@ type verb struct {
 	run  func(*Server, context.Context, *controlRequest) (any, error)
 }
 
+// wholeBody are the verbs whose body is one value of their own, not parameters.
+var wholeBody = map[string]bool{"add-person": true, "config": true, "fault": true}
+
 // handleControl serves POST (or GET without parameters) /_control/{verb}.
 func (s *Server) handleControl(mux *http.ServeMux) {
 	mux.HandleFunc(controlPrefix+"/{verb}", func(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +71,9 @@ func (s *Server) handleControl(mux *http.ServeMux) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControlBody))
 		if err == nil && len(bytes.TrimSpace(body)) > 0 {
 			req.raw = body
-			err = json.Unmarshal(body, req)
+			if !wholeBody[r.PathValue("verb")] {
+				err = json.Unmarshal(body, req)
+			}
 		}
 		if err != nil {
 			writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
