@@ -68,7 +68,7 @@ type receipt struct {
 type room struct {
 	id       id.RoomID
 	version  string
-	creator  id.UserID
+	creators []id.UserID // all-powerful in version 12
 	events   []*pdu
 	byID     map[id.EventID]*pdu
 	state    map[stateKey]*pdu

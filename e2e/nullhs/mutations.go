@@ -102,13 +102,13 @@ func (m *setAccountData) apply(d *data) {
 }
 
 type addRoom struct {
-	ID      id.RoomID
-	Version string
-	Creator id.UserID
+	ID       id.RoomID
+	Version  string
+	Creators []id.UserID
 }
 
 func (m *addRoom) apply(d *data) {
-	d.rooms[m.ID] = &room{id: m.ID, version: m.Version, creator: m.Creator, byID: map[id.EventID]*pdu{},
+	d.rooms[m.ID] = &room{id: m.ID, version: m.Version, creators: m.Creators, byID: map[id.EventID]*pdu{},
 		state: map[stateKey]*pdu{}, receipts: map[id.UserID]receipt{}, memberships: map[id.UserID]string{}}
 }
 

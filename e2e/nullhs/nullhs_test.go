@@ -146,6 +146,7 @@ func TestTwoPeopleTalk(t *testing.T) {
 	alice.SendText(room, "hello")
 	said := bob.WaitText(room, "hello")
 	require.Equal(t, alice.UserID(), said.Sender)
+	bob.SetState(room, event.StateTopic, "", &event.TopicEventContent{Topic: "all are equal in a trusted private chat"})
 	bob.MarkRead(room, said.ID)
 	alice.WaitFor("the receipt", func() bool { return alice.Receipt(room, bob.UserID()) == said.ID })
 	require.Equal(t, said.ID, hs.Receipt(room, bob.UserID()))

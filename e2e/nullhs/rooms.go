@@ -2,6 +2,7 @@ package nullhs
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -74,7 +75,16 @@ func (s *Server) createRoom(c *call) (any, error) {
 			return nil, mautrix.MForbidden.WithMessage("%s does not exist", who)
 		}
 	}
-	r, err := s.buildRoom(c, req, alias)
+	creators := []id.UserID{c.who.user}
+	if extra, ok := req.CreationContent["additional_creators"].([]any); ok {
+		for _, who := range extra {
+			creators = append(creators, id.UserID(fmt.Sprint(who)))
+		}
+	}
+	if req.Preset == "trusted_private_chat" { // everybody invited is as powerful as the creator
+		creators = append(creators, invited...)
+	}
+	r, err := s.buildRoom(c, req, alias, creators)
 	if err != nil {
 		return nil, err
 	}
@@ -88,30 +98,39 @@ func (s *Server) createRoom(c *call) (any, error) {
 	return object{"room_id": r.id}, nil
 }
 
-// buildRoom makes a room with its first state; invitations are left to the caller.
-func (s *Server) buildRoom(c *call, req createRequest, alias string) (*room, error) {
+// buildRoom makes a room with its first state; invitations are left to the caller. creators[0] makes the request.
+func (s *Server) buildRoom(c *call, req createRequest, alias string, creators []id.UserID) (*room, error) {
 	roomID := id.RoomID("!" + random.String(43))
 	if req.Version != "12" {
 		roomID = id.RoomID("!" + random.String(18) + ":" + s.opts.ServerName)
 	}
-	creator := c.who.user
-	levels := defaultLevels()
+	creator := creators[0]
+	levels, creation := defaultLevels(), req.CreationContent
+	if creation == nil {
+		creation = map[string]any{}
+	}
 	if req.Version == "12" {
-		if users, ok := req.PowerLevels["users"].(map[string]any); ok && users[string(creator)] != nil {
-			return nil, mautrix.MBadJSON.WithMessage("Creator user %s must not appear in content.users", creator).WithStatus(400)
+		users, _ := req.PowerLevels["users"].(map[string]any)
+		for _, who := range creators {
+			if users[string(who)] != nil {
+				return nil, mautrix.MBadJSON.WithMessage("Creator user %s must not appear in content.users", who).WithStatus(400)
+			}
+		}
+		if len(creators) > 1 {
+			creation["additional_creators"] = creators[1:]
 		}
 	} else {
-		levels["users"] = object{string(creator): 100}
+		users := object{}
+		for _, who := range creators {
+			users[string(who)] = 100
+		}
+		levels["users"] = users
 	}
 	for key, value := range req.PowerLevels {
 		levels[key] = value
 	}
-	s.commit(&addRoom{ID: roomID, Version: req.Version, Creator: creator})
+	s.commit(&addRoom{ID: roomID, Version: req.Version, Creators: creators})
 	r := s.data.rooms[roomID]
-	creation := req.CreationContent
-	if creation == nil {
-		creation = map[string]any{}
-	}
 	creation["room_version"] = req.Version
 	if req.Version == "10" {
 		creation["creator"] = creator

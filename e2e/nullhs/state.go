@@ -2,6 +2,7 @@ package nullhs
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"maunium.net/go/mautrix"
@@ -150,7 +151,7 @@ func (r *room) levels() levels {
 
 // level returns a user's power; creators of a version 12 room stand above everybody.
 func (r *room) level(l levels, who id.UserID) int {
-	if r.version == "12" && who == r.creator {
+	if r.version == "12" && slices.Contains(r.creators, who) {
 		return 1 << 30
 	}
 	if own, set := l.Users[who]; set {
