@@ -1,6 +1,7 @@
 package hangouts
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -50,7 +51,11 @@ const batchTag = "cbu"
 
 func (p *push) Payload(ctx context.Context, payload channel.Payload) error {
 	text := []byte(payload.Text)
-	tag, _ := pblite.Tag(text)
+	tag, tagged := pblite.Tag(text)
+	if !tagged && !saysNothing(text) {
+		zerolog.Ctx(ctx).Warn().Str("service", payload.Service).Msg("Skipping a push that is not understood")
+		return p.OnGap.Fire(ctx, Gap{})
+	}
 	if tag != batchTag {
 		zerolog.Ctx(ctx).Debug().Str("service", payload.Service).Str("tag", clip(tag)).Msg("Ignoring a push that is not for chat")
 		return nil
@@ -73,6 +78,12 @@ func (p *push) Payload(ctx context.Context, payload channel.Payload) error {
 		return p.OnGap.Fire(ctx, Gap{})
 	}
 	return nil
+}
+
+// saysNothing tells the payloads without tag that are known to mean nothing.
+func saysNothing(text []byte) bool {
+	trimmed := string(bytes.TrimSpace(text))
+	return trimmed == "" || trimmed == "null" || trimmed == "[]"
 }
 
 // decodeBatch decodes the state updates of a payload one by one. One that is malformed is

@@ -89,19 +89,30 @@ func TestServiceErrorAddsServicesAgain(t *testing.T) {
 	require.Equal(t, 1, creates)
 }
 
+// TestRepeatedServiceErrorsMakeANewSession: each services request is answered with an error for each
+// service, as a server does that is not ready.
 func TestRepeatedServiceErrorsMakeANewSession(t *testing.T) {
 	bad := wrap(`{"4":{"1":{"1":"babel"}}}`)
+	asked := make(chan struct{}, 100)
 	s := newScripted(t, func(n int, p *poll) {
 		first(p)
-		if n == 1 {
-			p.send(arrays(4, bad, bad, bad, bad))
+		for id := 4; n == 1; id += 2 {
+			select {
+			case <-asked:
+				p.send(arrays(id, bad, bad))
+			case <-p.closed:
+				return
+			}
 		}
 		p.hold()
 	})
+	s.onServices = func(int, http.ResponseWriter) bool { asked <- struct{}{}; return false }
 	r := newRecorder()
-	x := run(t, s, r, nil)
+	x := run(t, s, r, func(c *channel.Config) { c.SubscribeDelay = 20 * time.Millisecond })
 	r.until(t, 1, "client lcsw_S2")
 	require.ErrorIs(t, x.end(), context.Canceled)
+	_, services, _ := s.count()
+	require.LessOrEqual(t, services, 6, "two errors of one request lead to one more request")
 }
 
 func TestMissingClientIDMakesANewSession(t *testing.T) {

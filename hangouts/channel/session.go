@@ -21,7 +21,8 @@ type session struct {
 	cancel        context.CancelFunc
 	results       chan error // of addServices, one at a time
 	adding        bool
-	again         bool // another request follows the one under way
+	again         bool      // another request follows the one under way
+	due           time.Time // when the request under way was or will be sent
 	subscribed    bool
 	serviceErrors int
 }
@@ -47,7 +48,7 @@ func (c *Channel) subscribe(s *session, delay time.Duration) {
 		s.again = true
 		return
 	}
-	s.adding, s.subscribed = true, false
+	s.adding, s.subscribed, s.due = true, false, time.Now().Add(delay)
 	go func() {
 		if err := sleep(s.ctx, delay); err != nil {
 			s.results <- err
@@ -78,8 +79,12 @@ func (c *Channel) subscribeDone(ctx context.Context, s *session, err error) erro
 }
 
 // serviceError reacts to a service error: the services are added once more, or the session
-// is given up.
+// is given up. One refused request brings an error for each service; those that come before
+// the next request is sent count as one.
 func (c *Channel) serviceError(s *session) error {
+	if s.adding && time.Now().Before(s.due) {
+		return nil
+	}
 	s.serviceErrors++
 	if s.serviceErrors > maxServiceErrors {
 		return fmt.Errorf("%w: repeated service errors", ErrNotSubscribed)
