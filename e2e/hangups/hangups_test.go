@@ -21,12 +21,14 @@ func setup(t *testing.T, opts hangoutstest.Options) (context.Context, *hangoutst
 	hangups.Python(t) // skips before anything is started
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	opts.ProxyListen, opts.CAFile = "127.0.0.1:0", ca
+	if opts.CAFile == "" {
+		opts.CAFile = filepath.Join(t.TempDir(), "ca.pem")
+	}
+	opts.ProxyListen = "127.0.0.1:0"
 	srv, err := hangoutstest.Start(opts)
 	require.NoError(t, err)
 	t.Cleanup(srv.Close)
-	return ctx, srv, hangups.Start(t, srv.ProxyURL, ca)
+	return ctx, srv, hangups.Start(t, srv.ProxyURL, opts.CAFile)
 }
 
 // login logs the first account in by refresh token.

@@ -3,16 +3,9 @@ package hangoutstest
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -20,13 +13,6 @@ import (
 	"sync"
 	"time"
 )
-
-// certLife is how long the proxy's authority and its certificate are valid.
-const certLife = 48 * time.Hour
-
-// proxyNames are the host names that the proxy serves itself (peers-hangups §3.1).
-var proxyNames = []string{"google.com", "*.google.com", "*.client-channel.google.com", "*.clients6.google.com",
-	"*.googleapis.com", "*.googleusercontent.com"}
 
 // proxy is the CONNECT proxy: it ends TLS for Google's host names and passes the plain
 // requests to the server's handler. It refuses every other name.
@@ -44,7 +30,7 @@ type proxiedKey struct{}
 func proxied(r *http.Request) bool { return r.Context().Value(proxiedKey{}) != nil }
 
 func (s *Server) startProxy(opts Options) error {
-	config, caPEM, err := makeAuthority()
+	config, caPEM, err := s.authority()
 	if err != nil {
 		return fmt.Errorf("make certificate authority: %w", err)
 	}
@@ -164,44 +150,3 @@ func (t *tunnels) Close() error {
 }
 
 func (t *tunnels) Addr() net.Addr { return t.addr }
-
-// makeAuthority makes a short-lived authority and a certificate for Google's names. The
-// authority has basicConstraints CA:TRUE and keyUsage keyCertSign, which strict clients ask for.
-func makeAuthority() (*tls.Config, []byte, error) {
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	now := time.Now()
-	ca := &x509.Certificate{
-		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "hangoutstest authority"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certLife),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-	}
-	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
-	if err != nil {
-		return nil, nil, err
-	}
-	if ca, err = x509.ParseCertificate(caDER); err != nil {
-		return nil, nil, err
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(now.UnixNano() + 1), Subject: pkix.Name{CommonName: "google.com"}, DNSNames: proxyNames,
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certLife),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
-	if err != nil {
-		return nil, nil, err
-	}
-	config := &tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der, caDER}, PrivateKey: key}},
-		NextProtos:   []string{"http/1.1"}, // the reason phrase needs HTTP/1.1
-		MinVersion:   tls.VersionTLS12,
-	}
-	return config, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER}), nil
-}

@@ -2,7 +2,6 @@ package hangoutstest_test
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -144,14 +143,13 @@ func run(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(os.Args[0], args...), rest: make(chan string, 1)}
 	p.cmd.Env = append(os.Environ(), serverEnv+"=1")
-	var stderr bytes.Buffer
-	p.cmd.Stderr = &stderr
+	p.cmd.Stderr = os.Stderr
 	out, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, p.cmd.Start())
 	r := bufio.NewReader(out)
 	line, err := r.ReadBytes('\n')
-	require.NoError(t, err, stderr.String())
+	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(line, &p.line))
 	go func() {
 		b, _ := io.ReadAll(r)

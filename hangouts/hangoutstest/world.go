@@ -19,6 +19,7 @@ type world struct {
 	convs      map[string]*conversation
 	convIDs    []string
 	photos     map[string]*photo
+	authority  *authority
 	invited    []string // addresses of sendoffnetworkinvitation
 	generation int      // how often the state was opened
 	seed       uint64   // of the first start
@@ -43,6 +44,7 @@ type op struct {
 	Read         *readOp       `json:"read,omitempty"`
 	Photo        *photo        `json:"photo,omitempty"`
 	Invitation   string        `json:"invitation,omitempty"`
+	Authority    *authority    `json:"authority,omitempty"`
 }
 
 type eventOp struct {
@@ -106,6 +108,8 @@ func (w *world) applyOp(o op) error {
 		}
 	case o.Photo != nil:
 		w.photos[o.Photo.ID] = o.Photo
+	case o.Authority != nil:
+		w.authority = o.Authority
 	case o.Invitation != "":
 		w.invited = append(w.invited, o.Invitation)
 	}

@@ -1,0 +1,190 @@
+package hangups_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/hangups"
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+)
+
+// TestCredentialLogin walks the login pages with the reference's own little browser.
+func TestCredentialLogin(t *testing.T) {
+	for _, verification := range []string{"", "totp", "phone", "choice"} {
+		t.Run("verification "+verification, func(t *testing.T) {
+			ctx, srv, d := setup(t, hangoutstest.Options{Scenario: &hangoutstest.Scenario{People: []hangoutstest.ScenarioPerson{
+				{Key: "a", Name: "A", Email: "a@example.com", Password: "s3cret & more", Verification: verification, Account: true}, {Key: "b", Name: "B"}},
+				Conversations: []hangoutstest.ScenarioConversation{{Key: "ab", Members: []string{"a", "b"}}}}})
+			options := hangups.LoginOptions{RefreshToken: "1/revoked", Email: "a@example.com", Password: "wrong", VerificationCode: "123456"}
+			require.ErrorContains(t, d.Login(ctx, options), "GoogleAuthError")
+			options.Password = "s3cret & more"
+			require.NoError(t, d.Login(ctx, options))
+			require.NoError(t, srv.Account(0).WaitSubscribed(ctx, 1))
+		})
+	}
+	t.Run("authorization code", func(t *testing.T) {
+		ctx, srv, d := setup(t, hangoutstest.Options{})
+		code, err := srv.AuthorizationCode("user1")
+		require.NoError(t, err)
+		require.NoError(t, d.Login(ctx, hangups.LoginOptions{AuthorizationCode: code}))
+	})
+}
+
+// TestLoginFailures: every refusal of the account endpoints reaches the reference as its own error.
+func TestLoginFailures(t *testing.T) {
+	ctx, srv, d := setup(t, hangoutstest.Options{})
+	options := hangups.LoginOptions{RefreshToken: srv.Account(0).RefreshToken(), Email: "user1@example.com", Password: "password"}
+	for _, endpoint := range []string{"account/uberauth", "account/merge"} {
+		_, err := srv.Inject(hangoutstest.Fault{Kind: hangoutstest.FaultStatus, Status: 503, Endpoint: endpoint})
+		require.NoError(t, err)
+		require.ErrorContains(t, d.Login(ctx, options), "GoogleAuthError")
+	}
+	_, err := srv.Inject(hangoutstest.Fault{Kind: hangoutstest.FaultStatus, Status: 401, Endpoint: "channel/create"})
+	require.NoError(t, err)
+	require.ErrorContains(t, d.Login(ctx, options), "401")
+	require.NoError(t, d.Login(ctx, options))
+}
+
+func TestImage(t *testing.T) {
+	ctx, srv, d := setup(t, hangoutstest.Options{})
+	login(t, ctx, srv, d)
+	image := []byte("\x89PNG\r\n\x1a\n and more")
+	sent, err := d.SendImage(ctx, conversation(t, srv, "carol"), "look", "pixel.png", image)
+	require.NoError(t, err)
+	got, err := d.WaitEvent(ctx, func(e hangups.Event) bool { return e.EventID == sent.EventID })
+	require.NoError(t, err)
+	require.Len(t, got.Attachments, 1)
+	resp, err := http.Get(got.Attachments[0])
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, image, body)
+	require.Equal(t, "image/png", resp.Header.Get("Content-Type"))
+}
+
+// TestEveryLowLevelCall makes each call of the reference's low-level API once.
+func TestEveryLowLevelCall(t *testing.T) {
+	ctx, srv, d := setup(t, hangoutstest.Options{})
+	login(t, ctx, srv, d)
+	team, direct := conversation(t, srv, "team"), conversation(t, srv, "direct")
+	id := func(s string) map[string]any { return map[string]any{"id": s} }
+	header := func(s string) map[string]any {
+		return map[string]any{"conversation_id": id(s), "client_generated_id": fmt.Sprint(srv.Now()), "expected_otr": "OFF_THE_RECORD_STATUS_ON_THE_RECORD"}
+	}
+	erin, carol := srv.Person("erin").GaiaID(), srv.Person("carol").GaiaID()
+	type m = map[string]any
+	for _, x := range []struct {
+		method, message string
+		request         m
+		want            string
+	}{
+		{"add_user", "AddUserRequest", m{"invitee_id": []m{{"gaia_id": erin}}, "event_request_header": header(team)}, "MEMBERSHIP_CHANGE_TYPE_JOIN"},
+		{"create_conversation", "CreateConversationRequest", m{"type": "CONVERSATION_TYPE_GROUP", "client_generated_id": "1", "name": "New", "invitee_id": []m{{"gaia_id": erin}}}, `"New"`},
+		{"delete_conversation", "DeleteConversationRequest", m{"conversation_id": id(direct), "delete_upper_bound_timestamp": fmt.Sprint(srv.Now())}, "DELETE_TYPE_UPPER_BOUND"},
+		{"easter_egg", "EasterEggRequest", m{"conversation_id": id(team), "easter_egg": m{"message": "ponies"}}, "timestamp"},
+		{"get_conversation", "GetConversationRequest", m{"conversation_spec": m{"conversation_id": id(team)}, "include_event": true, "max_events_per_conversation": "1"}, "event_continuation_token"},
+		{"get_entity_by_id", "GetEntityByIdRequest", m{"batch_lookup_spec": []m{{"gaia_id": carol}}}, "Carol"},
+		{"get_group_conversation_url", "GetGroupConversationUrlRequest", m{"conversation_id": id(team)}, "/group/"},
+		{"get_self_info", "GetSelfInfoRequest", m{}, "user1@example.com"},
+		{"get_suggested_entities", "GetSuggestedEntitiesRequest", m{"max_count": "3"}, "other_contacts_on_hangouts"},
+		{"query_presence", "QueryPresenceRequest", m{"participant_id": []m{{"gaia_id": carol}}, "field_mask": []string{"FIELD_MASK_REACHABLE"}}, `"reachable": true`},
+		{"remove_user", "RemoveUserRequest", m{"participant_id": m{"gaia_id": erin}, "event_request_header": header(team)}, "MEMBERSHIP_CHANGE_TYPE_LEAVE"},
+		{"rename_conversation", "RenameConversationRequest", m{"new_name": "Renamed", "event_request_header": header(team)}, `"old_name": "Team"`},
+		{"search_entities", "SearchEntitiesRequest", m{"query": "dave", "max_count": "3"}, "Dave"},
+		{"send_chat_message", "SendChatMessageRequest", m{"message_content": m{"segment": []m{{"type": "SEGMENT_TYPE_TEXT", "text": "low level"}}}, "event_request_header": header(team)}, "low level"},
+		{"modify_otr_status", "ModifyOTRStatusRequest", m{"otr_status": "OFF_THE_RECORD_STATUS_OFF_THE_RECORD", "event_request_header": header(team)}, "new_otr_status"},
+		{"send_offnetwork_invitation", "SendOffnetworkInvitationRequest", m{"invitee_address": m{"type": "OFFNETWORK_ADDRESS_TYPE_EMAIL", "email": "x@example.org"}}, ""},
+		{"set_active_client", "SetActiveClientRequest", m{"is_active": true, "full_jid": "x", "timeout_secs": "120"}, ""},
+		{"set_conversation_notification_level", "SetConversationNotificationLevelRequest", m{"conversation_id": id(team), "level": "NOTIFICATION_LEVEL_QUIET"}, "timestamp"},
+		{"set_focus", "SetFocusRequest", m{"conversation_id": id(team), "type": "FOCUS_TYPE_FOCUSED", "timeout_secs": 20}, "timestamp"},
+		{"set_group_link_sharing_enabled", "SetGroupLinkSharingEnabledRequest", m{"group_link_sharing_status": "GROUP_LINK_SHARING_STATUS_ON", "event_request_header": header(team)}, "updated_conversation"},
+		{"set_presence", "SetPresenceRequest", m{"presence_state_setting": m{"timeout_secs": "720", "type": "CLIENT_PRESENCE_STATE_DESKTOP_ACTIVE"}}, ""},
+		{"set_typing", "SetTypingRequest", m{"conversation_id": id(team), "type": "TYPING_TYPE_STARTED"}, "timestamp"},
+		{"sync_all_new_events", "SyncAllNewEventsRequest", m{"last_sync_timestamp": "1", "max_response_size_bytes": "1048576"}, "low level"},
+		{"sync_recent_conversations", "SyncRecentConversationsRequest", m{"max_conversations": "9", "max_events_per_conversation": "1"}, "Renamed"},
+		{"update_watermark", "UpdateWatermarkRequest", m{"conversation_id": id(team), "last_read_timestamp": fmt.Sprint(srv.Now())}, ""},
+	} {
+		t.Run(x.method, func(t *testing.T) {
+			response, err := d.Request(ctx, x.method, x.message, x.request)
+			require.NoError(t, err)
+			require.Contains(t, string(response), "RESPONSE_STATUS_OK")
+			require.Contains(t, string(response), x.want)
+			calls := requests(srv, pathOf(x.method))
+			require.NotEmpty(t, calls)
+			require.Equal(t, 200, calls[len(calls)-1].Status)
+		})
+	}
+	_, err := d.Request(ctx, "easter_egg", "EasterEggRequest", m{"conversation_id": id(team)})
+	require.ErrorContains(t, err, "status 4")
+}
+
+func pathOf(method string) string {
+	folder := map[string]string{"get_entity_by_id": "contacts", "get_self_info": "contacts", "get_suggested_entities": "contacts",
+		"search_entities": "contacts", "query_presence": "presence", "set_presence": "presence", "set_active_client": "clients",
+		"send_offnetwork_invitation": "devices"}[method]
+	if folder == "" {
+		folder = "conversations"
+	}
+	return folder + "/" + strings.ReplaceAll(method, "_", "")
+}
+
+// TestServerRestart: the server's process state is lost and loaded again while the client
+// runs; the client gets everything, in order.
+func TestServerRestart(t *testing.T) {
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	state := filepath.Join(t.TempDir(), "state")
+	ctx, srv, d := setup(t, hangoutstest.Options{StateFile: state, CAFile: ca})
+	require.NoError(t, d.Login(ctx, hangups.LoginOptions{RefreshToken: srv.Account(0).RefreshToken(), BackoffBase: 0.2, Resume: true}))
+	require.NoError(t, srv.Account(0).WaitSubscribed(ctx, 1))
+	listen, proxy := strings.TrimPrefix(srv.URL, "http://"), strings.TrimPrefix(srv.ProxyURL, "http://")
+	var want []string
+	for round := range 3 {
+		for i := range 5 {
+			text := fmt.Sprintf("round %d message %d", round, i)
+			_, err := srv.Person("carol").Send("carol", text)
+			require.NoError(t, err)
+			want = append(want, text)
+		}
+		srv.Close()
+		var err error
+		srv, err = hangoutstest.Start(hangoutstest.Options{StateFile: state, Listen: listen, ProxyListen: proxy, CAFile: ca})
+		require.NoError(t, err)
+		t.Cleanup(srv.Close)
+		require.NoError(t, srv.Account(0).WaitSubscribed(ctx, 1))
+	}
+	_, err := srv.Person("carol").Send("carol", "end")
+	require.NoError(t, err)
+	_, err = d.WaitMessage(ctx, "end")
+	require.NoError(t, err)
+	var got []string
+	for _, e := range d.Messages() {
+		got = append(got, e.Text)
+	}
+	require.Equal(t, append(want, "end"), got)
+}
+
+// TestUpdatesAsProtobuf checks that the driver's raw updates are usable.
+func TestUpdatesAsProtobuf(t *testing.T) {
+	ctx, srv, d := setup(t, hangoutstest.Options{})
+	login(t, ctx, srv, d)
+	_, err := srv.Person("carol").Rename("team", "Ümläut")
+	require.NoError(t, err)
+	e, err := d.WaitEvent(ctx, func(e hangups.Event) bool {
+		return e.Event == "update" && bytes.Contains(e.Update, []byte("event_notification"))
+	})
+	require.NoError(t, err)
+	var update struct {
+		Conversation struct{ Name string } `json:"conversation"`
+	}
+	require.NoError(t, json.Unmarshal(e.Update, &update))
+	require.Equal(t, "Ümläut", update.Conversation.Name)
+}
