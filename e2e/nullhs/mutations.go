@@ -134,7 +134,7 @@ func (m *addEvent) apply(d *data) {
 	if target := r.byID[ev.Redacts]; ev.Type == "m.room.redaction" && target != nil && target.StateKey == nil {
 		redacted := *target // clients and transactions may hold the old one
 		redacted.Content = json.RawMessage("{}")
-		redacted.Unsigned = map[string]any{"redacted_because": ev.EventID}
+		redacted.Unsigned = map[string]any{"redacted_because": ev}
 		r.byID[target.EventID] = &redacted
 		for i := len(r.events) - 1; i >= 0; i-- {
 			if r.events[i] == target {
