@@ -2,6 +2,7 @@ package irc
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -60,13 +61,14 @@ func (g *Gateway) authenticate(ctx context.Context, addr netip.Addr, name, passw
 		g.logins.failed(addr, id.user)
 		return nil, err
 	}
-	if name == "" {
-		if id = parseIdentity(fallback); id.client == "" && id.account == "" {
-			id = identity{} // any user name will do
-		}
-	}
 	l := &login{user: row.User, token: row.Hash}
-	if l.account, l.client, err = g.choose(ctx, row.User, id); err != nil {
+	if name == "" {
+		id = fallbackIdentity(fallback)
+	}
+	if l.account, l.client, err = g.choose(ctx, row.User, id); errors.Is(err, errNetwork) && name == "" {
+		l.account, l.client, err = g.choose(ctx, row.User, identity{}) // clients send all kinds of user names
+	}
+	if err != nil {
 		return nil, err
 	}
 	if l.client == "" {
@@ -79,6 +81,16 @@ func (g *Gateway) authenticate(ctx context.Context, addr netip.Addr, name, passw
 		g.log.Err(err).Msg("Failed to note the use of a password")
 	}
 	return l, nil
+}
+
+// fallbackIdentity reads the account and the client out of a USER name, where people put
+// them for bouncers.
+func fallbackIdentity(userName string) identity {
+	id := parseIdentity(userName)
+	if id.client != "" && !validName(id.client) {
+		id.client = ""
+	}
+	return id
 }
 
 // choose finds the account that an identity selects among those granted to its user:

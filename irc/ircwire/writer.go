@@ -33,7 +33,7 @@ func (m Message) With(key, value string) Message {
 // expect it there.
 var colon = map[string]bool{
 	"PRIVMSG": true, "NOTICE": true, "TOPIC": true, "KICK": true, "QUIT": true, "ERROR": true,
-	"AWAY": true, "SETNAME": true, "CAP": true, "PONG": true, "FAIL": true, "WARN": true, "NOTE": true,
+	"AWAY": true, "SETNAME": true, "CAP": true, "PING": true, "PONG": true, "FAIL": true, "WARN": true, "NOTE": true,
 }
 
 // bare lists numerics whose last parameter is a word, not a text.
