@@ -95,6 +95,9 @@ func (c *consumer) fill(ctx context.Context, room *bridgev2.Portal, conversation
 // completes at every start the rooms whose making was cut short.
 func (c *consumer) makeRooms(ctx context.Context) {
 	log := zerolog.Ctx(ctx)
+	if c.session.Ready(ctx) != nil {
+		return
+	}
 	conversations, err := c.session.Conversations(ctx)
 	if err != nil {
 		log.Err(err).Msg("Failed to list conversations")
@@ -111,7 +114,7 @@ func (c *consumer) makeRooms(ctx context.Context) {
 			return
 		}
 		create := first && n < c.connector.config.InitialChatSync
-		if err = c.makeRoom(ctx, conversation, create); err != nil {
+		if err = c.makeRoom(ctx, conversation, create); err != nil && ctx.Err() == nil {
 			complete = false
 			log.Err(err).Str("conversation", string(conversation.ID)).Msg("Failed to make a room; it comes with the next message")
 		}

@@ -37,7 +37,7 @@ const (
 )
 
 const (
-	patience = 20 * time.Second
+	patience = 15 * time.Second
 	domain   = "test.localhost"
 	bot      = id.UserID("@hangoutsbot:" + domain)
 )
@@ -51,7 +51,8 @@ type world struct {
 	tokens  *appservice.Registration // the bridge's registration
 	puppets *appservice.Registration // the one for double puppets
 	port    int
-	change  func(*bridgeconfig.Config)
+	change  func(*bridgeconfig.Config) // of the framework's settings
+	prepare func(*bridge.Main)         // of ours
 
 	main    *bridge.Main
 	manager *account.Manager
@@ -61,7 +62,7 @@ type world struct {
 // newWorld makes the world without starting the bridge.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), network: accounttest.New(), port: freePort(t), change: func(*bridgeconfig.Config) {}}
+	w := &world{t: t, dir: t.TempDir(), network: accounttest.New(), port: freePort(t), change: func(*bridgeconfig.Config) {}, prepare: func(*bridge.Main) {}}
 	w.network.AddPerson(anna, "Anna Ahrens")
 	w.network.AddPerson(bert, "Bert Blum")
 	w.network.AddPerson(carl, "Carl Conrad")
@@ -87,7 +88,7 @@ func freePort(t *testing.T) int {
 // newMain makes a bridge with the shipped defaults, changed only where it has to fit the
 // test.
 func (w *world) newMain(homeserver string) *bridge.Main {
-	return makeMain(w.t, w.dir, homeserver, w.port, w.tokens, func(ctx context.Context, env bridge.Env) (account.Accounts, error) {
+	main := makeMain(w.t, w.dir, homeserver, w.port, w.tokens, func(ctx context.Context, env bridge.Env) (account.Accounts, error) {
 		w.manager = account.NewManager(env.DB, w.network, quick, env.Log)
 		return w.manager, w.manager.Start(ctx)
 	}, func() {
@@ -95,7 +96,12 @@ func (w *world) newMain(homeserver string) *bridge.Main {
 			w.manager.Stop()
 		}
 	}, w.change)
+	w.prepare(main)
+	return main
 }
+
+// addr is where the bridge listens for the homeserver.
+func (w *world) addr() string { return fmt.Sprintf("127.0.0.1:%d", w.port) }
 
 // quick are timings that do not keep tests waiting.
 var quick = account.Options{

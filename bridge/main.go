@@ -250,3 +250,9 @@ func (m *Main) Shutdown() {
 
 // Running reports whether the Matrix side runs.
 func (m *Main) Running() bool { return m.running.Load() }
+
+// Store is the database with our tables, nil before Setup.
+func (m *Main) Store() *database.DB { return m.db }
+
+// Network is the section "network:" of the config.
+func (m *Main) Network() *config.Config { return m.connector.config }

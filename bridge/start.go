@@ -38,7 +38,7 @@ func (m *Main) listen() error {
 	}
 	listener, err := net.Listen(network, address)
 	if err != nil {
-		return fmt.Errorf("%w for the homeserver on %s (appservice.hostname and .port): %w", ErrListen, address, err)
+		return fmt.Errorf("%w for the homeserver on %s (appservice.hostname, appservice.port): %w", ErrListen, address, err)
 	}
 	handler := &transactions{
 		as: m.Matrix.AS, inbox: m.inbox, ephemeral: m.ephemeral, isGhost: m.Bridge.IsGhostMXID, framework: m.Matrix.AS.Router,
@@ -175,8 +175,8 @@ func (m *Main) checkHomeserver(ctx context.Context) error {
 	switch {
 	case errors.Is(err, mautrix.MUnknownToken), errors.Is(err, mautrix.MMissingToken):
 		return fmt.Errorf("%w: the homeserver does not accept appservice.as_token. Install the registration file there and restart it (%w)", ErrRegistration, err)
-	case errors.Is(err, mautrix.MExclusive):
-		return fmt.Errorf("%w: the homeserver does not let us have %s. Compare homeserver.domain, appservice.bot.username and username_template with the registration (%w)", ErrRegistration, bot.UserID, err)
+	case errors.Is(err, mautrix.MExclusive), errors.Is(err, mautrix.MForbidden):
+		return fmt.Errorf("%w: the homeserver does not let us be %s. Compare homeserver.domain, appservice.bot.username and username_template with the registration (%w)", ErrRegistration, bot.UserID, err)
 	case err != nil || m.server == nil:
 		return err
 	}

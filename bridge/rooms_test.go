@@ -1,0 +1,221 @@
+package bridge_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/bridge"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
+)
+
+// portalRooms are the rooms that the bridge made for conversations.
+func (w *world) portalRooms() (rooms []id.RoomID) {
+	for _, room := range w.hs.Rooms() {
+		if w.hs.State(room, "m.bridge", "test.localhost/hangouts") != nil {
+			rooms = append(rooms, room)
+		}
+	}
+	return rooms
+}
+
+func TestRoomsAtFirstLogin(t *testing.T) {
+	w := newWorld(t)
+	before := w.network.Say(carl, direct, "old 1")
+	w.network.Say(anna, direct, "old 2")
+	w.network.Post(chat.Event{Conversation: group, Author: anna, Kind: chat.KindMembership, Membership: &chat.Membership{Joined: true, People: []chat.PersonID{carl}}})
+	w.network.Say(bert, group, "old 3")
+	w.start()
+	alice := w.user("alice")
+	w.login(alice, anna)
+	room := w.room("old 1")
+	w.waitLines(room, line{ghost(carl), "old 1"}, line{alice.UserID(), "old 2"})
+	require.Equal(t, before.Time/1000, w.hs.Messages(room)[0].Timestamp, "history has its true times")
+	family := w.room("old 3")
+	w.waitLines(family, line{alice.UserID(), "Anna Ahrens added Carl Conrad."}, line{ghost(bert), "old 3"})
+	w.eventually("alice in both rooms", func() bool {
+		return w.hs.Membership(room, alice.UserID()) == "join" && w.hs.Membership(family, alice.UserID()) == "join"
+	})
+	require.ElementsMatch(t, []id.UserID{alice.UserID(), ghost(bert), ghost(carl), bot}, w.hs.Members(family, "join"))
+	require.Equal(t, "Family", alice.RoomName(family))
+	require.Len(t, w.portalRooms(), 2)
+
+	// A restart makes nothing anew.
+	w.stop()
+	w.start()
+	w.network.Say(carl, direct, "live")
+	w.waitLines(room, line{ghost(carl), "old 1"}, line{alice.UserID(), "old 2"}, line{ghost(carl), "live"})
+	require.Len(t, w.portalRooms(), 2)
+}
+
+func TestOnlySoManyRoomsAtFirstLogin(t *testing.T) {
+	w := newWorld(t)
+	w.network.Say(carl, group, "older")
+	w.network.Say(carl, direct, "newer")
+	w.prepare = func(m *bridge.Main) { m.Network().InitialChatSync = 1 }
+	w.start()
+	alice := w.user("alice")
+	w.login(alice, anna)
+	room := w.room("newer")
+	w.waitLines(room, line{ghost(carl), "newer"})
+	w.network.Say(carl, direct, "and on")
+	w.room("and on")
+	require.Len(t, w.portalRooms(), 1)
+	w.network.Say(carl, group, "now it gets one")
+	w.waitLines(w.room("now it gets one"), line{ghost(carl), "older"}, line{ghost(carl), "now it gets one"})
+}
+
+// The homeserver makes the room, but its answer is lost: the next attempt finds it.
+func TestRoomIsMadeOnce(t *testing.T) {
+	for name, fault := range map[string]nullhs.Fault{
+		"answer lost":  {Drop: true, After: true},
+		"never served": {Drop: true},
+		"busy":         {Status: 502, After: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.start()
+			alice := w.user("alice")
+			w.login(alice, anna)
+			fault.Method, fault.Path, fault.Times = http.MethodPost, "/createRoom", 1
+			w.hs.Inject(fault)
+			w.network.Say(carl, direct, "hello")
+			room := w.room("hello")
+			alice.WaitText(room, "hello")
+			require.Equal(t, []id.RoomID{room}, w.roomsMadeBy(bot, "UgxDirect"))
+			w.waitLines(room, line{ghost(carl), "hello"})
+		})
+	}
+}
+
+// roomsMadeBy are the rooms that were made for a conversation, with a portal or not.
+func (w *world) roomsMadeBy(who id.UserID, conversation string) (rooms []id.RoomID) {
+	for _, room := range w.hs.Rooms() {
+		info := w.hs.State(room, "m.bridge", "test.localhost/hangouts")
+		if info != nil && info.Sender == who && strings.Contains(string(info.Content.VeryRaw), conversation) {
+			rooms = append(rooms, room)
+		}
+	}
+	return rooms
+}
+
+// A room that is cut short while it is filled gets the rest of its history, in order, and
+// only then what is new.
+func TestHalfFilledRoomIsCompleted(t *testing.T) {
+	w := newWorld(t)
+	for _, text := range []string{"1", "2", "3", "4", "5"} {
+		w.network.Say(carl, direct, text)
+	}
+	w.start()
+	alice := w.user("alice")
+	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", User: string(ghost(carl)), Status: 502})
+	w.login(alice, anna)
+	w.eventually("the room", func() bool { return len(w.roomsMadeBy(bot, "UgxDirect")) == 1 })
+	room := w.roomsMadeBy(bot, "UgxDirect")[0]
+	w.network.Say(carl, direct, "6")
+	require.Empty(t, w.lines(room))
+	stop()
+	want := []line{}
+	for _, text := range []string{"1", "2", "3", "4", "5", "6"} {
+		want = append(want, line{ghost(carl), text})
+	}
+	w.waitLines(room, want...)
+}
+
+func TestMembersAndNamesFollow(t *testing.T) {
+	w := newWorld(t)
+	w.network.AddConversation("UgxOpen", "", anna, bert, carl)
+	dora := chat.PersonID("100000000000000000004")
+	w.network.AddPerson(dora, "Dora Dahl")
+	w.start()
+	alice := w.user("alice")
+	w.login(alice, anna)
+	w.network.Say(carl, "UgxOpen", "hello")
+	room := w.room("hello")
+	name := func(want string) {
+		t.Helper()
+		w.eventually("the name "+want, func() bool {
+			state := w.hs.State(room, "m.room.name", "")
+			return state != nil && state.Content.AsRoomName().Name == want
+		})
+	}
+	name("Bert, Carl")
+	w.network.Post(chat.Event{Conversation: "UgxOpen", Author: carl, Kind: chat.KindMembership, Membership: &chat.Membership{Joined: true, People: []chat.PersonID{dora}}})
+	w.eventually("dora to come", func() bool { return w.hs.Membership(room, ghost(dora)) == "join" })
+	name("Bert, Carl, Dora")
+	w.network.Post(chat.Event{Conversation: "UgxOpen", Author: carl, Kind: chat.KindMembership, Membership: &chat.Membership{People: []chat.PersonID{bert}}})
+	w.eventually("bert to go", func() bool { return w.hs.Membership(room, ghost(bert)) == "leave" })
+	name("Carl, Dora")
+	w.network.Post(chat.Event{Conversation: "UgxOpen", Author: carl, Kind: chat.KindRename, Rename: &chat.Rename{New: "Plans"}})
+	name("Plans")
+	w.network.Post(chat.Event{Conversation: "UgxOpen", Author: carl, Kind: chat.KindRename, Rename: &chat.Rename{Old: "Plans"}})
+	name("Carl, Dora")
+
+	w.network.Post(chat.Event{Conversation: "UgxOpen", Author: carl, Kind: chat.KindMembership, Membership: &chat.Membership{People: []chat.PersonID{anna}}})
+	w.room("You were removed from this conversation. Its messages stay readable.")
+	require.Equal(t, "join", w.hs.Membership(room, alice.UserID()), "the room stays readable")
+	alice.SendText(room, "anybody here?")
+	w.eventually("the refusal", func() bool {
+		all := w.notices(room)
+		return len(all) > 0 && strings.Contains(all[len(all)-1], "not in this conversation any more")
+	})
+}
+
+func TestOtherKindsAreLines(t *testing.T) {
+	w, _, room := talk(t)
+	w.network.Post(chat.Event{Conversation: direct, Author: carl, Kind: chat.KindHistoryMode, HistoryMode: &chat.HistoryMode{Off: true}})
+	w.network.Post(chat.Event{Conversation: direct, Author: carl, Kind: "poll"})
+	w.network.Post(chat.Event{Conversation: direct, Author: carl, Kind: chat.KindNotice, Notice: &chat.Notice{Text: "woof"}})
+	w.waitLines(room, line{ghost(carl), "first"}, line{ghost(carl), "History is off: new messages are not kept."}, line{ghost(carl), "woof"})
+}
+
+func TestDeletedPortalGetsANewRoom(t *testing.T) {
+	w, alice, room := talk(t)
+	alice.SendText(room, "!hangouts delete-portal")
+	w.eventually("the portal to go", func() bool { return w.hs.Membership(room, alice.UserID()) == "leave" })
+	w.network.Say(carl, direct, "again")
+	var next id.RoomID
+	w.eventually("a new room", func() bool {
+		for _, r := range w.roomsMadeBy(bot, "UgxDirect") {
+			if r != room {
+				next = r
+			}
+		}
+		return next != ""
+	})
+	w.waitLines(next, line{ghost(carl), "first"}, line{ghost(carl), "again"})
+}
+
+func TestSendsAreForgottenWhenTheirRowsExist(t *testing.T) {
+	w, _, room := talk(t)
+	w.network.Say(carl, direct, "second")
+	w.waitLines(room, line{ghost(carl), "first"}, line{ghost(carl), "second"})
+	row, err := w.main.Bridge.DB.Message.GetFirstPartByID(t.Context(), ids.MakeLoginID(anna), ids.MakeMessageID(direct, w.network.Events(direct)[1].ID))
+	require.NoError(t, err)
+	require.NotNil(t, row)
+	w.eventually("no sends", func() bool {
+		n, err := w.main.Store().MatrixSends().Count(t.Context())
+		return err == nil && n == 0
+	})
+}
+
+func TestTypingAndReadingArrive(t *testing.T) {
+	w, alice, room := talk(t)
+	w.network.Type(carl, direct, chat.TypingStarted)
+	w.eventually("carl to type", func() bool { return len(alice.Typing(room)) == 1 })
+	w.network.Say(carl, direct, "typed")
+	w.eventually("typing to end", func() bool { return len(alice.Typing(room)) == 0 })
+	sent := alice.SendText(room, "read me")
+	w.waitTexts(direct, "first", "typed", "read me")
+	events := w.network.Events(direct)
+	w.network.Read(carl, direct, events[len(events)-1].Time)
+	w.eventually("carl's receipt", func() bool { return w.hs.Receipt(room, ghost(carl)) == sent })
+	w.network.Read(carl, direct, time.Now().Add(-24*time.Hour).UnixMicro())
+	require.Equal(t, sent, w.hs.Receipt(room, ghost(carl)))
+}
