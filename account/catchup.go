@@ -150,6 +150,7 @@ func (c *catchupState) first(ctx context.Context, conn Connection) error {
 		}
 		if last {
 			c.s.lookUpPeople(ctx, conn)
+			c.s.setReady()
 			return nil
 		}
 		before = page.Next

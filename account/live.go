@@ -36,7 +36,9 @@ type session struct {
 	state       chat.AccountState
 	attachments map[ConsumerID]*attachment
 	relogged    chan struct{} // closed at a new login
-	retryNow    chan struct{}
+
+	listed sync.Once
+	ready  chan struct{} // closed when the conversations have been listed once
 }
 
 var _ Session = (*session)(nil)
@@ -49,6 +51,10 @@ func newSession(m *Manager, row *database.AccountRow) *session {
 		self: row.Self, generation: row.Generation,
 		attachments: make(map[ConsumerID]*attachment),
 		relogged:    make(chan struct{}),
+		ready:       make(chan struct{}),
+	}
+	if row.Cursor != 0 {
+		s.setReady()
 	}
 	s.state = chat.AccountState{Status: chat.Connecting, Since: time.Now().UnixMicro()}
 	if row.Status == chat.BadCredentials {
@@ -225,6 +231,18 @@ func (s *session) observe(put func(*observers)) {
 		if a.observers != nil {
 			put(a.observers)
 		}
+	}
+}
+
+func (s *session) setReady() { s.listed.Do(func() { close(s.ready) }) }
+
+// Ready implements Session.
+func (s *session) Ready(ctx context.Context) error {
+	select {
+	case <-s.ready:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -18,6 +18,9 @@ type Session interface {
 	// Features says what works in a conversation.
 	Features(conversation chat.Conversation) chat.Features
 
+	// Ready waits until the account's conversations are known: after the very first login
+	// that takes a moment, later it returns at once. The error is that of ctx.
+	Ready(ctx context.Context) error
 	// Conversations are the snapshots of all known conversations, archived and left
 	// ones included, latest first.
 	Conversations(ctx context.Context) ([]chat.Conversation, error)

@@ -39,7 +39,7 @@ func runBridge(args []string) int {
 		},
 		Stop: c.stop,
 	})
-	return main.Run(append([]string{"hangouts-bridge"}, args...))
+	return main.Run(args)
 }
 
 // release is the latest released version.

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/template"
 
 	"maunium.net/go/mautrix/appservice"
@@ -85,7 +86,13 @@ func WriteDoublePuppet(file, serverName string) (token string, err error) {
 	limited := false
 	reg.RateLimited = &limited
 	reg.Namespaces.UserIDs = appservice.NamespaceList{{Regex: `@.*:` + serverName, Exclusive: false}}
-	if err = reg.Save(file); err != nil {
+	text, err := reg.YAML()
+	if err == nil {
+		// Null, not empty: Synapse would try to reach an empty address.
+		text = strings.Replace(text, `url: ""`, "url: null", 1)
+		err = os.WriteFile(file, []byte(text), 0o600)
+	}
+	if err != nil {
 		return "", fmt.Errorf("write double puppet registration: %w", err)
 	}
 	return reg.AppToken, nil
