@@ -271,3 +271,32 @@ func TestTerminalPrompt(t *testing.T) {
 	_, err = p.Password(cancelled)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+func TestGetAuthStdin(t *testing.T) {
+	a := newAccounts(t)
+	name := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(name, []byte("1/rt"), 0o600))
+	cookies, err := hangouts.GetAuthStdin(context.Background(), a.config(), name, false)
+	require.NoError(t, err)
+	require.NotEmpty(t, cookies["SAPISID"])
+
+	// Without a token it asks; the answers come from standard input.
+	in, typing, err := os.Pipe()
+	require.NoError(t, err)
+	defer in.Close()
+	_, err = typing.WriteString("4/code\n")
+	require.NoError(t, err)
+	require.NoError(t, typing.Close())
+	oldIn, oldOut := os.Stdin, os.Stdout
+	quiet, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer quiet.Close()
+	os.Stdin, os.Stdout = in, quiet
+	defer func() { os.Stdin, os.Stdout = oldIn, oldOut }()
+	fresh := filepath.Join(t.TempDir(), "fresh")
+	_, err = hangouts.GetAuthStdin(context.Background(), a.config(), fresh, true)
+	require.NoError(t, err)
+	raw, err := os.ReadFile(fresh)
+	require.NoError(t, err)
+	require.Equal(t, "1/new", string(raw))
+}

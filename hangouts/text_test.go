@@ -121,6 +121,6 @@ func FuzzParseText(f *testing.F) {
 // would time out.
 func TestParseTextIsFast(t *testing.T) {
 	for _, unit := range []string{"*a ", "a.", "[", "[a](", "<b>", "<a href='x", "<img src='", "1.", "http://a.", "(", "a/", "`", "\\", "a-", "**", "x@"} {
-		hangouts.ParseText(strings.Repeat(unit, 20_000))
+		hangouts.ParseText(strings.Repeat(unit, 5_000))
 	}
 }

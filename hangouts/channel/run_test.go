@@ -350,3 +350,17 @@ func TestErrorTextsHoldNoSession(t *testing.T) {
 	require.NotContains(t, err.Error(), "S1")
 	require.NotContains(t, err.Error(), "G-")
 }
+
+// TestShortPollsAreSlowedDown: a proxy that ends every poll at once must not cause a busy loop.
+func TestShortPollsAreSlowedDown(t *testing.T) {
+	s := newScripted(t, func(_ int, p *poll) {
+		p.start()
+		p.send(chunk(`[[2,["noop"]]]`))
+		p.end()
+	})
+	started := time.Now()
+	x := run(t, s, newRecorder(), nil)
+	require.Eventually(t, func() bool { _, _, polls := s.count(); return polls >= 5 }, wait, time.Millisecond)
+	require.GreaterOrEqual(t, time.Since(started), time.Second)
+	require.ErrorIs(t, x.end(), context.Canceled)
+}

@@ -16,4 +16,7 @@
 // marked as an addition in hangouts.proto and listed in testdata/additions.csv.
 package hangoutspb
 
+// Generating needs protoc and, in the version of go.mod, protoc-gen-go in the search path
+// (go install google.golang.org/protobuf/cmd/protoc-gen-go); building needs neither.
+//
 //go:generate protoc --proto_path=../.. --go_out=../.. --go_opt=paths=source_relative hangouts/hangoutspb/hangouts.proto

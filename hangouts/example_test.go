@@ -1,0 +1,90 @@
+package hangouts_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts"
+	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+)
+
+// A program that answers every message, here against a compatible server with one lively contact.
+func Example() {
+	srv := hangoutstest.New(hangoutstest.Options{})
+	defer srv.Close()
+	ctx := context.Background()
+	cfg := hangouts.Config{BaseURL: srv.URL}
+
+	cookies, err := hangouts.GetAuth(ctx, cfg, nil, storeWith(srv.Account(0).RefreshToken()), false)
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err := hangouts.New(cfg, cookies)
+	if err != nil {
+		log.Fatal(err)
+	}
+	self := srv.Account(0).GaiaID()
+	answer := hangouts.Observe(func(ctx context.Context, u *pb.StateUpdate) error {
+		event := u.GetEventNotification().GetEvent()
+		if hangouts.KindOf(event) != hangouts.ChatMessageEvent {
+			return nil
+		}
+		text := hangouts.MessageText(event.GetChatMessage())
+		if event.GetSenderId().GetGaiaId() == self {
+			fmt.Println("sent:", text)
+			client.Disconnect()
+			return nil
+		}
+		fmt.Println("received:", text)
+		_, err := client.SendChatMessage(ctx, &pb.SendChatMessageRequest{
+			MessageContent:     &pb.MessageContent{Segment: hangouts.ParseText("You said: **" + text + "**")},
+			EventRequestHeader: hangouts.EventRequestHeader(u.GetConversation(), hangouts.ClientGeneratedID()),
+		})
+		return err
+	})
+	if err := client.OnStateUpdate.AddObserver(answer); err != nil {
+		log.Fatal(err)
+	}
+	greet := hangouts.Observe(func(context.Context, hangouts.Subscribed) error {
+		_, err := srv.Person("carol").Send("carol", "Hello")
+		return err
+	})
+	if err := client.OnSubscribed.AddObserver(greet); err != nil {
+		log.Fatal(err)
+	}
+	if err := client.Connect(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// received: Hello
+	// sent: You said: Hello
+}
+
+func storeWith(token string) hangouts.RefreshTokenStore { return &memory{token: token} }
+
+// Catching up on what was missed while the push channel was broken.
+func ExampleClient_SyncAllNewEvents() {
+	var client *hangouts.Client // from hangouts.New
+	var lastSync uint64         // µs, the server's time of the last complete catch-up
+	catchUp := hangouts.Observe(func(ctx context.Context, _ hangouts.Subscribed) error {
+		missed, err := client.SyncAllNewEvents(ctx, &pb.SyncAllNewEventsRequest{
+			LastSyncTimestamp:    proto.Uint64(lastSync),
+			MaxResponseSizeBytes: proto.Uint64(1 << 20),
+		})
+		if err != nil {
+			return err
+		}
+		for _, state := range missed.GetConversationState() {
+			for _, event := range state.GetEvent() {
+				fmt.Println(event.GetEventId(), hangouts.FromMicros(event.GetTimestamp()))
+			}
+		}
+		lastSync = missed.GetSyncTimestamp()
+		return nil
+	})
+	_ = catchUp // client.OnSubscribed.AddObserver(catchUp)
+}
