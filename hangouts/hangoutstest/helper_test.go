@@ -224,7 +224,7 @@ type pollStream struct {
 	t      testing.TB
 	body   io.ReadCloser
 	chunks chan string
-	err    error // set before chunks is closed; io.EOF is a regular end
+	err    error // set before chunks is closed, read after; io.EOF is a regular end
 	header http.Header
 	left   []*pb.StateUpdate
 }
@@ -281,7 +281,9 @@ func (p *pollStream) chunk() string {
 	p.t.Helper()
 	select {
 	case text, open := <-p.chunks:
-		require.True(p.t, open, "poll ended: %v", p.err)
+		if !open {
+			require.Fail(p.t, "the poll ended", "%v", p.err)
+		}
 		return text
 	case <-time.After(20 * time.Second):
 		p.t.Fatal("no chunk")
