@@ -32,8 +32,12 @@ func sourceDir() string {
 
 // Python returns the interpreter of the environment with hangups, which it makes when it is
 // not there. Without Python the test is skipped, or fails when the environment variable CI is set.
+// The variable HANGUPS_PYTHON names another interpreter that has hangups.
 func Python(t testing.TB) string {
 	t.Helper()
+	if python := os.Getenv("HANGUPS_PYTHON"); python != "" {
+		return python
+	}
 	root := filepath.Dir(filepath.Dir(sourceDir()))
 	cmd := exec.Command("bash", filepath.Join(root, "e2e", "setup.sh"), "venv", venvName, requirement)
 	var out bytes.Buffer

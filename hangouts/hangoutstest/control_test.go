@@ -14,16 +14,20 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
 )
 
-func TestControl(t *testing.T) {
+// controlled is a server, a client with an open poll, and a way to call verbs.
+func controlled(t *testing.T) (*hangoutstest.Server, *raw, *pollStream, func(verb, body string, out any)) {
+	t.Helper()
 	s := start(t, hangoutstest.Options{})
 	c := newRaw(t, s, 0)
-	p := c.connect().poll
-	call := func(verb, body string, out any) {
+	return s, c, c.connect().poll, func(verb, body string, out any) {
 		t.Helper()
 		control(t, s.ControlURL, verb, body, out)
 	}
-	var e hangoutstest.EventInfo
+}
 
+func TestControlMessages(t *testing.T) {
+	s, _, p, call := controlled(t)
+	var e hangoutstest.EventInfo
 	call("wait-subscribed", `{"account":"user1","count":1}`, nil)
 	call("send", `{"as":"carol","conversation":"carol","text":"hi\nthere"}`, &e)
 	require.Equal(t, e.EventID, p.event().GetEventId())
@@ -52,6 +56,11 @@ func TestControl(t *testing.T) {
 			break
 		}
 	}
+}
+
+func TestControlPeople(t *testing.T) {
+	s, _, p, call := controlled(t)
+	var e hangoutstest.EventInfo
 	var made map[string]string
 	call("create", `{"as":"carol","group":true,"name":"G","people":["user1","erin"]}`, &made)
 	call("rename", `{"as":"carol","conversation":"`+made["conversation_id"]+`","name":"H"}`, &e)
@@ -79,6 +88,12 @@ func TestControl(t *testing.T) {
 	call("drop", `{"account":"user1","how":"end"}`, &n)
 	require.Equal(t, 1, n["channels"])
 
+}
+
+func TestControlFaultsAndSettings(t *testing.T) {
+	s, c, _, call := controlled(t)
+	var made map[string]string
+	call("add-person", `{"key":"new","email":"new@example.com","account":true}`, nil)
 	call("fault", `{"kind":"status","status":500,"endpoint":"contacts/getselfinfo"}`, &made)
 	resp, _ := c.do("POST", "/chat/v1/contacts/getselfinfo?key=k", nil, "")
 	require.Equal(t, 500, resp.StatusCode)
@@ -101,6 +116,11 @@ func TestControl(t *testing.T) {
 	call("clock", `{"advance_ms":1000}`, &now)
 	require.NotZero(t, now["us"])
 
+}
+
+func TestControlState(t *testing.T) {
+	s, _, _, call := controlled(t)
+	call("send-many", `{"as":"dave","conversation":"team","texts":["1","2","3"]}`, nil)
 	var list []map[string]any
 	for _, verb := range []string{"accounts", "people", "conversations"} {
 		call(verb, "", &list)

@@ -158,7 +158,7 @@ var faultVerbs = map[string]verb{
 	"clear-faults": {"{id?}: end one fault or all; answers with those ended", func(s *Server, _ context.Context, q *controlRequest) (any, error) {
 		return append([]Fault{}, s.RemoveFault(q.ID)...), nil
 	}},
-	"drop": {"{account? (or a SID), how: end|truncate|cut|reset|unknown_sid}: interrupt channels", func(s *Server, _ context.Context, q *controlRequest) (any, error) {
+	"drop": {"{account? (or a SID), how: end|truncate|cut|reset|unknown_sid|mute}: interrupt channels", func(s *Server, _ context.Context, q *controlRequest) (any, error) {
 		n, err := s.Drop(q.Account, q.How)
 		if err != nil {
 			return nil, err

@@ -25,7 +25,8 @@ const (
 	FaultLoseRequest FaultKind = "lose_request"
 	// FaultLoseAnswer accepts the request, then cuts the connection instead of answering.
 	FaultLoseAnswer FaultKind = "lose_answer"
-	// FaultTruncate accepts, answers half of the body, then cuts the connection.
+	// FaultTruncate accepts, answers half of the body, then cuts the connection. On channel/poll
+	// it is half of what comes after the opening; the SID stays, the rest is lost.
 	FaultTruncate FaultKind = "truncate"
 	// FaultSilence does not accept and says nothing, for Delay or until the client gives up.
 	FaultSilence FaultKind = "silence"

@@ -226,6 +226,41 @@ func TestChannelFaults(t *testing.T) {
 	require.Empty(t, body)
 }
 
+// TestTruncatedPoll: a poll that breaks off inside a chunk keeps the SID, what was cut is lost.
+func TestTruncatedPoll(t *testing.T) {
+	s := start(t, hangoutstest.Options{})
+	c := newRaw(t, s, 0)
+	ch := c.create()
+	_, err := s.Inject(hangoutstest.Fault{Kind: hangoutstest.FaultTruncate, Endpoint: "channel/poll"})
+	require.NoError(t, err)
+	p := ch.open()
+	p.chunk()
+	p.chunk()
+	ch.services() // its first push is cut
+	require.ErrorIs(t, p.end(), io.ErrUnexpectedEOF)
+	require.NoError(t, s.Account(0).WaitSubscribed(timeout(t), 0))
+	_, err = s.Person("carol").Send("carol", "next poll")
+	require.NoError(t, err)
+	require.Equal(t, "next poll", text(ch.open().event()))
+}
+
+// TestMutedPoll: an open poll falls silent, another one goes on where it stopped.
+func TestMutedPoll(t *testing.T) {
+	s := start(t, hangoutstest.Options{Configure: func(set *hangoutstest.Settings) { set.NoopInterval = 5 }})
+	ch := newRaw(t, s, 0).connect()
+	muted := ch.poll
+	n, err := s.Drop("user1", hangoutstest.DropMute)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	_, err = s.Person("carol").Send("carol", "unheard")
+	require.NoError(t, err)
+	require.Equal(t, "unheard", text(ch.open().event()))
+	for chunk := range muted.chunks { // until it ends
+		require.NotContains(t, chunk, "unheard")
+	}
+	require.Equal(t, io.EOF, muted.err)
+}
+
 func TestPushFaults(t *testing.T) {
 	s := start(t, hangoutstest.Options{})
 	c := newRaw(t, s, 0)

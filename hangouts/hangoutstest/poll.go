@@ -23,13 +23,22 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request, ss *session, 
 		return
 	}
 	out := &pollWriter{w: w, rc: rc, bytewise: pick(faults, FaultSplit) != nil}
+	truncate := pick(faults, FaultTruncate) != nil
 	mute := pick(faults, FaultMute) != nil
 	ended := time.NewTimer(s.Settings().PollDuration.Duration())
 	defer ended.Stop()
-	for noop := true; ; {
+	for noop, opened := true, false; ; opened = true {
 		if !mute {
 			data := s.nextChunks(ss, p, noop)
+			cut := truncate && opened && len(data) > 0
+			if cut {
+				data = data[:len(data)/2]
+			}
 			if _, err := out.Write(data); err != nil {
+				return
+			}
+			if cut {
+				cutConnection(w, false)
 				return
 			}
 		}
@@ -96,8 +105,8 @@ func (s *Server) closePoll(ss *session, p *poll) {
 func (s *Server) nextChunks(ss *session, p *poll, noop bool) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ss.poll != p || p.end == dropReplaced {
-		return nil
+	if ss.poll != p || p.end == dropReplaced || p.end == DropMute {
+		return nil // what is queued waits for the next poll
 	}
 	var list []string
 	if noop {
@@ -128,7 +137,7 @@ func (s *Server) pollEnds(w http.ResponseWriter, p *poll) bool {
 	how := p.end
 	s.mu.Unlock()
 	switch how {
-	case "":
+	case "", DropMute:
 		return false
 	case DropTruncate, DropCut:
 		cutConnection(w, false)

@@ -48,7 +48,7 @@ func (s *Server) startProxy(opts Options) error {
 	p.http = &http.Server{Handler: p.handler(s.http.Handler), ReadHeaderTimeout: 30 * time.Second, BaseContext: mark, ErrorLog: discardLog()}
 	p.inner = &http.Server{Handler: s.http.Handler, ReadHeaderTimeout: 30 * time.Second, BaseContext: mark, ErrorLog: discardLog()}
 	s.proxy = p
-	s.ProxyURL = "http://" + ln.Addr().String()
+	s.ProxyURL = "http://" + reachable(ln.Addr())
 	s.goFunc(func() { _ = p.http.Serve(ln) })
 	s.goFunc(func() { _ = p.inner.Serve(p.tunnel) })
 	return nil

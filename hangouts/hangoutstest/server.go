@@ -165,7 +165,7 @@ func (s *Server) listen(opts Options) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.URL = "http://" + ln.Addr().String()
+	s.URL = "http://" + reachable(ln.Addr())
 	s.ControlURL = s.URL + controlPrefix
 	s.http = &http.Server{
 		Handler:           s.counted(s.handler()),
@@ -185,6 +185,15 @@ func (s *Server) listen(opts Options) error {
 	s.goFunc(s.janitor)
 	s.startBots()
 	return nil
+}
+
+// reachable is an address that a client of this machine can use.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
+	}
+	return addr.String()
 }
 
 // Close ends all connections and goroutines. The state file keeps what it has.

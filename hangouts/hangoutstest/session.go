@@ -58,6 +58,8 @@ const (
 	DropReset DropHow = "reset"
 	// DropUnknownSID forgets the SID: the open poll ends regularly, the next one gets 400.
 	DropUnknownSID DropHow = "unknown_sid"
+	// DropMute keeps the poll open and writes nothing more to it, keep-alives included.
+	DropMute DropHow = "mute"
 	// dropReplaced ends a poll because a newer one took its place.
 	dropReplaced DropHow = "replaced"
 )
@@ -65,7 +67,7 @@ const (
 func (h DropHow) forgets() bool { return h == DropTruncate || h == DropUnknownSID }
 
 func (h DropHow) valid() bool {
-	return slices.Contains([]DropHow{DropEnd, DropTruncate, DropCut, DropReset, DropUnknownSID}, h)
+	return slices.Contains([]DropHow{DropEnd, DropTruncate, DropCut, DropReset, DropUnknownSID, DropMute}, h)
 }
 
 func (s *Server) newSessionLocked(p *person) *session {
