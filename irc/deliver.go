@@ -68,7 +68,9 @@ func (d *delivery) put(m ircwire.Message) {
 func (d *delivery) event(e chat.Event) {
 	switch {
 	case e.Message != nil:
-		d.message(e)
+		if e.Expires == 0 || e.Expires > d.g.now().UnixMicro() {
+			d.message(e)
+		}
 	case e.Membership != nil:
 		d.membership(e)
 	case e.Rename != nil:

@@ -322,3 +322,38 @@ func TestQuestions(t *testing.T) {
 	ask("LIST #Trio_co", "322", "anna", "#Trio_co", "3")
 	ask("SETNAME x", "NOTICE")
 }
+
+// TestReconnectsLoseNothing: a client that loses its connection again and again sees
+// every message, in order, and twice only what it had not confirmed.
+func TestReconnectsLoseNothing(t *testing.T) {
+	b := newBench(t)
+	b.client("laptop", tagged...).Close()
+	const total = 300
+	go func() {
+		for i := range total {
+			b.net.Say(bob, trio, fmt.Sprint("m ", i))
+			if i%10 == 0 {
+				time.Sleep(2 * time.Millisecond) // spreads them over the connections
+			}
+		}
+	}()
+	seen := map[string]bool{}
+	var order []string
+	for round := 0; len(order) < total; round++ {
+		require.Less(t, round, 300)
+		c := b.client("laptop", tagged...)
+		c.HoldPong(round%3 == 2)
+		for range 1 + round%17 {
+			l := c.Await("PRIVMSG", "#Trio_co")
+			if id := l.Tags["msgid"]; !seen[id] {
+				seen[id] = true
+				order = append(order, l.Last())
+			}
+			if len(order) == total {
+				break
+			}
+		}
+		c.Close()
+	}
+	require.Equal(t, numbered("m", total), order)
+}

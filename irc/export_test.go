@@ -1,8 +1,13 @@
 package irc
 
 import (
+	"context"
+	"maps"
 	"net"
+	"slices"
 	"time"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
 // SetSettle sets how long changed conversations wait for the events that explain them.
@@ -29,4 +34,17 @@ func Queued(g *Gateway) (n int) {
 		s.queue.mu.Unlock()
 	}
 	return n
+}
+
+// PersonChanged tells all clients of an account about a person, as the account does.
+func PersonChanged(g *Gateway, id chat.PersonID, p chat.Person) {
+	g.mu.Lock()
+	h := g.hubs[id]
+	g.mu.Unlock()
+	h.mu.Lock()
+	clients := slices.Collect(maps.Values(h.clients))
+	h.mu.Unlock()
+	for _, c := range clients {
+		c.PersonChanged(context.Background(), p)
+	}
 }

@@ -252,7 +252,7 @@ func (g *Gateway) hub(ctx context.Context, s account.Session) (*hub, error) {
 	g.mu.Lock()
 	h := g.hubs[s.ID()]
 	g.mu.Unlock()
-	if h != nil {
+	if h != nil && h.account == s {
 		return h, nil
 	}
 	h, err := newHub(ctx, g, s)

@@ -1,12 +1,16 @@
 package irc_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
+	"github.com/hangouts-bridge/hangouts-bridge/irc"
 )
 
 func TestTypingFromTheNetwork(t *testing.T) {
@@ -87,4 +91,58 @@ func TestReadMarkers(t *testing.T) {
 	c.Await("FAIL", "MARKREAD", "INVALID_PARAMS", "nobody")
 	c.Send("MARKREAD Cleo_Clark")
 	c.Await("MARKREAD", "Cleo_Clark", "*")
+}
+
+func TestPeopleAreFollowed(t *testing.T) {
+	b := newBench(t)
+	c, old := b.client("modern", append(modern, "setname")...), b.client("old")
+	irc.PersonChanged(b.g, anna, chat.Person{ID: bob, FullName: "Robert Brown"})
+	require.Equal(t, "Bob_Brown", c.Await("NICK", "Robert_Brown").Nick())
+	require.Equal(t, "Robert_Brown", c.Await("SETNAME", "Robert Brown").Nick())
+	require.Equal(t, "Bob_Brown", old.Await("NICK", "Robert_Brown").Nick())
+	old.ExpectNone("NICK")
+	old.Send("PRIVMSG Bob_Brown :by the old nick")
+	eventually(t, "it is sent", func() bool { return len(b.net.Sends()) == 1 })
+	b.net.Say(bob, trio, "by the new one")
+	require.Equal(t, "Robert_Brown", c.Await("PRIVMSG", "#Trio_co").Nick())
+	irc.PersonChanged(b.g, anna, chat.Person{ID: bob, FullName: "Robert BROWN"})
+	c.ExpectNone("NICK")
+}
+
+func TestConnectionLossIsSaid(t *testing.T) {
+	b := newBench(t)
+	c := b.client("modern", modern...)
+	b.net.OnSync(func(chat.PersonID) error { return chat.ErrUnavailable })
+	b.net.Cut(anna)
+	said := func(text string) {
+		t.Helper()
+		c.AwaitFunc(text, func(l ircclient.Line) bool { return l.Command == "NOTICE" && strings.Contains(l.Last(), text) })
+	}
+	said("Connection to the network lost")
+	b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault {
+		return accounttest.Fault{Err: chat.ErrUnavailable}
+	})
+	eventually(t, "the account is not connected", func() bool { return b.session().State().Status != chat.Connected })
+	c.Send("PRIVMSG #Trio_co :wait for it")
+	said("your message waits")
+	b.net.OnSend(nil)
+	b.net.OnSync(nil)
+	said("Connected to the network again")
+	c.Await("PRIVMSG", "#Trio_co", "wait for it")
+}
+
+func TestTLSOnThePlainPort(t *testing.T) {
+	b := newBench(t)
+	c := b.dial()
+	c.SendRaw("\x16\x03\x01\x02\x00\x01\x00")
+	require.Contains(t, c.Await("ERROR").Last(), "does not speak TLS")
+}
+
+func TestExpiredMessagesAreNotShown(t *testing.T) {
+	b := newBench(t)
+	c := b.client("modern", modern...)
+	b.net.Post(chat.Event{Conversation: trio, Author: bob, Kind: chat.KindMessage, Expires: 1, Message: &chat.Message{Text: chat.Plain("gone")}})
+	b.net.Say(bob, trio, "here")
+	c.Await("PRIVMSG", "#Trio_co", "here")
+	require.Equal(t, []string{"here"}, messages(c, "#Trio_co"))
 }

@@ -107,6 +107,11 @@ func (s *session) tryRegister() {
 	s.hub, s.registered = h, true
 	s.early.Store(false)
 	s.bound.Store(s.login)
+	// Whoever takes the grant away from now on ends this session; before, it is seen here.
+	if _, _, err := s.g.choose(s.ctx, s.login.user, identity{account: string(s.login.account.ID())}); err != nil {
+		s.end("Access to the account was revoked")
+		return
+	}
 	s.log = s.log.With().Str("user", s.login.user).Str("account", string(s.login.account.ID())).Str("client", s.login.client).Logger()
 	s.log.Info().Msg("IRC client logged in")
 	s.welcome()

@@ -21,12 +21,14 @@ import (
 const (
 	maxTasks        = 1024 // deliveries and changes that wait for the session
 	maxEarlyLines   = 64   // lines before registration
-	maxEarlyBytes   = 16 << 10
 	messageBurst    = 20
 	messagesPerSec  = 4
 	questionBurst   = 120 // clients ask MODE and WHO for every channel that they join
 	questionsPerSec = 20
 )
+
+// tlsRecord is the first byte of a TLS connection.
+const tlsRecord = 0x16
 
 // session is one connection. Everything below "owned" belongs to the goroutine that runs
 // serve; others reach it through post and tryPost.
@@ -208,6 +210,11 @@ func (s *session) loop() {
 func (s *session) read() {
 	lines := ircwire.NewReader(s.conn, ircwire.MaxClientTags)
 	messages, questions := rate.NewLimiter(messagesPerSec, messageBurst), rate.NewLimiter(questionsPerSec, questionBurst)
+	if first, err := lines.Peek(); err == nil && first == tlsRecord {
+		s.log.Info().Msg("A client speaks TLS on a port without TLS")
+		s.end("This port does not speak TLS")
+		return
+	}
 	for early := 0; ; {
 		line, err := lines.Next()
 		in := input{line: line, tooLong: errors.Is(err, ircwire.ErrTooLong)}

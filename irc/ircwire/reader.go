@@ -56,6 +56,15 @@ func NewReader(r io.Reader, maxTags int) *Reader {
 	return &Reader{src: bufio.NewReaderSize(r, maxTags+MaxBody+2), maxTags: maxTags}
 }
 
+// Peek returns the next byte without reading it.
+func (r *Reader) Peek() (byte, error) {
+	b, err := r.src.Peek(1)
+	if err != nil {
+		return 0, err
+	}
+	return b[0], nil
+}
+
 // Next returns the next message; empty lines are skipped. After ErrTooLong and
 // ErrMalformed the next call goes on with the next line; other errors are final. NUL and
 // lone CR are removed.
