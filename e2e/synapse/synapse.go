@@ -16,6 +16,7 @@ import (
 // Options configure a Server. The zero value is usable.
 type Options struct {
 	ServerName    string   // default "test.localhost"
+	Port          int      // default a free one
 	Registrations []string // files of application services; read at every start
 	NoPresence    bool     // switches presence off, which makes sends up to 1.4 times faster
 	Encryption    bool     // to-device messages and key counts for application services (MSC2409, MSC3202)
@@ -43,7 +44,10 @@ func Start(t testing.TB, opts Options) *Server {
 	if opts.LogLevel == "" {
 		opts.LogLevel = "WARNING"
 	}
-	s := &Server{t: t, opts: opts, dir: t.TempDir(), port: proc.FreePort(t)}
+	if opts.Port == 0 {
+		opts.Port = proc.FreePort(t)
+	}
+	s := &Server{t: t, opts: opts, dir: t.TempDir(), port: opts.Port}
 	s.writeConfig()
 	// Cleanups run last to first: the log is shown before the folder goes.
 	t.Cleanup(func() {
