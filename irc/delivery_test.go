@@ -342,8 +342,12 @@ func TestReconnectsLoseNothing(t *testing.T) {
 	for round := 0; len(order) < total; round++ {
 		require.Less(t, round, 300)
 		c := b.client("laptop", tagged...)
-		c.HoldPong(round%3 == 2)
-		for range 1 + round%17 {
+		wanted := 1 + round%17
+		if round%3 == 2 {
+			c.HoldPong(true)
+			wanted = 1 // nothing comes after a portion that is not confirmed
+		}
+		for range wanted {
 			l := c.Await("PRIVMSG", "#Trio_co")
 			if id := l.Tags["msgid"]; !seen[id] {
 				seen[id] = true
