@@ -189,6 +189,7 @@ func (w *world) user(name string) *mxclient.Client {
 // login logs a Matrix user's account in through the bot and returns the management room.
 func (w *world) login(user *mxclient.Client, person chat.PersonID) id.RoomID {
 	w.t.Helper()
+	w.eventually("the bot", func() bool { return w.hs.UserExists(bot) })
 	room := user.CreateDM(bot)
 	w.eventually("the bot to join", func() bool { return w.hs.Membership(room, bot) == "join" })
 	user.SendText(room, "login token "+string(person))
