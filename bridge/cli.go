@@ -91,14 +91,15 @@ func (m *Main) parse(args []string) (code int, done bool) {
 		return report(err, 20), true
 	}
 	m.ignore = ignored{database: *f.anyDatabase, tables: *f.anyTables, server: *f.anyServer}
+	if err = m.checkConfig(); err != nil {
+		return report(fmt.Errorf("config %s: %w", m.ConfigPath, err), ExitInvalid), true
+	}
 	mxmain.LoadGlobalConfigEnv()
 	return 0, false
 }
 
 // ignored are checks that the operator has switched off.
 type ignored struct{ database, tables, server bool }
-
-func complain(err error) { _, _ = fmt.Fprintln(os.Stderr, err) }
 
 func report(err error, code int) int {
 	if err == nil {
@@ -126,14 +127,10 @@ func (m *Main) WriteExample(path string) error {
 		_, err := fmt.Print(text)
 		return err
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	err := writeNew(path, text)
 	if errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("%s already exists, please remove it if you want to generate a new example", path)
 	} else if err != nil {
-		return fmt.Errorf("write example config: %w", err)
-	}
-	_, err = file.WriteString(text)
-	if err = errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("write example config: %w", err)
 	}
 	fmt.Println("Wrote example config to", path)
@@ -149,6 +146,13 @@ func (m *Main) upgrader() configupgrade.BaseUpgrader {
 // LoadConfigFile reads a config file and, with save, rewrites it with everything that the
 // example has.
 func (m *Main) LoadConfigFile(path string, save bool) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("config %s: %w", path, err)
+	}
+	if err = checkText(text, m.connector.config); err != nil {
+		return fmt.Errorf("config %s: %w", path, err)
+	}
 	text, upgraded, err := configupgrade.Do(path, save, m.upgrader())
 	if err != nil && !upgraded {
 		return fmt.Errorf("config %s: %w", path, err)
@@ -181,7 +185,21 @@ func (m *Main) Registration() *appservice.Registration {
 	return reg
 }
 
-// WriteRegistration writes a new registration file and its tokens into the config.
+// writeNew writes a file with secrets that must not be there yet (os.ErrExist).
+func writeNew(path, text string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	if err = errors.Join(err, file.Close()); err != nil {
+		_ = os.Remove(path)
+	}
+	return err
+}
+
+// WriteRegistration writes a new registration file and its tokens into the config. It
+// overwrites no other registration.
 func (m *Main) WriteRegistration(configPath, path string) error {
 	if m.Config.Homeserver.Domain == "example.com" {
 		return errors.New("homeserver.domain is not set in the config")
@@ -189,9 +207,11 @@ func (m *Main) WriteRegistration(configPath, path string) error {
 	reg := m.Registration()
 	text, err := reg.YAML()
 	if err == nil {
-		err = os.WriteFile(path, []byte(text), 0o600)
+		err = writeNew(path, text)
 	}
-	if err != nil {
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("%s already exists; remove it if you want a registration with new tokens", path)
+	} else if err != nil {
 		return fmt.Errorf("save registration: %w", err)
 	}
 	tokens := configupgrade.SimpleUpgrader(func(helper configupgrade.Helper) {
@@ -199,6 +219,7 @@ func (m *Main) WriteRegistration(configPath, path string) error {
 		helper.Set(configupgrade.Str, reg.ServerToken, "appservice", "hs_token")
 	})
 	if _, _, err = configupgrade.Do(configPath, true, m.upgrader(), tokens); err != nil {
+		_ = os.Remove(path) // its tokens are nowhere else
 		return fmt.Errorf("save tokens in config: %w", err)
 	}
 	return nil

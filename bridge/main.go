@@ -32,6 +32,7 @@ const DBOwner = "hangouts-bridge"
 const (
 	ExitStart        = 1  // something else failed at start; the log says what
 	ExitConfig       = 10 // the config file cannot be read
+	ExitInvalid      = 11 // something in the config has to be set or changed
 	ExitDatabase     = 15 // the database cannot be upgraded, or is of a newer version
 	ExitRegistration = 16 // the homeserver or we do not accept the other's token
 	ExitListen       = 23 // no listener, or its port is in use
@@ -137,6 +138,9 @@ func (m *Main) fatal(err error) int {
 		code = exit.ExitCode
 	}
 	m.Log.WithLevel(zerolog.FatalLevel).Err(err).Int("exit_code", code).Msg("Cannot run")
+	if !logsToTerminal(&m.Config.Logging) {
+		complain(err)
+	}
 	return code
 }
 
@@ -180,14 +184,14 @@ func forceConfig(cfg *bridgeconfig.Config) {
 func (m *Main) openDB() error {
 	ctx := m.Log.WithContext(m.background)
 	if err := m.Bridge.DB.Upgrade(ctx); err != nil {
-		return bridgev2.DBUpgradeError{Section: "main", Err: fmt.Errorf("upgrade database: %w", err)}
+		return m.upgradeError("main", err)
 	}
 	if err := m.Matrix.StateStore.Upgrade(ctx); err != nil {
-		return bridgev2.DBUpgradeError{Section: "matrix_state", Err: fmt.Errorf("upgrade database: %w", err)}
+		return m.upgradeError("matrix_state", err)
 	}
 	m.db = database.New(m.DB, m.Log.With().Str("db_section", "hangouts").Logger())
 	if err := m.db.Upgrade(ctx); err != nil {
-		return bridgev2.DBUpgradeError{Section: "hangouts", Err: fmt.Errorf("upgrade database: %w", err)}
+		return m.upgradeError("hangouts", err)
 	}
 	if err := m.db.MatrixSends().Sweep(ctx); err != nil {
 		return fmt.Errorf("sweep sends: %w", err)

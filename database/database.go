@@ -26,7 +26,7 @@ var upgradeFiles embed.FS
 var upgradeTable = dbutil.BuildUpgradeTable().WithFSPath(upgradeFiles, "upgrades").Finish()
 
 // ErrNewer is returned by Upgrade when a newer program has changed the database.
-var ErrNewer = errors.New("the database is of a newer version of this program")
+var ErrNewer = errors.New("the database is of a newer version of this program; run that version or restore a backup")
 
 // ErrNotFound is returned for rows that do not exist.
 var ErrNotFound = errors.New("not found")

@@ -25,7 +25,9 @@ func connect(ctx context.Context, file *config.File, log zerolog.Logger) (*datab
 	if file.Database.URI == "" {
 		return nil, errors.New("the config has no database.uri")
 	}
+	name := "(database.uri)" // an address may hold a password
 	if path, ok := sqlitePath(file.Database.Type, file.Database.URI); ok {
+		name = path
 		if err := touchPrivate(path); err != nil {
 			return nil, fmt.Errorf("open database: %w", err)
 		}
@@ -36,7 +38,7 @@ func connect(ctx context.Context, file *config.File, log zerolog.Logger) (*datab
 	}
 	if err = db.Upgrade(ctx); err != nil {
 		_ = db.Close()
-		return nil, err
+		return nil, fmt.Errorf("upgrade database %s: %w", name, err)
 	}
 	return db, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
@@ -55,7 +56,11 @@ func runDemo(ctx context.Context, args []string) int {
 		fmt.Fprintln(set.Output(), demoUsage)
 		set.PrintDefaults()
 	}
-	if err := set.Parse(args); err != nil || set.NArg() > 0 {
+	if code, done := parse(set, args); done {
+		return code
+	}
+	if set.NArg() > 0 {
+		set.Usage()
 		return exitUsage
 	}
 	err := d.start(ctx)
@@ -72,7 +77,7 @@ func runDemo(ctx context.Context, args []string) int {
 // start begins all parts and says how to use them.
 func (d *demo) start(ctx context.Context) (err error) {
 	if err = portFree(d.ircAddr); err != nil {
-		return fmt.Errorf("%w; choose another one with -irc", err)
+		return fmt.Errorf("the IRC server cannot listen: %w; choose another address with -irc", err)
 	}
 	if d.dir, err = os.MkdirTemp("", "hangouts-bridge-demo-"); err != nil {
 		return err
@@ -234,8 +239,10 @@ func (d *demo) stop() {
 
 func portFree(addr string) error {
 	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return fmt.Errorf("%s is in use", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("another program listens on %s", addr)
+	} else if err != nil {
+		return err
 	}
 	return l.Close()
 }

@@ -20,8 +20,8 @@ func runIRCPassword(ctx context.Context, args []string) int {
 	revoke := set.String("revoke", "", "revoke the password with this `id`")
 	revokeAll := set.Bool("revoke-all", false, "revoke all passwords of USER")
 	label := set.String("label", "", "what the password is for, such as the client's `name`")
-	if err := set.Parse(args); err != nil {
-		return exitUsage
+	if code, done := parse(set, args); done {
+		return code
 	}
 	user := set.Arg(0)
 	if set.NArg() > 1 || (user == "" && !*list) {

@@ -30,8 +30,8 @@ func runLogin(ctx context.Context, args []string) int {
 	token := set.String("refresh-token", "", "`file` with a refresh token")
 	ircUser := set.String("irc-user", "", "IRC user `name` who may use the account")
 	matrixUser := set.String("matrix-user", "", "Matrix user `id` who owns the account")
-	if err := set.Parse(args); err != nil {
-		return exitUsage
+	if code, done := parse(set, args); done {
+		return code
 	}
 	if set.NArg() > 0 || (*cookies == "") == (*token == "") || (*ircUser == "") == (*matrixUser == "") {
 		set.Usage()

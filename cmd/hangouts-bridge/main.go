@@ -50,6 +50,7 @@ func commands() []command {
 }
 
 func main() {
+	syscall.Umask(0o077) // databases, logs and generated files hold secrets
 	os.Exit(dispatch(os.Args[1:]))
 }
 
@@ -90,6 +91,6 @@ func printUsage(w io.Writer) {
 
 // complain writes the one line that says why a subcommand failed.
 func complain(err error) int {
-	fmt.Fprintln(os.Stderr, "hangouts-bridge:", strings.ReplaceAll(err.Error(), "\n", " "))
+	fmt.Fprintln(os.Stderr, "hangouts-bridge:", strings.Join(strings.Fields(err.Error()), " "))
 	return exitError
 }

@@ -130,6 +130,17 @@ func flags(name, usage string) (set *flag.FlagSet, path *string) {
 	return set, path
 }
 
+// parse reads the flags of a subcommand; done says that it ends with code.
+func parse(set *flag.FlagSet, args []string) (code int, done bool) {
+	switch err := set.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK, true
+	case err != nil:
+		return exitUsage, true
+	}
+	return exitOK, false
+}
+
 // open reads the config and opens the database for a subcommand. Its log goes to standard
 // error, warnings only.
 func open(ctx context.Context, path string, s *settings) (*database.DB, error) {
