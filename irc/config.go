@@ -83,6 +83,12 @@ func (c Config) WithDefaults() (Config, error) {
 	setDefault(&l.PingAfter, 90*time.Second)
 	setDefault(&l.PingTimeout, 60*time.Second)
 	setDefault(&l.WriteTimeout, 30*time.Second)
+	if min(l.Connections, l.PerAddress, l.PerAccount, l.SendQueue, l.LoginBurst, l.LoginMinute) < 0 {
+		return c, fmt.Errorf("%w: limits: a number is negative", ErrConfig)
+	}
+	if min(l.RegisterIn, l.PingAfter, l.PingTimeout, l.WriteTimeout) < time.Millisecond {
+		return c, fmt.Errorf("%w: limits: a time is negative or too short", ErrConfig)
+	}
 	return c, nil
 }
 
