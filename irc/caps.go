@@ -17,6 +17,7 @@ const (
 	capLabel        = "labeled-response"
 	capMessageTags  = "message-tags"
 	capMultiPrefix  = "multi-prefix"
+	capMultiline    = "draft/multiline"
 	capNoNames      = "no-implicit-names"
 	capNoNamesDraft = "draft/no-implicit-names"
 	capReadMarker   = "draft/read-marker"
@@ -32,7 +33,7 @@ const (
 // many as fit into one line.
 var capabilities = []struct{ name, value string }{
 	{capSASL, "PLAIN"}, {capMessageTags, ""}, {capServerTime, ""}, {capBatch, ""}, {capEcho, ""}, {capLabel, ""},
-	{capStdReplies, ""}, {capAccountTag, ""}, {capExtendedJoin, ""}, {capCapNotify, ""}, {capReadMarker, ""}, {capSetname, ""}, {capMultiPrefix, ""},
+	{capStdReplies, ""}, {capAccountTag, ""}, {capExtendedJoin, ""}, {capCapNotify, ""}, {capReadMarker, ""}, {capMultiline, "max-bytes=" + itoa(maxMultilineBytes) + ",max-lines=" + itoa(maxMultilineLines)}, {capSetname, ""}, {capMultiPrefix, ""},
 	{capHostInNames, ""}, {capNoNames, ""}, {capNoNamesDraft, ""}, {capSelfMessage, ""},
 }
 

@@ -26,6 +26,7 @@ func init() {
 		"QUIT":         {run: cmdQuit, early: true, late: true},
 		"ERROR":        {run: cmdIgnore, early: true, late: true},
 
+		"BATCH":    {run: cmdBatch, min: 1, late: true},
 		"PRIVMSG":  {run: cmdMessage, late: true},
 		"NOTICE":   {run: cmdMessage, late: true},
 		"TAGMSG":   {run: cmdTagmsg, min: 1, late: true},
@@ -65,6 +66,7 @@ func (s *session) handle(in input) {
 		return
 	}
 	l := in.line
+	s.expireBatch()
 	s.beginReply(l)
 	defer s.endReply()
 	if l.NotUTF8 && !s.acceptNotUTF8(l) {
@@ -84,6 +86,8 @@ func (s *session) handle(in input) {
 		s.numeric("462", "You may not reregister")
 	case len(l.Params) < c.min:
 		s.numeric("461", l.Command, "Not enough parameters")
+	case s.inBatch(l):
+		s.batchLine(l)
 	default:
 		c.run(s, l)
 	}

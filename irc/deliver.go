@@ -139,15 +139,22 @@ func (d *delivery) lines(e chat.Event) []ircwire.Message {
 		prefix = clock(time.UnixMicro(e.Time), d.g.now()) + " " + prefix
 	}
 	texts := d.texts(e, ircwire.MaxBody-len(":"+source+" PRIVMSG "+to+" :")-len(prefix))
+	if len(texts) > 1 && d.caps[capMultiline] && d.caps[capBatch] && !e.Message.Emote {
+		return d.multiline(e, source, to, prefix, texts)
+	}
 	out := make([]ircwire.Message, 0, len(texts))
-	for i, text := range texts {
+	for _, line := range texts {
+		text, first := line.Text, len(out) == 0
+		if text == "" {
+			continue
+		}
 		m := ircwire.New(source, "PRIVMSG", to, prefix+text)
 		if e.Message.Emote && prefix == "" {
 			m.Params[1] = "\x01ACTION " + text + "\x01"
 		} else if e.Message.Emote {
 			m.Params[1] = prefix + "* " + text
 		}
-		out = append(out, d.tagged(m, e, i == 0))
+		out = append(out, d.tagged(m, e, first))
 	}
 	return out
 }
@@ -175,15 +182,21 @@ func (d *delivery) route(e chat.Event) (source, to, prefix string) {
 
 // texts are the lines of text of a message: what was written, then one for each
 // attachment.
-func (d *delivery) texts(e chat.Event, budget int) []string {
+func (d *delivery) texts(e chat.Event, budget int) []irctext.Line {
 	formatting := irctext.Basic
 	if d.caps[capMessageTags] {
 		formatting = irctext.Full
 	}
 	budget -= len("\x01ACTION \x01")
-	out := irctext.Lines(e.Message.Text, formatting, budget)
+	out := irctext.Split(e.Message.Text, formatting, budget)
 	for _, a := range e.Message.Attachments {
-		out = append(out, irctext.Lines(attachmentText(a), formatting, budget)...)
+		out = append(out, irctext.Split(attachmentText(a), formatting, budget)...)
+	}
+	for len(out) > 0 && out[len(out)-1].Text == "" {
+		out = out[:len(out)-1]
+	}
+	for len(out) > 0 && out[0].Text == "" {
+		out = out[1:]
 	}
 	return out
 }

@@ -44,7 +44,7 @@ func (s *session) wantsTag(key string) bool {
 		return s.caps[capServerTime]
 	case "account":
 		return s.caps[capAccountTag]
-	case "batch":
+	case "batch", concatTag:
 		return s.caps[capBatch]
 	case "label":
 		return s.caps[capLabel]
@@ -79,6 +79,8 @@ func (s *session) endReply() {
 func (s *session) sendLabeled(label string, messages []ircwire.Message) {
 	switch {
 	case label == "":
+	case len(messages) > 0 && messages[0].Command == "BATCH": // a batch is one response
+		messages[0] = messages[0].With("label", label)
 	case len(messages) == 0:
 		messages = []ircwire.Message{ircwire.New(s.g.cfg.ServerName, "ACK").With("label", label)}
 	case len(messages) == 1 || !s.caps[capBatch]:

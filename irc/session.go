@@ -79,6 +79,7 @@ type session struct {
 	typing      map[chat.ConversationID]ownTyping
 	typingRound map[typingKey]int             // typing that is shown to the client
 	marks       map[chat.ConversationID]int64 // read markers that the client has set, µs
+	batch       *inputBatch                   // an open batch of the client
 	pingCount   int
 	batchCount  int
 	ctcpLimit   *rate.Limiter
@@ -241,7 +242,8 @@ func (s *session) read() {
 				s.ponged(line)
 				continue
 			}
-			if line.Command == "PRIVMSG" || line.Command == "NOTICE" {
+			// The lines of a batch are one message together.
+			if (line.Command == "PRIVMSG" || line.Command == "NOTICE") && line.Tags["batch"] == "" {
 				limiter = messages
 			}
 		}

@@ -13,12 +13,30 @@ type atom struct {
 	st   style
 }
 
-// Lines turns rich text into lines of at most budget bytes each, codes included. Blank
-// lines are dropped. Control characters in the text are removed, so that it can inject
-// neither codes nor lines; links of strange schemes are shown as text.
+// Line is one line of a text. Joined says that it continues the line before it, which was
+// too long, without a line break.
+type Line struct {
+	Text   string
+	Joined bool
+}
+
+// Lines is Split without the blank lines.
 func Lines(t chat.Text, f Formatting, budget int) []string {
-	budget = max(budget, 16)
 	var out []string
+	for _, l := range Split(t, f, budget) {
+		if l.Text != "" {
+			out = append(out, l.Text)
+		}
+	}
+	return out
+}
+
+// Split turns rich text into lines of at most budget bytes each, codes included. Lines
+// without visible text are empty. Control characters in the text are removed, so that it
+// can inject neither codes nor lines; links of strange schemes are shown as text.
+func Split(t chat.Text, f Formatting, budget int) []Line {
+	budget = max(budget, 16)
+	var out []Line
 	var line []atom
 	flush := func() {
 		out = append(out, pack(line, f, budget)...)
@@ -96,14 +114,14 @@ func textAtoms(s string, st style, budget int) []atom {
 
 // pack fills lines with atoms. A line that is full is broken after its last space, if
 // that is in the final third, else where it is full.
-func pack(atoms []atom, f Formatting, budget int) []string {
+func pack(atoms []atom, f Formatting, budget int) []Line {
 	if strings.TrimSpace(join(atoms)) == "" {
-		return nil
+		return []Line{{}}
 	}
-	var out []string
+	var out []Line
 	for len(atoms) > 0 {
 		n := fit(atoms, f, budget)
-		out = append(out, write(atoms[:n], f))
+		out = append(out, Line{write(atoms[:n], f), len(out) > 0})
 		atoms = atoms[n:]
 	}
 	return out

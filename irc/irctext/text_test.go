@@ -120,6 +120,12 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+func TestSplitKeepsBlankLines(t *testing.T) {
+	in := chat.Plain("one\n\n" + strings.Repeat("x", 50) + "\n ")
+	want := []Line{{"one", false}, {"", false}, {strings.Repeat("x", 40), false}, {strings.Repeat("x", 10), true}, {"", false}}
+	require.Equal(t, want, Split(in, Full, 40))
+}
+
 func TestStyleIsCarriedOverTheSplit(t *testing.T) {
 	in := chat.Text{{Kind: chat.SegmentText, Text: strings.Repeat("bold ", 100), Bold: true}}
 	for _, l := range Lines(in, Full, 100) {
