@@ -23,14 +23,14 @@ const (
 	placeholderToken   = "This value is generated when generating the registration"
 )
 
-// checkText reads the section "network:" as it stands in the file. The upgrade drops
-// values of a wrong type, from the file too, so they have to be found before it.
+// checkText reads the config as it stands in the file. The upgrade drops values of a wrong
+// type, from the file too, so they have to be found before it.
 func checkText(text []byte, into *config.Config) error {
-	var file struct {
-		Network *config.Config `yaml:"network"`
+	var file bridgeconfig.Config
+	if err := yaml.Unmarshal(text, &file); err != nil || file.Network.IsZero() {
+		return err
 	}
-	file.Network = into
-	return yaml.Unmarshal(text, &file)
+	return file.Network.Decode(into)
 }
 
 // checkConfig looks for what the framework would end the program for, in words that say

@@ -77,7 +77,7 @@ func (m *Main) parse(args []string) (code int, done bool) {
 	case *f.example:
 		return report(m.WriteExample(m.ConfigPath), ExitStart), true
 	}
-	if err = m.LoadConfigFile(m.ConfigPath, m.SaveConfig && !*f.generate); err != nil {
+	if err = m.LoadConfigFile(m.ConfigPath, false); err != nil {
 		return report(err, ExitConfig), true
 	}
 	if *f.generate {
@@ -93,6 +93,11 @@ func (m *Main) parse(args []string) (code int, done bool) {
 	m.ignore = ignored{database: *f.anyDatabase, tables: *f.anyTables, server: *f.anyServer}
 	if err = m.checkConfig(); err != nil {
 		return report(fmt.Errorf("config %s: %w", m.ConfigPath, err), ExitInvalid), true
+	}
+	if m.SaveConfig { // only now: a config that is refused stays as it is
+		if err = m.LoadConfigFile(m.ConfigPath, true); err != nil {
+			return report(err, ExitConfig), true
+		}
 	}
 	mxmain.LoadGlobalConfigEnv()
 	return 0, false
