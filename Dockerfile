@@ -18,9 +18,10 @@ COPY --from=build /out/hangouts-bridge /usr/bin/hangouts-bridge
 USER 1337
 WORKDIR /data
 VOLUME /data
-# 29331: appservice; 6667 and 6697: IRC without and with TLS
-EXPOSE 29331 6667 6697
+# 29331: appservice; 6667: IRC (listens on 127.0.0.1 unless network.irc.listen says otherwise)
+EXPOSE 29331 6667
+# Healthy while one of the listeners of the default config answers.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
-  CMD ["/usr/bin/hangouts-bridge", "doctor", "-c", "/data/config.yaml"]
+  CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/29331 || exec 3<>/dev/tcp/127.0.0.1/6667"]
 ENTRYPOINT ["/usr/bin/hangouts-bridge"]
 CMD ["-c", "/data/config.yaml"]
