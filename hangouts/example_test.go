@@ -3,7 +3,7 @@ package hangouts_test
 import (
 	"context"
 	"fmt"
-	"log"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -16,16 +16,19 @@ import (
 func Example() {
 	srv := hangoutstest.New(hangoutstest.Options{})
 	defer srv.Close()
-	ctx := context.Background()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
 	cfg := hangouts.Config{BaseURL: srv.URL}
 
 	cookies, err := hangouts.GetAuth(ctx, cfg, nil, storeWith(srv.Account(0).RefreshToken()), false)
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	client, err := hangouts.New(cfg, cookies)
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	self := srv.Account(0).GaiaID()
 	answer := hangouts.Observe(func(ctx context.Context, u *pb.StateUpdate) error {
@@ -47,17 +50,20 @@ func Example() {
 		return err
 	})
 	if err := client.OnStateUpdate.AddObserver(answer); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	greet := hangouts.Observe(func(context.Context, hangouts.Subscribed) error {
 		_, err := srv.Person("carol").Send("carol", "Hello")
 		return err
 	})
 	if err := client.OnSubscribed.AddObserver(greet); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	if err := client.Connect(ctx); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	// Output:
 	// received: Hello
