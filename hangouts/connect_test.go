@@ -89,7 +89,7 @@ func TestConnectEvents(t *testing.T) {
 		p.start()
 		if n == 1 {
 			p.push(`["cbu",[` + event("one") + `,` + typing + `]]`)
-			<-cut
+			p.until(cut)
 			panic(http.ErrAbortHandler)
 		}
 		p.push(`["cbu",[` + event("two") + `]]`)
@@ -307,7 +307,7 @@ func TestSetActive(t *testing.T) {
 	other := make(chan struct{})
 	s.poll = func(_ int, p *stream) {
 		p.start()
-		<-other
+		p.until(other)
 		p.push(`["cbu",[` + typing + `]]`)
 		p.hold()
 	}

@@ -87,6 +87,14 @@ func (s *stream) start() {
 
 func (s *stream) hold() { <-s.gone }
 
+// until waits for the test, or for the client to go away.
+func (s *stream) until(c <-chan struct{}) {
+	select {
+	case <-c:
+	case <-s.gone:
+	}
+}
+
 func newScript(t *testing.T) *script {
 	s := &script{}
 	s.srv = httptest.NewServer(s)
