@@ -183,19 +183,6 @@ func (c *client) StateChanged(_ context.Context, state chat.AccountState) {
 	c.each(func(s *session) { s.stateChanged(state) })
 }
 
-// failed tells of a line that could not be delivered: sender, if it still lives, else the
-// session that came last. With no session to tell, it stays stored for the next one.
-func (c *client) failed(sender *session, ref string, err error) {
-	sessions, _ := c.live()
-	if len(sessions) == 0 {
-		return
-	}
-	if !slices.Contains(sessions, sender) {
-		sender = sessions[len(sessions)-1]
-	}
-	sender.tryPost(func() { sender.lineFailed(ref, err) })
-}
-
 // resume waits again for the lines of earlier sessions whose fate was not told.
 func (c *client) resume(s *session) {
 	lines, err := c.hub.g.lines.List(s.ctx, c.hub.self(), c.name)

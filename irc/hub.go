@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,7 +31,7 @@ type hub struct {
 	mu       sync.Mutex
 	sessions map[*session]struct{}
 	clients  map[string]*client
-	tracked  map[string]*session // who is told the fate of a line, by its reference
+	tracked  map[string]*tracking // lines whose fate is not told yet, by reference
 }
 
 func newHub(ctx context.Context, g *Gateway, s account.Session) (*hub, error) {
@@ -39,7 +40,7 @@ func newHub(ctx context.Context, g *Gateway, s account.Session) (*hub, error) {
 		return nil, err
 	}
 	h := &hub{g: g, account: s, names: registry, sessions: make(map[*session]struct{}),
-		clients: make(map[string]*client), tracked: make(map[string]*session)}
+		clients: make(map[string]*client), tracked: make(map[string]*tracking)}
 	h.typist = &typist{hub: h, latest: make(map[chat.ConversationID]chat.TypingState)}
 	h.ctx, h.cancel = context.WithCancel(g.log.WithContext(g.ctx))
 	return h, nil
@@ -174,35 +175,71 @@ func (h *hub) personChanged(ctx context.Context, p chat.Person) {
 	}
 }
 
+// tracking is a line whose fate is being waited for, or being told.
+type tracking struct {
+	teller  *session // who tells it
+	waiting bool
+}
+
 // track waits for the fate of a submitted line and has its failure told: to s, else to
 // another session of the client, else to the next one that connects.
 // It reports whether s is the one.
 func (h *hub) track(c *client, s *session, ref string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	sender, tracked := h.tracked[ref]
-	if tracked && !sender.ended() || h.ctx.Err() != nil {
+	t := h.tracked[ref]
+	if t != nil && !t.teller.ended() || h.ctx.Err() != nil {
 		return false
 	}
-	h.tracked[ref] = s
-	if tracked {
+	if t != nil && t.waiting {
+		t.teller = s
 		return true
 	}
+	t = &tracking{teller: s, waiting: true}
+	h.tracked[ref] = t
 	h.g.wg.Go(func() {
 		e, err := h.account.Await(h.ctx, origin(ref))
 		h.mu.Lock()
-		sender := h.tracked[ref]
-		delete(h.tracked, ref)
+		t.waiting = false
 		h.mu.Unlock()
 		switch {
 		case h.ctx.Err() != nil || err != nil && !isFate(err): // shutting down: asked again at the next start
-		case err != nil:
-			c.failed(sender, ref, err)
-		default:
+		case err != nil && h.tell(c, t, ref, err):
+			return // told, then forgotten, by a session
+		case err == nil:
 			h.settled(ref, e)
 		}
+		h.untrack(ref, t)
 	})
 	return true
+}
+
+// tell has the failure of a line told by its teller, or by the latest session of the
+// client if that has ended. It reports false if there is none.
+func (h *hub) tell(c *client, t *tracking, ref string, err error) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	sessions, _ := c.live()
+	if len(sessions) == 0 {
+		return false
+	}
+	if !slices.Contains(sessions, t.teller) {
+		t.teller = sessions[len(sessions)-1]
+	}
+	teller := t.teller
+	teller.tryPost(func() {
+		teller.lineFailed(ref, err)
+		h.untrack(ref, t)
+	})
+	return true
+}
+
+func (h *hub) untrack(ref string, t *tracking) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.tracked[ref] == t {
+		delete(h.tracked, ref)
+	}
 }
 
 // settled forgets a line that arrived. Who answers has read what stands above: clients

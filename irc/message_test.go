@@ -158,6 +158,7 @@ func TestFailuresAreReportedWhereTheyBelong(t *testing.T) {
 	require.Contains(t, l.Last(), `not delivered: the network refused it: "lost words"`)
 	c.Send("PRIVMSG Bob_Brown :lost too")
 	require.Contains(t, c.Await("NOTICE", "anna").Last(), "lost too")
+	c.Roundtrip()
 	lines, err := b.db.IRCLines().List(context.Background(), anna, "laptop")
 	require.NoError(t, err)
 	require.Empty(t, lines, "told and forgotten")

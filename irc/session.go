@@ -77,7 +77,8 @@ type session struct {
 	pending     map[string]pendingLine // lines submitted, by the reference of their origin
 	settling    map[chat.ConversationID]bool
 	typing      map[chat.ConversationID]ownTyping
-	typingRound map[typingKey]int             // typing that is shown to the client
+	typingRound map[typingKey]int // typing that is shown to the client
+	typingCount int
 	marks       map[chat.ConversationID]int64 // read markers that the client has set, µs
 	batch       *inputBatch                   // an open batch of the client
 	pingCount   int

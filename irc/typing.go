@@ -36,7 +36,11 @@ func (s *session) showTyping(t chat.Typing) {
 		return
 	}
 	key := typingKey{t.Conversation, t.Person}
-	s.typingRound[key]++
+	if s.typingRound[key] == 0 && t.State != chat.TypingStarted {
+		return // it is over already, by a message
+	}
+	s.typingCount++
+	s.typingRound[key] = s.typingCount
 	switch t.State {
 	case chat.TypingStarted:
 		s.repeatTyping(key, s.typingRound[key], s.g.now().Add(typingLongest))
