@@ -16,6 +16,7 @@ import (
 	"go.mau.fi/util/random"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
+	"maunium.net/go/mautrix/bridgev2/commands"
 	"maunium.net/go/mautrix/bridgev2/matrix"
 	"maunium.net/go/mautrix/bridgev2/matrix/mxmain"
 
@@ -148,7 +149,9 @@ func (m *Main) fatal(err error) int {
 // what lives without it. Config has to be loaded. After an error everything is closed.
 func (m *Main) Setup() (err error) {
 	forceConfig(m.Config)
+	restore := hideBodies(&m.Config.Logging)
 	m.Init()
+	restore()
 	m.Bridge.ExternallyManagedDB = true // it outlives the Matrix side
 	m.DB.IgnoreUnsupportedDatabase, m.DB.IgnoreForeignTables = m.ignore.database, m.ignore.tables
 	m.Matrix.IgnoreUnsupportedServer = m.ignore.server
@@ -210,6 +213,7 @@ func (m *Main) wrap() error {
 	m.matrix.rooms = &roomMaker{store: m.db.MatrixRooms(), m: m.matrix}
 	m.Bridge.Matrix = m.matrix
 	m.Bridge.Bot = m.matrix.BotIntent()
+	m.Bridge.Commands.(*commands.Processor).AddHandlers(m.adminCommands()...)
 	// The workers have limits of their own; the framework's would end a wait too early.
 	m.Matrix.EventProcessor.ExecSyncWarnTime, m.Matrix.EventProcessor.ExecSyncTimeout = 0, 0
 
