@@ -88,8 +88,14 @@ func (c *Client) run(ctx context.Context) {
 		return
 	}
 	c.mu.Lock()
-	c.attached = attachment
+	if ctx.Err() == nil {
+		c.attached = attachment
+	}
 	c.mu.Unlock()
+	if ctx.Err() != nil {
+		attachment.Detach() // disconnected meanwhile
+		return
+	}
 	consumer.makeRooms(ctx)
 }
 
@@ -98,11 +104,13 @@ func (c *Client) Disconnect() {
 	c.mu.Lock()
 	cancel, attached := c.cancel, c.attached
 	c.cancel, c.attached = nil, nil
+	if cancel != nil {
+		cancel()
+	}
 	c.mu.Unlock()
 	if cancel == nil {
 		return
 	}
-	cancel()
 	if attached != nil {
 		attached.Detach()
 	}

@@ -33,6 +33,9 @@ const (
 type delivery struct {
 	sends *database.MatrixSends
 	inbox *inbox
+	// profiles is held while rooms and people are brought up to date: bridgev2 does not
+	// expect the same ghost to be updated twice at once.
+	profiles chan struct{}
 
 	mu    sync.Mutex
 	locks map[networkid.PortalKey]*portalLock
@@ -45,7 +48,7 @@ type portalLock struct {
 }
 
 func newDelivery(sends *database.MatrixSends, inbox *inbox) *delivery {
-	return &delivery{sends: sends, inbox: inbox, locks: map[networkid.PortalKey]*portalLock{}}
+	return &delivery{sends: sends, inbox: inbox, profiles: make(chan struct{}, 1), locks: map[networkid.PortalKey]*portalLock{}}
 }
 
 // lock takes a portal's lock, or fails when ctx ends.
@@ -70,6 +73,16 @@ func (d *delivery) lock(ctx context.Context, key networkid.PortalKey) (unlock fu
 		return func() { <-lock.held; leave() }, nil
 	case <-ctx.Done():
 		leave()
+		return nil, ctx.Err()
+	}
+}
+
+// lockProfiles takes the lock of profiles, or fails when ctx ends.
+func (d *delivery) lockProfiles(ctx context.Context) (unlock func(), err error) {
+	select {
+	case d.profiles <- struct{}{}:
+		return func() { <-d.profiles }, nil
+	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }

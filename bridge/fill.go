@@ -37,7 +37,7 @@ func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversatio
 	if !exists && (!create || !c.connector.bridge.Config.PortalCreateFilter.ShouldAllow(c.login.ID, key)) {
 		return nil, nil
 	}
-	if err = c.queue(ctx, c.Resync(conversation, true, c.mutate(ctx))); err != nil {
+	if err = c.resync(ctx, conversation, true); err != nil {
 		return nil, fmt.Errorf("make room: %w", err)
 	}
 	room, err = c.connector.bridge.GetExistingPortalByKey(ctx, key)
@@ -52,6 +52,16 @@ func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversatio
 		}
 	}
 	return room, nil
+}
+
+// resync makes a conversation's room, if create is set, or brings it up to date.
+func (c *consumer) resync(ctx context.Context, conversation chat.Conversation, create bool) error {
+	unlock, err := c.d.lockProfiles(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return c.queue(ctx, c.Resync(conversation, create, c.mutate(ctx)))
 }
 
 // fill brings the initial history into a room whose making was cut short. What is there
@@ -164,7 +174,7 @@ func (c *consumer) refresh(ctx context.Context, conversation chat.Conversation) 
 	if meta.Shape == now {
 		return nil
 	}
-	if err = c.queue(ctx, c.Resync(conversation, false, c.mutate(ctx))); err != nil {
+	if err = c.resync(ctx, conversation, false); err != nil {
 		return err
 	}
 	meta.Shape = now

@@ -119,6 +119,11 @@ func (c *consumer) ConversationChanged(ctx context.Context, conversation chat.Co
 func (c *consumer) PersonChanged(ctx context.Context, person chat.Person) {
 	ctx = c.login.Log.WithContext(ctx)
 	c.live.do("person/"+string(person.ID), "info", func() {
+		unlock, err := c.d.lockProfiles(ctx)
+		if err != nil {
+			return
+		}
+		defer unlock()
 		ghost, err := c.connector.bridge.GetExistingGhostByID(ctx, ids.MakeUserID(person.ID))
 		if err == nil && ghost != nil && ctx.Err() == nil {
 			ghost.UpdateInfo(ctx, c.PersonInfo(person))

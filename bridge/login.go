@@ -141,6 +141,10 @@ func (p *loginProcess) complete(ctx context.Context, credentials chat.Credential
 
 // newLogin makes, or renews, a Matrix user's login for an account and connects it.
 func (c *Connector) newLogin(ctx context.Context, user *bridgev2.User, session account.Session) (*bridgev2.UserLogin, error) {
+	// A login that exists is changed below; nothing of it may run meanwhile.
+	if old := c.bridge.GetCachedUserLoginByID(ids.MakeLoginID(session.ID())); old != nil {
+		old.Client.Disconnect()
+	}
 	name := session.Self().DisplayName()
 	login, err := user.NewLogin(ctx, &bridgedb.UserLogin{
 		ID: ids.MakeLoginID(session.ID()), RemoteName: name, RemoteProfile: status.RemoteProfile{Name: name}, Metadata: loginMetadata(session.ID()),

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.mau.fi/zeroconfig"
 	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
+	"maunium.net/go/mautrix/bridgev2/commands"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
@@ -36,6 +37,15 @@ func (w *world) waitNotice(room id.RoomID, part string) {
 	})
 }
 
+// asked waits until the bot takes the next message of a user as an answer.
+func (w *world) asked(user id.UserID) {
+	w.t.Helper()
+	w.eventually("the question", func() bool {
+		person, err := w.main.Bridge.GetUserByMXID(w.t.Context(), user)
+		return err == nil && commands.LoadCommandState(person) != nil
+	})
+}
+
 // shown reports whether any message of a room still holds a text.
 func (w *world) shown(room id.RoomID, text string) bool {
 	for _, e := range w.hs.Events(room) {
@@ -57,10 +67,13 @@ func TestLoginSecretsLeaveTheRoom(t *testing.T) {
 			alice := w.user("alice")
 			room := alice.CreateDM(bot)
 			w.eventually("the bot to join", func() bool { return w.hs.Membership(room, bot) == "join" })
-			for _, text := range dialogue {
+			for n, text := range dialogue {
 				before := len(w.notices(room))
 				alice.SendText(room, text)
 				w.eventually("an answer", func() bool { return len(w.notices(room)) > before })
+				if n+1 < len(dialogue) {
+					w.asked(alice.UserID())
+				}
 			}
 			w.waitNotice(room, "Logged in as Anna Ahrens")
 			require.False(t, w.shown(room, string(anna)), "the secret is redacted and never repeated")
@@ -92,6 +105,7 @@ func TestLoginByCookies(t *testing.T) {
 			w.eventually("the bot to join", func() bool { return w.hs.Membership(room, bot) == "join" })
 			alice.SendText(room, "login cookies")
 			w.waitNotice(room, "private window")
+			w.asked(alice.UserID())
 			alice.SendText(room, c.paste)
 			w.waitNotice(room, c.says)
 			w.eventually("the secret to go", func() bool { return !w.shown(room, secret) })
