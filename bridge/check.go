@@ -50,8 +50,6 @@ func (m *Main) checkConfig() error {
 		return errors.New("bridge.permissions is still that of the example: say there who may use the bridge, such as \"" + c.Homeserver.Domain + "\": user")
 	case !strings.Contains(c.AppService.FormatUsername("1234567890"), "1234567890"):
 		return errors.New("appservice.username_template has to contain {{.}}")
-	case c.Database.Type == "sqlite3":
-		return errors.New("database.type: sqlite3 does not work, use sqlite3-fk-wal")
 	case c.Database.URI == "":
 		return errors.New("database.uri is not set")
 	}

@@ -63,9 +63,7 @@ func (m *Main) parse(args []string) (code int, done bool) {
 	m.ConfigPath, m.RegistrationPath, m.SaveConfig = *f.config, *f.registration, !*f.noUpdate
 	switch {
 	case err != nil:
-		complain(err)
-		f.set.PrintHelp()
-		return ExitStart, true
+		return report(fmt.Errorf("%w; see %s --help", err, m.Name), ExitStart), true
 	case *f.help:
 		f.set.PrintHelp()
 		return 0, true

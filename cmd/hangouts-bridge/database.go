@@ -25,6 +25,9 @@ func connect(ctx context.Context, file *config.File, log zerolog.Logger) (*datab
 	if file.Database.URI == "" {
 		return nil, errors.New("the config has no database.uri")
 	}
+	if file.Database.Type == "sqlite3" {
+		file.Database.Type = "sqlite3-fk-wal" // as the framework has it
+	}
 	name := "(database.uri)" // an address may hold a password
 	if path, ok := sqlitePath(file.Database.Type, file.Database.URI); ok {
 		name = path

@@ -49,20 +49,18 @@ const release = "0.1.0"
 // Whatever is odd about them is left to the normal start, which says so.
 func withoutMatrix(args []string) (path string, only bool) {
 	path = "config.yaml"
-	for i, arg := range args {
-		name, value, joined := strings.Cut(arg, "=")
+	for i := 0; i < len(args); i++ {
+		name, value, joined := strings.Cut(args[i], "=")
 		switch name {
 		case "-c", "--config":
-			if joined {
-				path = value
-			} else if i+1 < len(args) {
-				path = args[i+1]
+			if !joined && i+1 < len(args) {
+				i++
+				value = args[i]
 			}
+			path = value
 		case "-n", "--no-update":
 		default:
-			if strings.HasPrefix(arg, "-") {
-				return path, false
-			}
+			return path, false
 		}
 	}
 	text, err := os.ReadFile(path)

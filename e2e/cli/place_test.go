@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -213,7 +214,7 @@ func (p *place) password(user string) string {
 	return password
 }
 
-// chat connects an IRC client, as soon as the running bridge knows the user.
+// chat connects an IRC client, as soon as the running bridge knows the user, and waits until it is in a channel.
 func (p *place) chat(user, password string) *ircclient.Client {
 	p.t.Helper()
 	deadline := time.Now().Add(patience)
@@ -229,6 +230,9 @@ func (p *place) chat(user, password string) *ircclient.Client {
 		answer := client.AwaitFunc("the welcome", func(l ircclient.Line) bool { return l.Command == "001" || l.Command == "ERROR" })
 		if answer.Command == "001" {
 			client.Await("422")
+			eventually(p.t, "the conversations", func() bool { // without taking lines
+				return slices.ContainsFunc(client.Lines(), func(l ircclient.Line) bool { return l.Is("366") })
+			})
 			return client
 		}
 		client.Close()
@@ -326,4 +330,46 @@ func listener(t *testing.T) (addr string) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	return l.Addr().String()
+}
+
+func portOf(addr string) string {
+	_, port, _ := net.SplitHostPort(addr)
+	return port
+}
+
+// byBot fits the requests of the bridge's bot that were answered well.
+func byBot(r nullhs.Request) bool {
+	return string(r.User) == "@hangoutsbot:"+domain && r.Status == 200
+}
+
+// world is a service with an account that an IRC user may use.
+type world struct {
+	service    *hangoutstest.Server
+	ada, carol *hangoutstest.Person
+	password   string
+	client     *ircclient.Client
+}
+
+// newWorld makes a place with an account; start runs the bridge there.
+func newWorld(t *testing.T) (*place, *world) {
+	t.Helper()
+	service := newService(t, nil)
+	w := &world{service: service, ada: service.Account(0), carol: service.Person("carol")}
+	p := newPlace(t, service)
+	w.password = p.enroll(w.ada, "ada")
+	return p, w
+}
+
+// start runs the bridge and connects the IRC client.
+func (w *world) start(p *place) *proc.Process {
+	p.t.Helper()
+	bridge := p.start()
+	w.connect(p)
+	return bridge
+}
+
+func (w *world) connect(p *place) {
+	p.t.Helper()
+	w.client = p.chat("ada", w.password)
+	waitSubscribed(p.t, w.ada)
 }

@@ -34,14 +34,15 @@ func (s *Server) startProxy(opts Options) error {
 	if err != nil {
 		return fmt.Errorf("make certificate authority: %w", err)
 	}
-	if opts.CAFile != "" {
-		if err := os.WriteFile(opts.CAFile, caPEM, 0o600); err != nil {
-			return fmt.Errorf("write certificate authority: %w", err)
-		}
-	}
 	ln, err := net.Listen("tcp", opts.ProxyListen)
 	if err != nil {
 		return fmt.Errorf("listen for the proxy: %w", err)
+	}
+	if opts.CAFile != "" {
+		if err := os.WriteFile(opts.CAFile, caPEM, 0o600); err != nil {
+			_ = ln.Close()
+			return fmt.Errorf("write certificate authority: %w", err)
+		}
 	}
 	p := &proxy{tls: config, CAPEM: caPEM, tunnel: &tunnels{conns: make(chan net.Conn), done: make(chan struct{}), addr: ln.Addr()}}
 	mark := func(net.Listener) context.Context { return context.WithValue(s.ctx, proxiedKey{}, true) }
