@@ -1,0 +1,89 @@
+package crash
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func stream(texts ...string) (out []Message) {
+	for i, text := range texts {
+		out = append(out, Message{Text: text, Author: "bob", ID: "id-" + text, TimeMS: int64(1000 + i)})
+	}
+	return out
+}
+
+// at is a stream of messages that keep the time and id of accepted.
+func at(accepted []Message, order ...int) (out []Message) {
+	for _, i := range order {
+		out = append(out, accepted[i])
+	}
+	return out
+}
+
+func TestChecker(t *testing.T) {
+	four := stream("a", "b", "c", "d")
+	twice := stream("a", "b", "a") // accepted twice
+	optional := stream("a", "b", "c")
+	optional[1].Optional = true
+	wrong := func(change func(*Message)) []Message {
+		out := at(four, 0, 1, 2, 3)
+		change(&out[2])
+		return out
+	}
+	for _, test := range []struct {
+		name            string
+		accepted, shown []Message
+		want            []string
+	}{
+		{"all there", four, four, nil},
+		{"nothing accepted", nil, nil, nil},
+		{"one lost in the middle", four, at(four, 0, 1, 3), []string{`lost x: "c"`}},
+		{"the last one lost", four, at(four, 0, 1, 2), []string{`lost x: "d"`}},
+		{"all lost", four[:2], nil, []string{`lost x: "a"`, `lost x: "b"`}},
+		{"doubled at once", four, at(four, 0, 1, 1, 2, 3), []string{`doubled x: "b" shown 2 times or more, accepted 1 times`}},
+		{"doubled later", four, at(four, 0, 1, 2, 3, 0), []string{`doubled x: "a" shown 2 times or more, accepted 1 times`}},
+		{"three times", four, at(four, 0, 1, 2, 3, 3, 3), []string{`doubled x: "d" shown 2 times or more, accepted 1 times`, `doubled x: "d" shown 3 times or more, accepted 1 times`}},
+		{"lost and another doubled", four, at(four, 0, 1, 1, 3), []string{`doubled x: "b" shown 2 times or more, accepted 1 times`, `lost x: "c"`}},
+		{"two exchanged", four, at(four, 0, 2, 1, 3), []string{`disordered x: "b" comes after "c"`}},
+		{"the first one last", four, at(four, 1, 2, 3, 0), []string{`disordered x: "a" comes after "d"`}},
+		{"the last one first", four, at(four, 3, 0, 1, 2), []string{`disordered x: "a" comes after "d"`, `disordered x: "b" comes after "d"`, `disordered x: "c" comes after "d"`}},
+		{"invented", four, append(at(four, 0, 1, 2, 3), Message{Text: "e", Author: "eve"}), []string{`invented x: "e" by eve`}},
+		{"wrong author", four, wrong(func(m *Message) { m.Author = "carol" }), []string{`wrong author x: "c" is by bob, shown as by carol`}},
+		{"wrong time", four, wrong(func(m *Message) { m.TimeMS++ }), []string{`wrong time x: "c" is of 1002, shown as of 1003`}},
+		{"wrong id", four, wrong(func(m *Message) { m.ID = "id-b" }), []string{`wrong id x: "c" is id-c, shown as id-b`}},
+		{"an end without ids", four, wrong(func(m *Message) { m.ID = "" }), nil},
+		{"accepted twice, shown twice", twice, twice, nil},
+		{"accepted twice, shown once", twice, at(twice, 0, 1), []string{`lost x: "a"`}},
+		{"accepted twice, shown three times", twice, at(twice, 0, 1, 2, 2), []string{`doubled x: "a" shown 3 times or more, accepted 2 times`}},
+		{"unconfirmed and there", optional, optional, nil},
+		{"unconfirmed and not there", optional, at(optional, 0, 2), nil},
+		{"unconfirmed and twice", optional, at(optional, 0, 1, 1, 2), []string{`doubled x: "b" shown 2 times or more, accepted 1 times`}},
+		{"unconfirmed and too late", optional, at(optional, 0, 2, 1), []string{`disordered x: "b" comes after "c"`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var got []string
+			for _, p := range Compare("x", test.accepted, test.shown) {
+				got = append(got, p.String())
+			}
+			require.Equal(t, test.want, got)
+		})
+	}
+}
+
+func TestCheckerOfWatermarks(t *testing.T) {
+	require.Empty(t, Forward("x", []Mark{{"bob", 1}, {"carol", 9}, {"bob", 1}, {"bob", 5}, {"carol", 9}}))
+	found := Forward("x", []Mark{{"bob", 5}, {"bob", 4}, {"bob", 4}, {"bob", 6}, {"bob", 5}})
+	require.Len(t, found, 3, "every observation below the greatest")
+	require.Equal(t, `watermark moved back x: "bob" from 5 to 4`, found[0].String())
+	require.Equal(t, `watermark moved back x: "bob" from 6 to 5`, found[2].String())
+}
+
+func TestSplitAndSummary(t *testing.T) {
+	all := Compare("x", stream("a", "b", "c"), at(stream("a", "b", "c"), 0, 0))
+	rest, taken := Split(all, Lost, map[string]bool{"b": true, "a": true})
+	require.Len(t, taken, 1)
+	require.Equal(t, "b", taken[0].What)
+	require.Equal(t, "1 doubled, 1 lost", Summary(rest))
+	require.Contains(t, Summary(nil), "nothing lost")
+}

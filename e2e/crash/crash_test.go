@@ -1,0 +1,124 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// homeserverLossFails decides whether messages that the homeserver forgot in a restart, before it handed them over, are
+// failures. CRASH_HOMESERVER_LOSS=count or =fail overrides it.
+const homeserverLossFails = false
+
+func lossFails() bool {
+	switch os.Getenv("CRASH_HOMESERVER_LOSS") {
+	case "fail":
+		return true
+	case "count":
+		return false
+	}
+	return homeserverLossFails
+}
+
+// settling bounds how long the ends may take to become complete after the last fault.
+const settling = 150 * time.Second
+
+// Bridge, Hangouts server and homeserver are killed and connections broken while four people write in three
+// conversations. CRASH_KILLS and CRASH_MESSAGES make it longer; SEED repeats a run.
+func TestNothingLostInCrashes(t *testing.T) {
+	n, messages := number(t, "CRASH_KILLS", 12), number(t, "CRASH_MESSAGES", 200)
+	w := newWorld(t, seed(t), false, 5*time.Minute+time.Duration(n)*10*time.Second)
+	w.run(plan(w.seed, n, kills, others), messages)
+}
+
+// Synapse is killed three times while the same people write.
+func TestNothingLostWhenSynapseIsKilled(t *testing.T) {
+	w := newWorld(t, seed(t), true, 8*time.Minute)
+	w.run(plan(w.seed, 3, []weighted{{"kill homeserver", 1}}, nil), 120)
+}
+
+// run has the faults happen while everybody writes, waits until all is quiet, and judges.
+func (w *world) run(steps []step, messages int) {
+	w.t.Helper()
+	w.t.Logf("SEED=%d: %d faults", w.seed, len(steps))
+	began := time.Now()
+	ctx, cancel := context.WithCancel(w.ctx)
+	defer cancel()
+	reading := make(chan struct{})
+	go func() {
+		defer close(reading)
+		w.read(ctx)
+	}()
+	s := w.start(messages, max(10*time.Second, time.Duration(len(steps))*1100*time.Millisecond))
+	w.breakThings(steps)
+	w.calm()
+	w.faulted.Store(true)
+	require.NoError(w.t, s.wait(), "SEED=%d", w.seed)
+	require.NoError(w.t, w.closing(), "SEED=%d", w.seed)
+	w.note("all written")
+	settled := time.Now()
+	v := w.judge()
+	for !v.complete(time.Since(settled)) && time.Since(settled) < settling {
+		time.Sleep(time.Second)
+		v = w.judge()
+	}
+	took := time.Since(settled)
+	time.Sleep(3 * time.Second) // what comes twice may come late
+	cancel()
+	<-reading
+	v = w.judge()
+	w.report(v, time.Since(began), took)
+}
+
+// complete says whether nothing more is to be expected. What the homeserver has forgotten may still be found for a while.
+func (v verdict) complete(waited time.Duration) bool {
+	lost := slices.ContainsFunc(v.problems, func(p Problem) bool { return p.Kind == Lost })
+	return !lost && (len(v.byHomeserver) == 0 || waited > 30*time.Second)
+}
+
+// report prints the counts and fails the test for every problem.
+func (w *world) report(v verdict, took, settled time.Duration) {
+	w.t.Helper()
+	killed, total := 0, 0
+	var faults []string
+	for _, name := range slices.Sorted(maps.Keys(w.counts)) {
+		faults = append(faults, fmt.Sprintf("%d %s", w.counts[name], name))
+		if strings.HasPrefix(name, "kill") {
+			killed += w.counts[name]
+		}
+	}
+	for _, n := range v.accepted {
+		total += n
+	}
+	welcomes, repeats := w.irc.Counts()
+	w.t.Logf("SEED=%d: %d kill points, %d messages accepted %v (%d on IRC unconfirmed), %v; all there %v after the last fault", w.seed, killed, total,
+		v.accepted, v.unconfirmed, took.Round(time.Second), settled.Round(time.Second))
+	w.t.Logf("faults: %s", strings.Join(faults, ", "))
+	w.t.Logf("IRC connected %d times, %d messages repeated with a known msgid; hangups has seen %s", welcomes, repeats, v.hangups)
+	w.t.Logf("lost by the homeserver: %d", len(v.byHomeserver))
+	w.t.Logf("found: %s", Summary(v.problems))
+	problems := v.problems
+	if lossFails() {
+		problems = append(problems, v.byHomeserver...)
+	}
+	var all strings.Builder
+	for _, p := range append(slices.Clone(v.problems), v.byHomeserver...) {
+		fmt.Fprintln(&all, p)
+	}
+	_ = os.WriteFile(filepath.Join(w.Dir, "problems.txt"), []byte(all.String()), 0o600)
+	for i, p := range problems {
+		if i == 40 {
+			w.t.Errorf("… %d more in %s", len(problems)-i, filepath.Join(w.Dir, "problems.txt"))
+			break
+		}
+		w.t.Errorf("SEED=%d: %s", w.seed, p)
+	}
+}

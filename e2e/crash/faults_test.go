@@ -1,0 +1,183 @@
+package crash
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+)
+
+// step is one fault with its random numbers, drawn before the run.
+type step struct {
+	fault string
+	pause time.Duration // before
+	await bool          // wait first until something has come through since the step before
+	a, b  uint64
+}
+
+// kills are the faults that kill, with their weights; others the rest.
+var (
+	kills  = []weighted{{"kill bridge", 10}, {"kill hangouts", 5}, {"kill homeserver", 4}, {"kill bridge twice", 2}, {"kill bridge and homeserver", 1}, {"kill bridge and hangouts", 1}}
+	others = []weighted{{"cut", 4}, {"truncate", 4}, {"stall", 2}, {"refuse", 3}, {"homeserver error", 3}, {"homeserver loses answer", 3}, {"hangouts fault", 5}, {"drop channel", 3}}
+)
+
+type weighted struct {
+	name   string
+	weight int
+}
+
+func pick(random *rand.Rand, list []weighted) string {
+	total := 0
+	for _, w := range list {
+		total += w.weight
+	}
+	n := random.IntN(total)
+	for _, w := range list {
+		if n -= w.weight; n < 0 {
+			return w.name
+		}
+	}
+	panic("unreachable")
+}
+
+// plan draws faults until so many of them kill.
+func plan(seed uint64, n int, killing, other []weighted) (steps []step) {
+	random := rand.New(rand.NewPCG(seed, 0))
+	for n > 0 {
+		s := step{pause: time.Duration(random.IntN(700)) * time.Millisecond, await: random.IntN(10) < 7, a: random.Uint64(), b: random.Uint64()}
+		if len(other) == 0 || random.IntN(100) < 55 {
+			s.fault = pick(random, killing)
+			n--
+		} else {
+			s.fault = pick(random, other)
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// break_ does what a plan says. It belongs to the goroutine of the test.
+func (w *world) breakThings(steps []step) {
+	w.t.Helper()
+	for n, s := range steps {
+		time.Sleep(s.pause)
+		if s.await {
+			before := w.progress.Load()
+			for deadline := time.Now().Add(6 * time.Second); w.progress.Load() == before && time.Now().Before(deadline); {
+				time.Sleep(5 * time.Millisecond)
+			}
+		}
+		if !w.Bridge.Running() {
+			w.mu.Lock()
+			w.ended = append(w.ended, Problem{Ended, "before fault", s.fault, "see bridge.log"})
+			w.mu.Unlock()
+			w.note("the bridge is gone")
+			w.Bridge.StartAgain()
+		}
+		w.note("fault %d: %s %d %d", n, s.fault, s.a, s.b)
+		w.counts[s.fault]++
+		w.do(s)
+		w.note("fault %d done", n)
+	}
+}
+
+func ms(n uint64, limit uint64) time.Duration { return time.Duration(n%limit) * time.Millisecond }
+
+var linkNames = []string{"hangouts", "homeserver", "appservice", "irc"}
+
+func (w *world) do(s step) {
+	link := w.links[linkNames[s.a%4]]
+	switch s.fault {
+	case "kill bridge":
+		w.kill(s, w.Bridge)
+	case "kill hangouts":
+		w.kill(s, w.hangouts)
+	case "kill homeserver":
+		w.kill(s, w.home)
+	case "kill bridge twice":
+		w.kill(s, w.Bridge)
+		time.Sleep(ms(s.b, 400))
+		w.kill(s, w.Bridge)
+	case "kill bridge and homeserver":
+		w.kill(s, w.Bridge, w.home)
+	case "kill bridge and hangouts":
+		w.kill(s, w.hangouts, w.Bridge)
+	case "cut":
+		link.Cut()
+	case "truncate":
+		link.Truncate(int(s.b % 3000))
+	case "stall":
+		link.Stall(ms(s.b, 4500))
+	case "refuse":
+		link.Refuse([]int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}[s.b%4], ms(s.b>>8, 1500))
+	case "homeserver error":
+		w.null.Inject(nullhs.Fault{Path: "/send/", Times: 1 + int(s.a%4), Status: []int{500, 502, 503, 429}[s.b%4]})
+	case "homeserver loses answer":
+		w.null.Inject(nullhs.Fault{Path: "/send/", Times: 1 + int(s.a%2), Drop: true, After: s.b%3 > 0})
+	case "hangouts fault":
+		w.hangoutsFault(s)
+	case "drop channel":
+		how := []hangoutstest.DropHow{hangoutstest.DropEnd, hangoutstest.DropTruncate, hangoutstest.DropCut, hangoutstest.DropReset, hangoutstest.DropUnknownSID}
+		w.control("drop", map[string]any{"account": "alice", "how": how[s.a%uint64(len(how))]})
+	default:
+		w.t.Fatalf("unknown fault %q", s.fault)
+	}
+}
+
+// killed is a program that can be killed.
+type killed interface {
+	Kill9()
+	StartAgain()
+}
+
+func (w *world) kill(s step, programs ...killed) {
+	for _, p := range programs {
+		p.Kill9()
+	}
+	time.Sleep(ms(s.a, 500))
+	for _, p := range programs {
+		p.StartAgain()
+	}
+}
+
+// hangoutsFault makes requests of Alice's account fail.
+func (w *world) hangoutsFault(s step) {
+	kinds := []hangoutstest.Fault{
+		{Kind: hangoutstest.FaultStatus, Status: 500}, {Kind: hangoutstest.FaultStatus, Status: 503},
+		{Kind: hangoutstest.FaultLoseAnswer}, {Kind: hangoutstest.FaultLoseRequest}, {Kind: hangoutstest.FaultTruncate},
+		{Kind: hangoutstest.FaultDelayAnswer, Delay: hangoutstest.Millis(s.b % 4000)},
+	}
+	endpoints := []string{"conversations/sendchatmessage", "conversations/sendchatmessage", "conversations/*", "channel/*"}
+	f := kinds[s.a%uint64(len(kinds))]
+	f.Account, f.Endpoint, f.Count = "alice", endpoints[(s.a>>16)%4], 1+int(s.b>>16)%3
+	if (s.a>>32)%5 == 0 {
+		f = hangoutstest.Fault{Kind: hangoutstest.FaultDuplicate, Account: "alice", Endpoint: "push/event", Count: 3}
+	}
+	w.control("fault", f)
+}
+
+// control asks the Hangouts server, which runs.
+func (w *world) control(verb string, params any) {
+	w.t.Helper()
+	if err := w.hangouts.Control(w.ctx, verb, params, nil); err != nil {
+		w.t.Fatalf("control interface: %v", err)
+	}
+}
+
+// calm ends all faults.
+func (w *world) calm() {
+	w.t.Helper()
+	for _, l := range w.links {
+		l.Calm()
+	}
+	w.control("clear-faults", nil)
+	if w.null != nil {
+		w.null.ClearFaults()
+	}
+	if !w.Bridge.Running() {
+		w.ended = append(w.ended, Problem{Ended, "at the end", "", "see bridge.log"})
+		w.Bridge.StartAgain()
+	}
+}

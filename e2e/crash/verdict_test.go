@@ -1,0 +1,293 @@
+package crash
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+)
+
+func (w *world) ghost(person string) id.UserID {
+	return id.NewUserID("hangouts_"+w.gaia[person], stage.Domain)
+}
+
+// seen is what all ends have of one conversation.
+type seen struct {
+	hangouts []hangoutstest.EventInfo
+	matrix   []*event.Event
+	irc      []Message
+}
+
+// verdict is what a check has found.
+type verdict struct {
+	problems []Problem
+	// byHomeserver are messages that the homeserver accepted and never handed to the bridge, because it was killed.
+	byHomeserver []Problem
+	accepted     map[string]int // messages, by source
+	unconfirmed  int
+	hangups      string // what the reference client has seen, for information
+}
+
+// look collects what all ends have.
+func (w *world) look() map[string]*seen {
+	w.t.Helper()
+	out := map[string]*seen{}
+	for _, c := range conversations {
+		s := &seen{}
+		events, err := w.hangouts.Events(w.ctx, c.key, 1)
+		require.NoError(w.t, err)
+		for _, e := range events {
+			if e.Kind == "message" {
+				s.hangouts = append(s.hangouts, e)
+			}
+		}
+		for _, e := range w.timeline(w.rooms[c.key]) {
+			if e.Content.AsMessage().Body != "welcome" {
+				s.matrix = append(s.matrix, e)
+			}
+		}
+		out[c.key] = s
+	}
+	for _, l := range w.irc.Messages() {
+		at, _ := time.Parse("2006-01-02T15:04:05.000Z", l.Tags["time"])
+		m := Message{Text: l.Last(), Author: l.Tags["account"], ID: l.Tags["msgid"], TimeMS: at.UnixMilli()}
+		key := "direct"
+		for _, c := range conversations {
+			if l.Param(0) == c.irc {
+				key = c.key
+			}
+		}
+		if m.Text != "welcome" {
+			out[key].irc = append(out[key].irc, m)
+		}
+	}
+	return out
+}
+
+func from(source, text string) bool { return strings.HasPrefix(text, source+" ") }
+
+// judge checks all ends against what was accepted.
+func (w *world) judge() verdict {
+	w.t.Helper()
+	all := w.look()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := verdict{problems: slices.Clone(w.ended), accepted: map[string]int{}}
+	for _, c := range conversations {
+		v.conversation(w, c.key, all[c.key])
+	}
+	for end, marks := range w.marks {
+		v.problems = append(v.problems, Forward(end, marks)...)
+	}
+	var marks []Mark
+	for _, l := range w.irc.Marks() {
+		if at, err := time.Parse("timestamp=2006-01-02T15:04:05.000Z", l.Param(1)); err == nil {
+			marks = append(marks, Mark{l.Param(0), at.UnixMilli()})
+		}
+	}
+	v.problems = append(v.problems, Forward("on IRC", marks)...)
+	v.problems = append(v.problems, ircFailures(w.irc.Told())...)
+	v.hangups = w.hangupsView(all)
+	return v
+}
+
+// ircFailures are notices that a line was not delivered.
+func ircFailures(told []string) (found []Problem) {
+	for _, line := range told {
+		if strings.Contains(line, "NOTICE") && (strings.Contains(line, "not delivered") || strings.Contains(line, "could not be")) {
+			found = append(found, Problem{FailureTold, "on IRC", line, ""})
+		}
+	}
+	return found
+}
+
+// conversation checks one conversation at every end.
+func (v *verdict) conversation(w *world, key string, s *seen) {
+	var remote, foreign, everything []Message // as Matrix and IRC shall show Hangouts
+	sent := map[string][]Message{}            // on Hangouts, by source
+	for _, e := range s.hangouts {
+		m := Message{Text: e.Text, Author: e.Sender, ID: e.EventID, TimeMS: int64(e.TimestampUS / 1000)}
+		everything = append(everything, m)
+		known := false
+		for _, src := range sources {
+			if from(src.name, e.Text) {
+				sent[src.name] = append(sent[src.name], m)
+				known = true
+			}
+		}
+		if !known {
+			foreign = append(foreign, m)
+		}
+		if !from("mx", e.Text) {
+			m.ID, m.Author = "", w.inMatrix(e.Sender)
+			remote = append(remote, m)
+		}
+	}
+	v.add(Compare("on Hangouts, "+key, nil, foreign))
+
+	var shown, own []Message
+	eventIDs := map[string]id.EventID{}
+	for _, e := range s.matrix {
+		m := Message{Text: e.Content.AsMessage().Body, Author: string(e.Sender), TimeMS: e.Timestamp}
+		switch {
+		case e.Sender == stage.Bot:
+			v.problems = append(v.problems, Problem{FailureTold, "in Matrix, " + key, m.Text, ""})
+		case from("mx", m.Text):
+			own = append(own, m)
+			eventIDs[m.Text] = e.ID
+		default:
+			shown = append(shown, m)
+		}
+	}
+	v.add(Compare("in Matrix, "+key, remote, shown))
+	v.add(Compare("in Matrix (own), "+key, w.by("mx", key, string(w.Alice.UserID())), own))
+	v.add(Compare("on IRC, "+key, everything, s.irc))
+
+	for _, src := range sources {
+		accepted := w.by(src.name, key, w.gaia[src.author])
+		if src.name == "mx" {
+			accepted = nil // in the order of the room
+			for _, m := range own {
+				accepted = append(accepted, Message{Text: m.Text, Author: w.gaia["alice"]})
+			}
+		}
+		found := Compare("on Hangouts, "+key, accepted, sent[src.name])
+		if src.name == "bob" || src.name == "carol" {
+			// The reference client repeats requests itself, and deduplication is off.
+			found = slices.DeleteFunc(found, func(p Problem) bool { return p.Kind == Doubled })
+		}
+		if src.name == "mx" {
+			var taken []Problem
+			found, taken = Split(found, Lost, w.neverHandedOver(eventIDs))
+			v.byHomeserver = append(v.byHomeserver, taken...)
+		}
+		v.add(found)
+		for _, m := range accepted {
+			if m.Optional {
+				v.unconfirmed++
+			}
+		}
+		v.accepted[src.name] += len(accepted)
+	}
+}
+
+func (v *verdict) add(found []Problem) { v.problems = append(v.problems, found...) }
+
+// by is what a source has written in a conversation; mu is held.
+func (w *world) by(source, conversation, author string) []Message {
+	out := slices.Clone(w.said[source][conversation])
+	for i := range out {
+		out[i].Author = author
+	}
+	return out
+}
+
+// inMatrix is who shows a person's messages.
+func (w *world) inMatrix(gaia string) string {
+	if gaia == w.gaia["alice"] {
+		return string(w.Alice.UserID())
+	}
+	return string(id.NewUserID("hangouts_"+gaia, stage.Domain))
+}
+
+// neverHandedOver are the texts whose events the bridge has never acknowledged: lost by the homeserver when it was
+// killed. The null homeserver's journal says so; with Synapse it is the bridge's own inbox.
+func (w *world) neverHandedOver(events map[string]id.EventID) map[string]bool {
+	w.t.Helper()
+	acknowledged := map[id.EventID]bool{}
+	if w.null != nil {
+		require.NoError(w.t, journalAcknowledged(filepath.Join(w.Dir, "homeserver.state"), acknowledged))
+	} else {
+		list, err := w.Column("SELECT event_id FROM matrix_inbox")
+		require.NoError(w.t, err)
+		for _, e := range list {
+			acknowledged[id.EventID(e)] = true
+		}
+	}
+	out := map[string]bool{}
+	for text, e := range events {
+		if !acknowledged[e] {
+			out[text] = true
+		}
+	}
+	return out
+}
+
+// journalAcknowledged reads from the state of a null homeserver which events were in a transaction that was answered
+// with 200.
+func journalAcknowledged(path string, into map[id.EventID]bool) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	type event struct {
+		ID id.EventID `json:"event_id"`
+	}
+	pending := map[int64][]event{}
+	in := bufio.NewReaderSize(file, 1<<20)
+	for {
+		line, err := in.ReadBytes('\n')
+		if err != nil {
+			return nil // the end, or a last line in the making
+		}
+		var rec struct {
+			Kind string
+			Data json.RawMessage
+		}
+		if err = json.Unmarshal(line, &rec); err != nil {
+			return fmt.Errorf("read the homeserver's state: %w", err)
+		}
+		switch rec.Kind {
+		case "pending":
+			var data struct {
+				Txn struct {
+					ID   int64
+					Body struct{ Events []event }
+				}
+			}
+			if err = json.Unmarshal(rec.Data, &data); err != nil {
+				return fmt.Errorf("read the homeserver's state: %w", err)
+			}
+			pending[data.Txn.ID] = data.Txn.Body.Events
+		case "sent":
+			var data struct{ ID int64 }
+			if err = json.Unmarshal(rec.Data, &data); err != nil {
+				return fmt.Errorf("read the homeserver's state: %w", err)
+			}
+			for _, e := range pending[data.ID] {
+				into[e.ID] = true
+			}
+			delete(pending, data.ID)
+		}
+	}
+}
+
+// hangupsView says what the reference client has seen. It gives no promise over a restart of the server.
+func (w *world) hangupsView(all map[string]*seen) string {
+	got := map[string]int{}
+	for _, m := range w.bob.Messages() {
+		got[m.EventID]++
+	}
+	total, once := 0, 0
+	for _, s := range all {
+		for _, e := range s.hangouts {
+			total++
+			if got[e.EventID] > 0 {
+				once++
+			}
+		}
+	}
+	return fmt.Sprintf("%d of %d", once, total)
+}

@@ -1,0 +1,192 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/hangups"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/synapse"
+)
+
+func TestMain(m *testing.M) {
+	proc.Child(map[string]func() int{nullhs.Role: nullhs.Main})
+	os.Exit(m.Run())
+}
+
+// homeserver is one that can be killed.
+type homeserver interface {
+	mxclient.Homeserver
+	Kill9()
+	StartAgain()
+}
+
+// conversations are the keys of the scenario, with the names of their rooms and what IRC calls them.
+var conversations = []struct{ key, room, irc string }{
+	{"direct", "Bob Baker (Hangouts)", "Bob_Baker"},
+	{"trio", "Trio", "#Trio"},
+	{"team", "Team", "#Team"},
+}
+
+// world is everything that a run needs.
+type world struct {
+	*stage.Stage
+	t        *testing.T
+	ctx      context.Context
+	seed     uint64
+	hangouts *stage.Hangouts
+	home     homeserver
+	null     *nullhs.Process // home, when it is not Synapse
+	links    map[string]*stage.Link
+	bob      *hangups.Driver
+	irc      *stage.IRC
+	gaia     map[string]string    // by key of a person
+	ids      map[string]string    // Hangouts id by key of a conversation
+	rooms    map[string]id.RoomID // by key of a conversation
+
+	progress atomic.Int64 // messages that IRC has got
+	faulted  atomic.Bool  // all faults are done
+	counts   map[string]int
+
+	mu    sync.Mutex
+	said  map[string]map[string][]Message // by source and conversation, in order
+	ended []Problem
+	marks map[string][]Mark // observations by end
+	diary *os.File
+}
+
+// seed is that of the environment, or a new one.
+func seed(t *testing.T) uint64 {
+	t.Helper()
+	if text := os.Getenv("SEED"); text != "" {
+		n, err := strconv.ParseUint(text, 10, 64)
+		require.NoError(t, err, "SEED")
+		return n
+	}
+	return rand.Uint64N(1_000_000)
+}
+
+// number is a setting from the environment.
+func number(t *testing.T, name string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err, name)
+	return n
+}
+
+// newWorld starts everything and waits until all conversations are at all ends.
+func newWorld(t *testing.T, seed uint64, realHomeserver bool, limit time.Duration) *world {
+	t.Helper()
+	hangups.Python(t) // skips before anything is started
+	dir, err := os.MkdirTemp("", "hangouts-crash-")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if t.Failed() || os.Getenv("CRASH_KEEP") != "" {
+			t.Logf("logs, state and database are kept in %s", dir)
+		} else {
+			_ = os.RemoveAll(dir)
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	w := &world{t: t, ctx: ctx, seed: seed, counts: map[string]int{}, said: map[string]map[string][]Message{}, marks: map[string][]Mark{},
+		gaia: map[string]string{}, ids: map[string]string{}, rooms: map[string]id.RoomID{}, links: map[string]*stage.Link{}}
+	w.diary, err = os.Create(filepath.Join(dir, "diary.log"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = w.diary.Close() })
+	w.Stage = stage.New(t, dir, "")
+	w.hangouts = stage.StartHangouts(t, w.Program, dir, stage.Scenario())
+	for _, key := range []string{"alice", "bob", "carol", "dave"} {
+		w.gaia[key] = w.hangouts.Account(key + "@example.com").GaiaID
+	}
+	list, err := w.hangouts.Conversations(ctx)
+	require.NoError(t, err)
+	for _, c := range list {
+		w.ids[c.Key] = c.ID
+	}
+	hsAddr := stage.FreeAddr(t)
+	w.links["hangouts"] = stage.NewLink(t, w.hangouts.Addr)
+	w.links["homeserver"] = stage.NewLink(t, hsAddr)
+	w.links["appservice"] = stage.NewLink(t, w.ASAddr)
+	w.links["irc"] = stage.NewLink(t, w.IRCAddr)
+	w.Set("network.hangouts.base_url", w.links["hangouts"].URL())
+	registrations := w.Registrations(w.links["homeserver"].URL(), w.links["appservice"].URL())
+	if realHomeserver {
+		_, port, _ := strings.Cut(hsAddr, ":")
+		n, _ := strconv.Atoi(port)
+		w.home = synapse.Start(t, synapse.Options{ServerName: stage.Domain, Port: n, Registrations: registrations, NoPresence: true})
+	} else {
+		w.null = nullhs.StartProcess(t, nullhs.Options{ServerName: stage.Domain, Listen: hsAddr,
+			StateFile: filepath.Join(dir, "homeserver.state"), RegistrationFiles: registrations})
+		w.home = w.null
+	}
+	w.Run()
+	w.enter()
+	return w
+}
+
+// enter brings Alice and Bob in.
+func (w *world) enter() {
+	w.t.Helper()
+	alice, bob := w.hangouts.Account("alice@example.com"), w.hangouts.Account("bob@example.com")
+	who := stage.Account{RefreshToken: alice.RefreshToken, GaiaID: alice.GaiaID}
+	w.Login(w.home, who)
+	for _, c := range conversations {
+		w.rooms[c.key] = w.Alice.WaitRoom(c.room)
+		w.Alice.WaitText(w.rooms[c.key], "welcome")
+	}
+	w.irc = stage.StartIRC(w.links["irc"].Addr, "alice", w.IRCPassword(who), func(l ircclient.Line) {
+		if l.Command == "PRIVMSG" {
+			w.progress.Add(1)
+		}
+	})
+	w.t.Cleanup(w.irc.Close)
+	w.Eventually(time.Minute, "the IRC client to be welcomed", w.irc.Connected)
+	w.bob = hangups.Start(w.t, w.hangouts.ProxyURL, w.hangouts.CAFile)
+	require.NoError(w.t, w.bob.Login(w.ctx, hangups.LoginOptions{RefreshToken: bob.RefreshToken, BackoffBase: 0.1, Resume: true}))
+	for _, person := range []string{"alice", "bob"} {
+		require.NoError(w.t, w.hangouts.Control(w.ctx, "wait-subscribed", map[string]any{"account": person, "count": 1}, nil))
+	}
+}
+
+// note writes into the diary of the run.
+func (w *world) note(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	fmt.Fprintf(w.diary, "%s %s\n", time.Now().UTC().Format("15:04:05.000"), fmt.Sprintf(format, args...))
+}
+
+// timeline is what the homeserver has of a room's messages, oldest first.
+func (w *world) timeline(room id.RoomID) []*event.Event {
+	if w.null != nil {
+		return w.null.Messages(room)
+	}
+	var out []*event.Event
+	for _, e := range w.Alice.History(room) {
+		if e.Type == event.EventMessage {
+			out = append(out, e)
+		}
+	}
+	return out
+}
