@@ -2,9 +2,9 @@ package bridge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2"
@@ -22,6 +22,8 @@ import (
 const (
 	deliverBatch    = 16
 	deliverParallel = 16
+	// stopGrace is how long a handling may go on after its delivery has ended.
+	stopGrace = 4 * time.Second
 	// poisonTries is how often an event is tried that the homeserver refuses, or whose
 	// handling breaks, before it is given up.
 	poisonTries = 3
@@ -129,7 +131,7 @@ func (c *consumer) Deliver(ctx context.Context, events []chat.Event) account.Res
 
 // result judges a failed event, the n-th of its batch.
 func (c *consumer) result(ctx context.Context, e chat.Event, n int, err error) account.Result {
-	if mayHelp(err) || errors.Is(err, chat.ErrUnavailable) || ctx.Err() != nil || !c.poisoned(e) {
+	if mayHelp(err) || ctx.Err() != nil || !c.poisoned(e) {
 		return account.Result{Outcome: account.Retry, Handled: n, Err: err}
 	}
 	zerolog.Ctx(ctx).Err(err).Str("conversation", string(e.Conversation)).Str("event", string(e.ID)).Str("kind", string(e.Kind)).
@@ -240,11 +242,13 @@ func (c *consumer) settleOwn(ctx context.Context, e chat.Event, key networkid.Po
 	return nil
 }
 
-// mutate makes bridgev2's handling of an event end with ctx and one attempt of its own.
+// mutate makes bridgev2's handling of an event an attempt of its own, which ends a while
+// after ctx: a room that is just being made and a message that is just being sent are
+// better finished.
 func (c *consumer) mutate(ctx context.Context) func(context.Context) context.Context {
 	return func(handling context.Context) context.Context {
 		handling, cancel := context.WithCancel(handling)
-		context.AfterFunc(ctx, cancel)
+		context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, cancel) })
 		return withAttempt(handling)
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
 var (
@@ -16,7 +18,8 @@ var (
 	// ErrListen: the appservice address cannot be listened on.
 	ErrListen = errors.New("cannot listen")
 
-	// errEarlierFailed: something that has to arrive before was not sent.
+	// errEarlierFailed: something that has to arrive before was not sent; that error, which
+	// it is wrapped with, decides what happens.
 	errEarlierFailed = errors.New("an earlier message was not sent")
 	// errNoRow: bridgev2 ignored a message that is not in the room.
 	errNoRow = errors.New("message was ignored but is not in the room")
@@ -24,15 +27,15 @@ var (
 	errNotBridged = errors.New("handling ended without a result")
 )
 
-// mayHelp reports whether trying again without end can help: the homeserver was not
-// reached or was busy or broken, the database failed, or the program stops. What the
-// homeserver refuses, and panics, get a few tries only.
+// mayHelp reports whether trying again without end can help: the homeserver or the network
+// was not reached or was busy or broken, a login is needed, the database failed, or the
+// program stops. What the homeserver refuses, and panics, get a few tries only.
 func mayHelp(err error) bool {
 	switch {
 	case err == nil:
 		return false
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, errEarlierFailed), errors.Is(err, errNoRow),
-		errors.Is(err, bridgev2.ErrDatabaseError), errors.Is(err, bridgev2.ErrFailedToGetIntent), errors.Is(err, bridgev2.ErrHandlerBackgrounded):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, errNoRow),
+		errors.Is(err, chat.ErrUnavailable), errors.Is(err, chat.ErrBadCredentials), errors.Is(err, bridgev2.ErrDatabaseError), errors.Is(err, bridgev2.ErrFailedToGetIntent), errors.Is(err, bridgev2.ErrHandlerBackgrounded):
 		return true
 	}
 	var httpErr mautrix.HTTPError

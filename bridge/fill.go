@@ -70,8 +70,11 @@ func (c *consumer) fill(ctx context.Context, room *bridgev2.Portal, conversation
 	var events []chat.Event
 	if backfill := c.connector.bridge.Config.Backfill; backfill.Enabled && backfill.MaxInitialMessages > 0 {
 		var err error
-		if events, err = c.History(ctx, conversation.ID, backfill.MaxInitialMessages); err != nil {
+		events, err = c.History(ctx, conversation.ID, backfill.MaxInitialMessages)
+		if mayHelp(err) {
 			return err
+		} else if err != nil {
+			zerolog.Ctx(ctx).Warn().Err(err).Str("conversation", string(conversation.ID)).Msg("The room stays without history")
 		}
 	}
 	for _, e := range events {

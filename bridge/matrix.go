@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"time"
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
@@ -46,8 +47,15 @@ func (m *matrixConnector) GhostIntent(user networkid.UserID) bridgev2.MatrixAPI 
 // BotIntent acts as the bridge's bot.
 func (m *matrixConnector) BotIntent() bridgev2.MatrixAPI { return m.wrap(m.Connector.BotIntent()) }
 
+// puppetDeadline bounds how long setting up a double puppet waits for the homeserver.
+const puppetDeadline = 30 * time.Second
+
 // NewUserIntent acts as a Matrix user (double puppeting).
 func (m *matrixConnector) NewUserIntent(ctx context.Context, user id.UserID, token string) (bridgev2.MatrixAPI, string, error) {
+	// A failure here switches double puppeting off until the next start, so it waits for
+	// the homeserver and does not end with what it is needed for.
+	ctx, cancel := context.WithTimeout(withPatience(context.WithoutCancel(ctx)), puppetDeadline)
+	defer cancel()
 	api, token, err := m.Connector.NewUserIntent(ctx, user, token)
 	if api == nil || err != nil {
 		return api, token, err

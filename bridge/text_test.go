@@ -299,3 +299,13 @@ func TestWhatCannotBeSentIsSaid(t *testing.T) {
 	said("refused it")
 	require.Equal(t, []string{"first"}, w.texts(direct))
 }
+
+// A part that the homeserver refuses does not hold up what follows.
+func TestPoisonWithSeveralParts(t *testing.T) {
+	w, _, room := talk(t)
+	w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", User: string(ghost(carl)), Status: 400, Code: "M_BAD_JSON", Times: 3})
+	w.network.Say(carl, direct, strings.Repeat("poison ", 20_000))
+	w.network.Say(carl, direct, "fine")
+	w.waitLines(room, line{ghost(carl), "first"}, line{ghost(carl), "fine"})
+	require.Len(t, w.notices(room), 1)
+}
