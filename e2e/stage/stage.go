@@ -192,9 +192,20 @@ func (s *Stage) Login(hs mxclient.Homeserver, who Account) {
 	room := s.Alice.CreateDM(Bot)
 	s.Alice.WaitFor("the bot joins", func() bool { return s.Alice.Members(room)[Bot] == "join" })
 	s.Alice.SendText(room, "login token")
-	s.Alice.WaitText(room, "refresh token")
-	s.Alice.SendText(room, who.RefreshToken)
-	s.Alice.WaitText(room, "Logged in as")
+	s.Alice.WaitText(room, "Please enter your refresh token")
+	// The bot takes the answer to its question only some moments after it has asked.
+	said := func(text string) (n int) {
+		for _, e := range s.Alice.Timeline(room) {
+			if strings.Contains(e.Content.AsMessage().Body, text) {
+				n++
+			}
+		}
+		return n
+	}
+	for n := 0; said("Logged in as") == 0; n++ {
+		s.Alice.SendText(room, who.RefreshToken)
+		s.Alice.WaitFor("the login", func() bool { return said("Logged in as") > 0 || said("Unknown command") > n })
+	}
 }
 
 // IRCPassword gives an account to the IRC user alice, from the terminal, and returns a password.

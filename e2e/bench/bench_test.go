@@ -1,0 +1,302 @@
+// Package bench measures the whole program as its users meet it: a bridge in a process of its own between a
+// Hangouts-compatible server, a homeserver that answers at once, and IRC clients. Every benchmark is one bounded run,
+// whatever -benchtime says; where there is something to compare with, the ratio is measured in the same run.
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+)
+
+const patience = 3 * time.Minute
+
+// setting is a bridge with its peers, the peers in this process.
+type setting struct {
+	*stage.Stage
+	b      *testing.B
+	server *hangoutstest.Server
+	hs     *nullhs.Server // nil without Matrix
+	who    stage.Account
+}
+
+// groups is a world of the usual people with so many groups, "g0000" and so on.
+func groups(n int) *hangoutstest.Scenario {
+	s := stage.Scenario()
+	s.Conversations = nil
+	for i := range n {
+		s.Conversations = append(s.Conversations, hangoutstest.ScenarioConversation{
+			Key: key(i), Type: "group", Name: "Group " + strconv.Itoa(i), Members: []string{"alice", "bob", "carol"},
+			History: []hangoutstest.ScenarioEvent{{From: "bob", Text: "welcome", Ago: "1h"}},
+		})
+	}
+	return s
+}
+
+func key(i int) string { return fmt.Sprintf("g%04d", i) }
+
+// newSetting starts everything; with Matrix Alice has logged in there, else only for IRC.
+func newSetting(b *testing.B, scenario *hangoutstest.Scenario, matrix bool) *setting {
+	b.Helper()
+	server, err := hangoutstest.Start(hangoutstest.Options{Scenario: scenario})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(server.Close)
+	s := &setting{b: b, server: server}
+	s.Stage = stage.New(b, b.TempDir(), server.URL)
+	alice := server.Person("alice")
+	s.who = stage.Account{RefreshToken: alice.RefreshToken(), GaiaID: alice.GaiaID()}
+	s.Set("logging.min_level", "info")
+	s.Set("network.initial_chat_sync", 100)
+	for _, limit := range []string{"connections", "per_address", "per_account"} {
+		s.Set("network.irc.limits."+limit, 2000)
+	}
+	if !matrix {
+		s.Write()
+		s.Run()
+		return s
+	}
+	addr := stage.FreeAddr(b)
+	registrations := s.Registrations("http://"+addr, "http://"+s.ASAddr)
+	s.hs = s.NullHomeserver(addr, registrations)
+	s.Run()
+	s.Login(s.hs, s.who)
+	return s
+}
+
+// sends are the requests so far that send a message in Carol's name.
+func (s *setting) sends() (out []nullhs.Request) {
+	ghost := "@hangouts_" + s.server.Person("carol").GaiaID() + ":" + stage.Domain
+	out = s.hs.Requests(func(r nullhs.Request) bool { return r.Route == nullhs.SendRoute && string(r.User) == ghost })
+	slices.SortFunc(out, func(a, b nullhs.Request) int { return a.Began.Compare(b.Began) })
+	return out
+}
+
+// say has Carol write.
+func (s *setting) say(conversation, text string) {
+	if _, err := s.server.Person("carol").Send(conversation, text); err != nil {
+		s.b.Error(err)
+	}
+}
+
+// quantiles returns p50 and p99 in milliseconds.
+func quantiles(all []time.Duration) (p50, p99 float64) {
+	slices.Sort(all)
+	at := func(q float64) float64 { return float64(all[int(q*float64(len(all)-1))]) / float64(time.Millisecond) }
+	return at(0.5), at(0.99)
+}
+
+// paced sends n messages at 10 a second over the conversations and returns when each was sent.
+func (s *setting) paced(n, conversations int, prefix string) map[string]time.Time {
+	sent := map[string]time.Time{}
+	next := time.NewTicker(100 * time.Millisecond)
+	defer next.Stop()
+	for i := range n {
+		<-next.C
+		text := fmt.Sprintf("%s %05d", prefix, i)
+		sent[text] = time.Now()
+		s.say(key(i%conversations), text)
+	}
+	return sent
+}
+
+// flood sends n messages to each conversation as fast as the server takes them.
+func (s *setting) flood(n, conversations int, prefix string) {
+	for i := range n {
+		for c := range conversations {
+			s.say(key(c), fmt.Sprintf("%s %05d", prefix, i))
+		}
+	}
+}
+
+// BenchmarkMatrix is from a message pushed by Hangouts to the request at the homeserver.
+func BenchmarkMatrix(b *testing.B) {
+	const conversations = 50
+	s := newSetting(b, groups(conversations), true)
+	s.flood(1, conversations, "warm") // rooms and ghosts exist from here on
+	s.Eventually(patience, "all rooms", func() bool { return len(s.sends()) == conversations })
+	b.Run("latency", func(b *testing.B) {
+		before := len(s.sends())
+		sent := s.paced(100, conversations, "paced")
+		s.Eventually(patience, "all messages", func() bool { return len(s.sends()) >= before+100 })
+		var times []time.Duration
+		for i, r := range s.sends()[before:] {
+			times = append(times, r.Began.Sub(sent[fmt.Sprintf("paced %05d", i)]))
+		}
+		p50, p99 := quantiles(times)
+		b.ReportMetric(p50, "p50-ms")
+		b.ReportMetric(p99, "p99-ms")
+		b.ReportMetric(0, "ns/op")
+	})
+	b.Run("throughput", func(b *testing.B) {
+		one := s.throughput(b, 2000, 1)
+		many := s.throughput(b, 60, conversations)
+		b.ReportMetric(one, "1-room-msg/s")
+		b.ReportMetric(many, "50-rooms-msg/s")
+		b.ReportMetric(many/one, "50:1")
+		b.ReportMetric(0, "ns/op")
+	})
+}
+
+// throughput floods the conversations and returns messages a second until the last request, after checking the order.
+func (s *setting) throughput(b *testing.B, n, conversations int) float64 {
+	b.Helper()
+	prefix := fmt.Sprintf("flood%d", time.Now().UnixNano())
+	before := len(s.sends())
+	began := time.Now()
+	s.flood(n, conversations, prefix)
+	total := n * conversations
+	s.Eventually(patience, "all messages", func() bool { return len(s.sends()) >= before+total })
+	last := s.sends()[before+total-1]
+	checked := 0
+	for _, room := range s.hs.Rooms() {
+		var texts []string
+		for _, e := range s.hs.Messages(room) {
+			if body := e.Content.AsMessage().Body; strings.HasPrefix(body, prefix) {
+				texts = append(texts, body)
+			}
+		}
+		if !slices.IsSorted(texts) || len(texts) != 0 && len(texts) != n {
+			b.Errorf("room %s: %d of %d messages, in order: %v", room, len(texts), n, slices.IsSorted(texts))
+		}
+		checked += len(texts)
+	}
+	if checked != total {
+		b.Errorf("%d of %d messages are in the rooms", checked, total)
+	}
+	return float64(total) / last.Began.Add(last.Took).Sub(began).Seconds()
+}
+
+// audience are IRC sessions that note when which message came.
+type audience struct {
+	mu      sync.Mutex
+	arrived map[string][]time.Time
+	count   map[string]int // by the first word of the text
+	order   []map[string]string
+	wrong   int
+}
+
+func (a *audience) listen(n int) func(ircclient.Line) {
+	a.order = append(a.order, map[string]string{})
+	return func(l ircclient.Line) {
+		if l.Command != "PRIVMSG" {
+			return
+		}
+		now := time.Now()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.arrived[l.Last()] = append(a.arrived[l.Last()], now)
+		first, _, _ := strings.Cut(l.Last(), " ")
+		a.count[first]++
+		subject := l.Param(0) + " " + first
+		if l.Last() < a.order[n][subject] {
+			a.wrong++
+		}
+		a.order[n][subject] = l.Last()
+	}
+}
+
+func (a *audience) got(first string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.count[first]
+}
+
+// join connects so many sessions, the clients of one user, and waits until they hear the first conversation.
+func (s *setting) join(sessions int, password string) *audience {
+	a := &audience{arrived: map[string][]time.Time{}, count: map[string]int{}}
+	var clients []*stage.IRC
+	for n := range sessions {
+		c := stage.StartIRC(s.IRCAddr, "alice", password, a.listen(n))
+		s.b.Cleanup(c.Close)
+		clients = append(clients, c)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for _, c := range clients {
+		if err := c.WaitFor(ctx, c.Connected); err != nil {
+			s.b.Fatalf("an IRC session is not welcomed: %v", err)
+		}
+	}
+	probe := fmt.Sprintf("probe%d", time.Now().UnixNano())
+	s.say(key(0), probe+" 0")
+	s.Eventually(patience, "all sessions to hear", func() bool { return a.got(probe) == sessions })
+	return a
+}
+
+// BenchmarkIRC is from a message pushed by Hangouts to the line at every IRC session of an account.
+func BenchmarkIRC(b *testing.B) {
+	const conversations = 50
+	s := newSetting(b, groups(conversations), false)
+	password := s.IRCPassword(s.who)
+	lines := map[int]float64{}
+	for _, sessions := range []int{1, 200} {
+		b.Run(fmt.Sprintf("%d-sessions", sessions), func(b *testing.B) {
+			s.b = b
+			a := s.join(sessions, password)
+			sent := s.paced(100, conversations, "paced")
+			s.Eventually(patience, "all lines", func() bool { return a.got("paced") >= 100*sessions })
+			var times []time.Duration
+			a.mu.Lock()
+			for text, began := range sent {
+				for _, t := range a.arrived[text] {
+					times = append(times, t.Sub(began))
+				}
+			}
+			a.mu.Unlock()
+			p50, p99 := quantiles(times)
+			began := time.Now()
+			n := 60
+			if sessions > 1 {
+				n = 4
+			}
+			s.flood(n, conversations, "flood")
+			s.Eventually(patience, "all lines of the flood", func() bool { return a.got("flood") >= n*conversations*sessions })
+			took := time.Since(began).Seconds()
+			if a.wrong > 0 || a.got("flood") != n*conversations*sessions {
+				b.Errorf("%d lines out of order, %d lines of %d", a.wrong, a.got("flood"), n*conversations*sessions)
+			}
+			lines[sessions] = float64(n*conversations*sessions) / took
+			b.ReportMetric(p50, "p50-ms")
+			b.ReportMetric(p99, "p99-ms")
+			b.ReportMetric(float64(n*conversations)/took, "msg/s")
+			b.ReportMetric(lines[sessions], "lines/s")
+			if sessions > 1 && lines[1] > 0 {
+				b.ReportMetric(lines[sessions]/lines[1], "lines-200:1")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// resident is the resident memory of a process in KiB.
+func resident(b *testing.B, pid int) float64 {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		b.Skipf("no /proc: %v", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			n, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")))
+			if err != nil {
+				b.Fatal(err)
+			}
+			return float64(n)
+		}
+	}
+	b.Fatal("no VmRSS")
+	return 0
+}
