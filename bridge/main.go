@@ -153,6 +153,7 @@ func (m *Main) Setup() (err error) {
 	m.Init()
 	restore()
 	m.Bridge.ExternallyManagedDB = true // it outlives the Matrix side
+	m.DB.Log = database.Logger(m.Log.With().Str("db_section", "main").Logger())
 	m.DB.IgnoreUnsupportedDatabase, m.DB.IgnoreForeignTables = m.ignore.database, m.ignore.tables
 	m.Matrix.IgnoreUnsupportedServer = m.ignore.server
 	defer func() {

@@ -38,7 +38,7 @@ type DB struct {
 
 // New adds this package's tables to an open database; Upgrade creates them.
 func New(parent *dbutil.Database, log zerolog.Logger) *DB {
-	return &DB{parent.Child(VersionTable, upgradeTable, dbutil.ZeroLogger(log))}
+	return &DB{parent.Child(VersionTable, upgradeTable, Logger(log))}
 }
 
 // Open opens a database by itself, for use without the Matrix side. kind and uri are
@@ -46,7 +46,7 @@ func New(parent *dbutil.Database, log zerolog.Logger) *DB {
 func Open(owner, kind, uri string, log zerolog.Logger) (*DB, error) {
 	parent, err := dbutil.NewFromConfig(owner, dbutil.Config{
 		PoolConfig: dbutil.PoolConfig{Type: kind, URI: uri, MaxOpenConns: 5, MaxIdleConns: 5},
-	}, dbutil.ZeroLogger(log))
+	}, Logger(log))
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}

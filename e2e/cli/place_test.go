@@ -290,6 +290,19 @@ func (p *place) sql(statement string) {
 	require.NoError(p.t, err)
 }
 
+// lockDatabase keeps everybody from writing until unlock.
+func (p *place) lockDatabase() (unlock func()) {
+	p.t.Helper()
+	db, err := sql.Open("sqlite3-fk-wal", "file:"+p.path("bridge.db")+"?_txlock=immediate")
+	require.NoError(p.t, err)
+	tx, err := db.Begin()
+	require.NoError(p.t, err)
+	return func() {
+		require.NoError(p.t, tx.Rollback())
+		require.NoError(p.t, db.Close())
+	}
+}
+
 // count asks the database for a number.
 func (p *place) count(query string) (n int) {
 	p.t.Helper()
