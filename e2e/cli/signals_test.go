@@ -33,6 +33,10 @@ func TestTerminate(t *testing.T) {
 			require.Contains(t, lines[len(lines)-1].Raw, "ERROR :Closing link: Server is shutting down")
 			eventually(t, "the account to be disconnected", func() bool { return w.ada.Subscribed() == 0 })
 
+			for path := range p.files() {
+				requirePrivate(t, path)
+			}
+
 			_, err := w.carol.Send("carol", "while it was down")
 			require.NoError(t, err)
 			bridge.StartAgain()
