@@ -24,6 +24,10 @@ var (
 	// ErrResponse means that an answer is too large or not understood.
 	ErrResponse = errors.New("hangouts: malformed answer")
 
+	// ErrLoginBeyond is the cause of a GoogleAuthError when a login page asks for what cannot be
+	// given here: a captcha, another device, a security key. Log in by hand instead.
+	ErrLoginBeyond = errors.New("hangouts: not possible here, log in with a browser")
+
 	// ErrUnauthorized matches a NetworkError with HTTP status 401: the cookies are no
 	// longer valid.
 	ErrUnauthorized = errors.New("hangouts: cookies not accepted")

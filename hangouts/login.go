@@ -1,6 +1,7 @@
 package hangouts
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -50,29 +51,29 @@ func (a *accountService) credentialLogin(ctx context.Context, prompt Credentials
 	if p, err = a.submit(ctx, p, byID(loginForm), map[string]string{passwordInput: password}); err != nil {
 		return "", err
 	}
-	if err := a.verify(ctx, p, prompt); err != nil {
+	if p, err = a.verify(ctx, p, prompt); err != nil {
 		return "", err
 	}
 	code := a.recorder.named(codeCookie)
 	if code == "" {
-		return "", &GoogleAuthError{Step: "authorization code cookie not found"}
+		return "", p.refusal()
 	}
 	return code, nil
 }
 
-// verify answers the second step of a log-in, if one is asked for.
-func (a *accountService) verify(ctx context.Context, p *page, prompt CredentialsPrompt) (err error) {
+// verify answers the second step of a log-in, if one is asked for, and returns the last page.
+func (a *accountService) verify(ctx context.Context, p *page, prompt CredentialsPrompt) (_ *page, err error) {
 	for _, action := range []string{totpChoice, phoneChoice} {
 		if find(p.root, byAction(action)) != nil {
 			if p, err = a.submit(ctx, p, byAction(action), nil); err != nil {
-				return err
+				return nil, err
 			}
 			break
 		}
 	}
 	form := find(p.root, byID(verificationForm))
 	if form == nil {
-		return nil
+		return p, nil
 	}
 	input := ""
 	for _, id := range []string{phoneInput, totpInput} {
@@ -81,14 +82,16 @@ func (a *accountService) verify(ctx context.Context, p *page, prompt Credentials
 		}
 	}
 	if input == "" {
-		return &GoogleAuthError{Step: "unknown verification code input"}
+		if err := p.beyond(); err != nil {
+			return nil, err
+		}
+		return nil, &GoogleAuthError{Step: "unknown verification code input"}
 	}
 	code, err := prompt.VerificationCode(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = a.submit(ctx, p, byID(verificationForm), map[string]string{input: code})
-	return err
+	return a.submit(ctx, p, byID(verificationForm), map[string]string{input: code})
 }
 
 // load fetches a page. Its errors name no address: queries hold tokens.
@@ -122,11 +125,14 @@ func (a *accountService) load(ctx context.Context, method, address string, form 
 func (a *accountService) submit(ctx context.Context, p *page, which selector, values map[string]string) (*page, error) {
 	form := find(p.root, which)
 	if form == nil {
+		if err := p.beyond(); err != nil {
+			return nil, err
+		}
 		return nil, &GoogleAuthError{Step: "login form not found on the page"}
 	}
 	fields, err := formFields(form, values)
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(p.beyond(), err)
 	}
 	target, err := p.address.Parse(attr(form, "action"))
 	if err != nil {
@@ -140,91 +146,4 @@ func (a *accountService) submit(ctx context.Context, p *page, which selector, va
 	}
 	target.RawQuery = fields.Encode()
 	return a.load(ctx, http.MethodGet, target.String(), nil)
-}
-
-// formFields collects the inputs of a form with their present values.
-func formFields(form *html.Node, values map[string]string) (url.Values, error) {
-	for id := range values {
-		if find(form, byID(id)) == nil {
-			return nil, &GoogleAuthError{Step: fmt.Sprintf("login input %q not found on the page", id)}
-		}
-	}
-	fields := url.Values{}
-	submitted := false
-	walk(form, func(n *html.Node) bool {
-		if n.Type != html.ElementNode || n.Data != "input" || attr(n, "name") == "" {
-			return false
-		}
-		value, filled := values[attr(n, "id")]
-		if !filled {
-			value = attr(n, "value")
-		}
-		switch strings.ToLower(attr(n, "type")) {
-		case "checkbox", "radio":
-			if !hasAttr(n, "checked") {
-				return false
-			}
-		case "submit":
-			if submitted {
-				return false
-			}
-			submitted = true
-		case "button", "image", "reset", "file":
-			return false
-		}
-		fields.Add(attr(n, "name"), value)
-		return false
-	})
-	return fields, nil
-}
-
-// selector picks an element.
-type selector func(*html.Node) bool
-
-func byID(id string) selector { return func(n *html.Node) bool { return attr(n, "id") == id } }
-
-func byAction(action string) selector {
-	return func(n *html.Node) bool { return attr(n, "action") == action }
-}
-
-// find gives the first element, in the order of the page, that a selector picks.
-func find(root *html.Node, which selector) (found *html.Node) {
-	walk(root, func(n *html.Node) bool {
-		if n.Type == html.ElementNode && which(n) {
-			found = n
-		}
-		return found != nil
-	})
-	return found
-}
-
-// walk visits a node and all below it until visit returns true.
-func walk(n *html.Node, visit func(*html.Node) bool) bool {
-	if visit(n) {
-		return true
-	}
-	for child := range n.Descendants() {
-		if visit(child) {
-			return true
-		}
-	}
-	return false
-}
-
-func attr(n *html.Node, name string) string {
-	for _, a := range n.Attr {
-		if a.Key == name {
-			return a.Val
-		}
-	}
-	return ""
-}
-
-func hasAttr(n *html.Node, name string) bool {
-	for _, a := range n.Attr {
-		if a.Key == name {
-			return true
-		}
-	}
-	return false
 }

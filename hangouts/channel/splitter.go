@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"encoding/binary"
 	"fmt"
 	"unicode/utf8"
 )
@@ -87,9 +88,9 @@ func (s *Splitter) payload(data []byte) (rest []byte, done bool, err error) {
 	before := len(s.buf)
 	s.buf = append(s.buf, data[:take]...)
 	for s.left > 0 && s.scanned < len(s.buf) {
-		if b := s.buf[s.scanned]; b < utf8.RuneSelf {
-			s.scanned++
-			s.left--
+		if n := asciiRun(s.buf[s.scanned:], s.left); n > 0 {
+			s.scanned += n
+			s.left -= n
 			continue
 		}
 		tail := s.buf[s.scanned:]
@@ -114,6 +115,20 @@ func (s *Splitter) payload(data []byte) (rest []byte, done bool, err error) {
 	}
 	s.buf = s.buf[:s.scanned]
 	return data[s.scanned-before:], true, nil
+}
+
+// asciiRun is the number of ASCII bytes at the start of data, at most limit. It looks at eight
+// bytes at a time: pushes are ASCII but for people's own words.
+func asciiRun(data []byte, limit int) int {
+	data = data[:min(len(data), limit)]
+	n := 0
+	for len(data)-n >= 8 && binary.LittleEndian.Uint64(data[n:])&0x8080808080808080 == 0 {
+		n += 8
+	}
+	for n < len(data) && data[n] < utf8.RuneSelf {
+		n++
+	}
+	return n
 }
 
 func (s *Splitter) reset() {

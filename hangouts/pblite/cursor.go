@@ -16,24 +16,23 @@ type cursor struct {
 	scratch []byte
 }
 
-func (c *cursor) space() {
-	for c.pos < len(c.data) {
-		switch c.data[c.pos] {
-		case ' ', '\t', '\n', '\r':
-			c.pos++
-		default:
-			return
-		}
-	}
-}
-
 // peek returns the next byte that is not white space, 0 at the end.
 func (c *cursor) peek() byte {
-	c.space()
-	if c.pos == len(c.data) {
-		return 0
+	if c.pos < len(c.data) && c.data[c.pos] > ' ' {
+		return c.data[c.pos]
 	}
-	return c.data[c.pos]
+	return c.pastSpace()
+}
+
+func (c *cursor) pastSpace() byte {
+	for ; c.pos < len(c.data); c.pos++ {
+		switch b := c.data[c.pos]; b {
+		case ' ', '\t', '\n', '\r':
+		default:
+			return b
+		}
+	}
+	return 0
 }
 
 func (c *cursor) enter() error {
@@ -50,31 +49,47 @@ func (c *cursor) leave() {
 	c.depth--
 }
 
-// array calls element for each element; a missing one is reported with elided set and
-// the cursor before the comma or bracket. The next byte must be '['.
-func (c *cursor) array(element func(index int, elided bool) error) error {
+// open enters an array; more is false when it is empty. The next byte must be '['.
+func (c *cursor) open() (more bool, err error) {
 	if err := c.enter(); err != nil {
-		return err
+		return false, err
 	}
 	if c.peek() == ']' {
 		c.leave()
-		return nil
+		return false, nil
 	}
-	for i := 0; ; i++ {
-		next := c.peek()
-		if err := element(i, next == ',' || next == ']'); err != nil {
-			return err
-		}
-		switch c.peek() {
-		case ',':
-			c.pos++
-		case ']':
-			c.leave()
-			return nil
-		default:
-			return ErrSyntax
+	return true, nil
+}
+
+// next goes on behind an element of an array; more is false at its end.
+func (c *cursor) next() (more bool, err error) {
+	switch c.peek() {
+	case ',':
+		c.pos++
+		return true, nil
+	case ']':
+		c.leave()
+		return false, nil
+	}
+	return false, ErrSyntax
+}
+
+// elided reports whether an element was left out, as in [1,,2] and [1,].
+func (c *cursor) elided() bool {
+	next := c.peek()
+	return next == ',' || next == ']'
+}
+
+// array calls element for each element; one left out is reported with elided set and the
+// cursor behind it. The next byte must be '['.
+func (c *cursor) array(element func(elided bool) error) error {
+	more, err := c.open()
+	for more && err == nil {
+		if err = element(c.elided()); err == nil {
+			more, err = c.next()
 		}
 	}
+	return err
 }
 
 // object calls member with each key, the cursor before its value. The next byte must be '{'.
@@ -117,7 +132,7 @@ func (c *cursor) object(member func(key []byte) error) error {
 func (c *cursor) skip() error {
 	switch next := c.peek(); {
 	case next == '[':
-		return c.array(func(_ int, elided bool) error {
+		return c.array(func(elided bool) error {
 			if elided {
 				return nil
 			}
@@ -139,13 +154,16 @@ func (c *cursor) skip() error {
 
 // word passes null, true or false and returns its first letter.
 func (c *cursor) word() (byte, error) {
-	for _, w := range [...]string{"null", "true", "false"} {
-		if bytes.HasPrefix(c.data[c.pos:], []byte(w)) {
-			c.pos += len(w)
-			return w[0], nil
-		}
+	rest := c.data[c.pos:]
+	switch {
+	case len(rest) >= 4 && (string(rest[:4]) == "null" || string(rest[:4]) == "true"):
+		c.pos += 4
+	case len(rest) >= 5 && string(rest[:5]) == "false":
+		c.pos += 5
+	default:
+		return 0, ErrSyntax
 	}
-	return 0, ErrSyntax
+	return rest[0], nil
 }
 
 // number passes a number and returns its text and whether it is written as an integer.

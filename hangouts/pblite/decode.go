@@ -116,25 +116,26 @@ func (t *transcoder) document(msg *table, tag TagMode) error {
 
 // message transcodes an array to the fields of msg.
 func (t *transcoder) message(msg *table, tag TagMode) error {
-	shift := 1
-	return t.array(func(i int, elided bool) error {
-		if i == 0 && (tag == SkipTag || tag == AutoTag && !elided && t.peek() == '"') {
-			shift = 0
-			if elided {
-				return nil
-			}
-			return t.skip()
+	number := 1
+	more, err := t.open()
+	if more && (tag == SkipTag || tag == AutoTag && t.peek() == '"') {
+		number = 0
+	}
+	for ; more && err == nil; number++ {
+		switch next := t.peek(); {
+		case next == ',' || next == ']': // left out
+		case number == 0:
+			err = t.skip()
+		case next == '{':
+			err = t.maybeTrailing(msg, msg.field(number))
+		default:
+			_, err = t.value(msg.field(number))
 		}
-		if elided {
-			return nil
+		if err == nil {
+			more, err = t.next()
 		}
-		f := msg.field(i + shift)
-		if t.peek() == '{' {
-			return t.maybeTrailing(msg, f)
-		}
-		_, err := t.value(f)
-		return err
-	})
+	}
+	return err
 }
 
 // maybeTrailing handles an object inside an array: the map of further fields when it is
@@ -211,7 +212,7 @@ func (t *transcoder) value(f *field) (emptied bool, err error) {
 // unless it is an element of a repeated field.
 func (t *transcoder) embedded(f *field, element bool) error {
 	start, level := len(t.out), t.level
-	t.out = append(protowire.AppendTag(t.out, f.number, protowire.BytesType), 0)
+	t.out = append(append(t.out, f.tag...), 0)
 	body := len(t.out)
 	if t.peek() == '[' {
 		t.level = body
@@ -251,10 +252,10 @@ func (t *transcoder) messages(f *field) error {
 		t.warn(f, "repeated field is not an array")
 		return t.skip()
 	}
-	return t.array(func(_ int, elided bool) error {
+	return t.array(func(elided bool) error {
 		if elided {
 			t.warn(f, "message is not an array")
-			t.out = append(protowire.AppendTag(t.out, f.number, protowire.BytesType), 0)
+			t.out = append(append(t.out, f.tag...), 0)
 			return nil
 		}
 		return t.embedded(f, true)
@@ -268,7 +269,7 @@ func (t *transcoder) scalars(f *field) (emptied bool, err error) {
 		return true, t.skip()
 	}
 	start, bad := len(t.out), ""
-	err = t.array(func(_ int, elided bool) error {
+	err = t.array(func(elided bool) error {
 		if elided {
 			bad = "null in a repeated field"
 			return nil

@@ -11,7 +11,7 @@ func Elements(data []byte) ([][]byte, error) {
 		return nil, fmt.Errorf("%w: not an array", ErrSyntax)
 	}
 	var list [][]byte
-	err := c.array(func(_ int, elided bool) error {
+	err := c.array(func(elided bool) error {
 		if elided {
 			list = append(list, nil)
 			return nil

@@ -175,20 +175,6 @@ func TestMarshal(t *testing.T) {
 	require.ErrorIs(t, err, pblite.ErrNotFinite)
 }
 
-func BenchmarkUnmarshal(b *testing.B) {
-	for _, c := range loadVectors(b).Decode {
-		if c.ID != "batch-chat-message" {
-			continue
-		}
-		b.ReportAllocs()
-		b.SetBytes(int64(len(c.InputJSON)))
-		for b.Loop() {
-			var m pb.BatchUpdate
-			_, _ = pblite.UnmarshalOptions{Tag: pblite.SkipTag}.Unmarshal([]byte(c.InputJSON), &m)
-		}
-	}
-}
-
 func TestElements(t *testing.T) {
 	list, err := pblite.Elements([]byte(" [\"cbu\" , [1,[2]],, {\"1\":[]} ,] "))
 	require.NoError(t, err)

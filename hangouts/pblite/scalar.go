@@ -47,7 +47,7 @@ func (t *transcoder) scalar(f *field) (reason string, err error) {
 func (t *transcoder) text(f *field, text []byte, replaced bool) string {
 	switch f.kind {
 	case protoreflect.StringKind:
-		t.out = protowire.AppendTag(t.out, f.number, f.wire)
+		t.out = append(t.out, f.tag...)
 		t.out = protowire.AppendBytes(t.out, text)
 		if replaced {
 			return replacedText
@@ -58,7 +58,7 @@ func (t *transcoder) text(f *field, text []byte, replaced bool) string {
 		if !ok {
 			return badBase64
 		}
-		t.out = protowire.AppendTag(t.out, f.number, f.wire)
+		t.out = append(t.out, f.tag...)
 		t.out = protowire.AppendBytes(t.out, raw)
 		return ""
 	case protoreflect.BoolKind, protoreflect.EnumKind, protoreflect.DoubleKind, protoreflect.FloatKind:
@@ -115,7 +115,7 @@ func (t *transcoder) float(f *field, text []byte) string {
 	if err != nil {
 		return outOfRange
 	}
-	t.out = protowire.AppendTag(t.out, f.number, f.wire)
+	t.out = append(t.out, f.tag...)
 	if bits == 32 {
 		t.out = protowire.AppendFixed32(t.out, math.Float32bits(float32(v)))
 	} else {
@@ -137,14 +137,20 @@ func (t *transcoder) integer(f *field, text []byte) string {
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind, protoreflect.EnumKind:
 		bits = 32
 	}
-	v, err := strconv.ParseInt(string(text), 10, bits)
-	if err != nil {
+	v, ok := small(text)
+	if !ok {
+		var err error
+		if v, err = strconv.ParseInt(string(text), 10, bits); err != nil {
+			return outOfRange
+		}
+	}
+	if bits == 32 && v > math.MaxInt32 {
 		return outOfRange
 	}
-	if f.kind == protoreflect.EnumKind && f.enum.ByNumber(protoreflect.EnumNumber(v)) == nil {
+	if f.kind == protoreflect.EnumKind && !f.known(v) {
 		return unknownNumber
 	}
-	t.out = protowire.AppendTag(t.out, f.number, f.wire)
+	t.out = append(t.out, f.tag...)
 	switch f.kind {
 	case protoreflect.Sint32Kind, protoreflect.Sint64Kind:
 		t.out = protowire.AppendVarint(t.out, protowire.EncodeZigZag(v))
@@ -158,6 +164,17 @@ func (t *transcoder) integer(f *field, text []byte) string {
 	return ""
 }
 
+// small parses up to 18 digits, which fit into 64 bits.
+func small(text []byte) (v int64, ok bool) {
+	if len(text) > 18 || text[0] == '-' {
+		return 0, false
+	}
+	for _, b := range text {
+		v = v*10 + int64(b-'0')
+	}
+	return v, true
+}
+
 func (t *transcoder) unsigned(f *field, text []byte) string {
 	bits := 64
 	if f.kind == protoreflect.Uint32Kind || f.kind == protoreflect.Fixed32Kind {
@@ -166,11 +183,18 @@ func (t *transcoder) unsigned(f *field, text []byte) string {
 	if string(text) == "-0" {
 		text = text[1:]
 	}
-	v, err := strconv.ParseUint(string(text), 10, bits)
-	if err != nil {
+	n, ok := small(text)
+	v := uint64(n)
+	if !ok {
+		var err error
+		if v, err = strconv.ParseUint(string(text), 10, bits); err != nil {
+			return outOfRange
+		}
+	}
+	if bits == 32 && v > math.MaxUint32 {
 		return outOfRange
 	}
-	t.out = protowire.AppendTag(t.out, f.number, f.wire)
+	t.out = append(t.out, f.tag...)
 	switch f.kind {
 	case protoreflect.Fixed32Kind:
 		t.out = protowire.AppendFixed32(t.out, uint32(v))
@@ -184,7 +208,7 @@ func (t *transcoder) unsigned(f *field, text []byte) string {
 
 // bool takes any integer, of any size; only zero is false.
 func (t *transcoder) bool(f *field, text []byte) string {
-	t.out = protowire.AppendTag(t.out, f.number, f.wire)
+	t.out = append(t.out, f.tag...)
 	if string(text) == "0" || string(text) == "-0" {
 		t.out = append(t.out, 0)
 	} else {

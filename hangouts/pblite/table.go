@@ -11,6 +11,7 @@ import (
 type table struct {
 	name   protoreflect.FullName
 	low    []*field // by number, up to maxLow
+	last   int      // the highest number that is written as a position
 	fields map[protoreflect.FieldNumber]*field
 }
 
@@ -22,8 +23,10 @@ type field struct {
 	number   protowire.Number
 	kind     protoreflect.Kind
 	wire     protowire.Type
+	tag      []byte // of its binary form
 	repeated bool
 	enum     protoreflect.EnumValueDescriptors
+	values   []bool // of the enum, by number, up to maxLow
 	message  protoreflect.MessageDescriptor
 	table    func() *table // of the embedded message, made on first use
 }
@@ -39,6 +42,9 @@ func tableOf(md protoreflect.MessageDescriptor) *table {
 		fd := md.Fields().Get(i)
 		f := newField(fd)
 		t.fields[fd.Number()] = f
+		if fd.Number() <= maxPosition {
+			t.last = max(t.last, int(fd.Number()))
+		}
 		if fd.Number() < maxLow {
 			for len(t.low) <= int(fd.Number()) {
 				t.low = append(t.low, nil)
@@ -52,8 +58,8 @@ func tableOf(md protoreflect.MessageDescriptor) *table {
 
 func newField(fd protoreflect.FieldDescriptor) *field {
 	f := &field{
-		name: fd.FullName(), number: fd.Number(), kind: fd.Kind(), wire: wireType(fd.Kind()),
-		repeated: fd.IsList(),
+		name: fd.FullName(), number: fd.Number(), kind: fd.Kind(), repeated: fd.IsList(),
+		wire: wireType(fd.Kind()), tag: protowire.AppendTag(nil, fd.Number(), wireType(fd.Kind())),
 	}
 	switch {
 	case fd.Message() != nil:
@@ -61,8 +67,20 @@ func newField(fd protoreflect.FieldDescriptor) *field {
 		f.table = sync.OnceValue(func() *table { return tableOf(f.message) })
 	case fd.Enum() != nil:
 		f.enum = fd.Enum().Values()
+		f.values = make([]bool, maxLow)
+		for i := range f.values {
+			f.values[i] = f.enum.ByNumber(protoreflect.EnumNumber(i)) != nil
+		}
 	}
 	return f
+}
+
+// known reports whether the enum has a value of that number.
+func (f *field) known(number int64) bool {
+	if number >= 0 && number < maxLow {
+		return f.values[number]
+	}
+	return f.enum.ByNumber(protoreflect.EnumNumber(number)) != nil
 }
 
 func (t *table) field(number int) *field {
