@@ -19,6 +19,18 @@ type catchupState struct {
 
 	mu      sync.Mutex
 	waiters []chan error
+
+	run *catchupRun // the one under way; of the loop alone
+}
+
+// catchupRun is one catch-up.
+type catchupRun struct {
+	began time.Time
+	epoch int       // of the intake
+	live  bool      // pushes flowed at its beginning
+	until time.Time // how long it waits for senders' own copies
+	clock int64     // µs; the network's time at its end
+	added []chat.Event
 }
 
 func (c *catchupState) init(s *session) { c.s, c.wanted = s, make(chan struct{}, 1) }
@@ -87,19 +99,39 @@ func (c *catchupState) loop() {
 		}
 		c.s.zlog.Warn().Err(err).Msg("Catch-up failed, trying again")
 		if time.Since(failingSince) > c.s.m.options.AsidePatience {
-			_, _ = c.s.intake.release(c.s.ctx)
+			_, _ = c.s.intake.release(c.s.ctx, anyEpoch)
 		}
-		if c.s.State().Status == chat.BadCredentials || !sleep(c.s.ctx, pauses.pause(0)) {
-			continue
+		if c.s.State().Status != chat.BadCredentials {
+			c.pause(pauses, err)
+			c.trigger()
 		}
-		c.trigger()
+	}
+}
+
+// pause waits before the next try after a failure. Somebody who asks for a catch-up, for
+// example a new channel, shortens it, but not below what the network asked for.
+func (c *catchupState) pause(pauses *backoff, err error) {
+	asked := retryAfter(err)
+	whole := pauses.pause(asked)
+	least := min(whole, max(asked, c.s.m.options.BackoffMin))
+	if !sleep(c.s.ctx, least) {
+		return
+	}
+	timer := time.NewTimer(whole - least)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.wanted:
+	case <-c.s.ctx.Done():
 	}
 }
 
 // once runs one catch-up: everything that happened before it is logged, then what was
 // pushed meanwhile. again asks for one more.
 func (c *catchupState) once(ctx context.Context) (again bool, err error) {
-	c.s.intake.beginAside()
+	c.run = &catchupRun{began: time.Now()}
+	c.run.epoch, c.run.live = c.s.intake.begin()
+	c.run.until = c.run.began.Add(c.s.m.options.HoldOwn)
 	conn, err := c.s.request()
 	if err != nil {
 		return false, err
@@ -108,7 +140,7 @@ func (c *catchupState) once(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	c.s.m.gates.close(shared, c.s.id, time.Now().Add(c.s.m.options.Gate))
+	c.s.m.gates.close(shared, c.s.id, c.run.began.Add(c.s.m.options.Gate))
 	defer c.s.m.pulse.beat()
 	defer c.s.m.gates.open(shared, c.s.id)
 	row, err := c.s.m.db.Accounts().Get(ctx, c.s.id)
@@ -123,7 +155,18 @@ func (c *catchupState) once(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return c.s.intake.release(ctx)
+	if again, err = c.s.intake.release(ctx, c.run.epoch); err == nil && !again {
+		c.s.watch.judge(c.run)
+	}
+	return again, err
+}
+
+// log commits what a catch-up brings, after it has waited for senders' own copies.
+func (c *catchupState) log(ctx context.Context, update Update, cursor int64) error {
+	if err := c.s.awaitOwnCopies(ctx, update.Events, c.run.until); err != nil {
+		return err
+	}
+	return c.s.m.commit(ctx, c.s, update, commitOptions{cursor: cursor, guessOrigin: true, added: &c.run.added})
 }
 
 // listPage is how many conversations are asked for at once.
@@ -171,14 +214,11 @@ func (c *catchupState) since(ctx context.Context, conn Connection, cursor int64)
 		if page.Stale || (page.Cut && page.SyncedTo <= from) {
 			return c.compare(ctx, conn, cursor)
 		}
-		if err = c.s.awaitOwnCopies(ctx, page.Events); err != nil {
-			return err
-		}
-		options := commitOptions{cursor: page.SyncedTo, guessOrigin: true}
-		if err = c.s.m.commit(ctx, c.s, page.Update, options); err != nil {
+		if err = c.log(ctx, page.Update, page.SyncedTo); err != nil {
 			return err
 		}
 		if !page.Cut {
+			c.run.clock = page.SyncedTo
 			c.s.lookUpPeople(ctx, conn)
 			return nil
 		}
@@ -214,10 +254,14 @@ func (c *catchupState) compare(ctx context.Context, conn Connection, cursor int6
 		before = page.Next
 	}
 	for _, id := range moved {
-		if err := c.readBack(ctx, conn, id, target); err != nil {
+		err := c.readBack(ctx, conn, id, target)
+		if errors.Is(err, chat.ErrUnknownConversation) || errors.Is(err, chat.ErrRefused) {
+			c.s.zlog.Warn().Err(err).Str("conversation", string(id)).Msg("The network does not let this conversation be read back")
+		} else if err != nil {
 			return err
 		}
 	}
+	c.run.clock = now
 	return c.s.m.commit(ctx, c.s, Update{}, commitOptions{cursor: now})
 }
 
@@ -263,7 +307,7 @@ func (c *catchupState) readBack(ctx context.Context, conn Connection, id chat.Co
 			return err
 		}
 		pages++
-		reached = page.End || len(page.Events) == 0 || page.Events[0].Time <= target || page.Next.Time == token.Time && token.Time != 0
+		reached = page.End || page.Next.Time <= target || (token.Time != 0 && page.Next.Time >= token.Time)
 		token = page.Next
 	}
 	for n := pages - 1; n >= 0; n-- {
@@ -282,10 +326,7 @@ func (c *catchupState) readBack(ctx context.Context, conn Connection, id chat.Co
 			}
 		}
 		update.Events = kept
-		if err = c.s.awaitOwnCopies(ctx, update.Events); err != nil {
-			return err
-		}
-		if err = c.s.m.commit(ctx, c.s, update, commitOptions{guessOrigin: true}); err != nil {
+		if err = c.log(ctx, update, 0); err != nil {
 			return err
 		}
 	}

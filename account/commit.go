@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
@@ -12,10 +13,11 @@ import (
 
 // commitOptions say what else belongs into the transaction of an update.
 type commitOptions struct {
-	cursor      int64 // µs; move the cursor there, 0 = leave it
-	snapshot    bool  // first listing: events are history and are not logged
-	guessOrigin bool  // an own event whose copy did not come is the oldest open request with its text
-	then        func(ctx context.Context) error
+	cursor      int64         // µs; move the cursor there, 0 = leave it
+	snapshot    bool          // first listing: events are history and are not logged
+	guessOrigin bool          // an own event whose copy did not come is the oldest open request with its text
+	ownMark     bool          // the watermark is what the network has just accepted from us
+	added       *[]chat.Event // gets the events that were new
 }
 
 // commitment is one update on its way into the database, and what is to be told after.
@@ -28,14 +30,22 @@ type commitment struct {
 	rows    map[chat.ConversationID]*database.ConversationRow
 	before  map[chat.ConversationID]chat.Conversation
 	fresh   map[chat.ConversationID]bool // introduced by this update
-	logged  map[chat.EventID]int64       // seq of the update's events
-	added   []chat.Event
+	logged  map[eventKey]int64           // seq of the update's events
+	events  []chat.Event                 // those of the update that the account is shown
+	added   []chat.Event                 // the new ones of them
 	people  []chat.Person
 	marks   []chat.Watermark
 	settled []*database.OutboxRow
 	claimed []chat.ConversationID
 	sharers map[chat.ConversationID][]chat.PersonID
 }
+
+type eventKey struct {
+	conversation chat.ConversationID
+	id           chat.EventID
+}
+
+func keyOf(e chat.Event) eventKey { return eventKey{e.Conversation, e.ID} }
 
 // commit writes an update of one account in one transaction: log, snapshot, outbox and
 // cursor. Then consumers are told. Events of conversations that are not known are looked
@@ -54,7 +64,7 @@ func (m *Manager) commit(ctx context.Context, s *session, update Update, options
 			rows:    make(map[chat.ConversationID]*database.ConversationRow),
 			before:  make(map[chat.ConversationID]chat.Conversation),
 			fresh:   make(map[chat.ConversationID]bool),
-			logged:  make(map[chat.EventID]int64),
+			logged:  make(map[eventKey]int64),
 			sharers: make(map[chat.ConversationID][]chat.PersonID),
 		}
 		return c.write(ctx)
@@ -63,6 +73,9 @@ func (m *Manager) commit(ctx context.Context, s *session, update Update, options
 		return fmt.Errorf("log update: %w", err)
 	}
 	c.publish()
+	if options.added != nil {
+		*options.added = append(*options.added, c.added...)
+	}
 	return nil
 }
 
@@ -118,9 +131,6 @@ func (s *session) lookUp(ctx context.Context, id chat.ConversationID) (chat.Conv
 func (c *commitment) write(ctx context.Context) error {
 	steps := []func(context.Context) error{
 		c.introduce, c.writePeople, c.writeEvents, c.applyEvents, c.applyDeltas, c.writeMarks, c.writeConversations, c.findSharers,
-	}
-	if c.options.then != nil {
-		steps = append(steps, c.options.then)
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -244,12 +254,12 @@ func (c *commitment) writeEvents(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.added = added
+	c.events, c.added = events, added
 	for _, e := range added {
-		c.logged[e.ID] = e.Seq
+		c.logged[keyOf(e)] = e.Seq
 	}
 	for _, e := range events {
-		if _, isNew := c.logged[e.ID]; isNew {
+		if _, isNew := c.logged[keyOf(e)]; isNew {
 			continue
 		}
 		known, ok, err := c.m.log.Find(ctx, e.Conversation, e.ID)
@@ -257,7 +267,7 @@ func (c *commitment) writeEvents(ctx context.Context) error {
 			return err
 		}
 		if ok {
-			c.logged[e.ID] = known.Seq
+			c.logged[keyOf(e)] = known.Seq
 		}
 		if ok && e.Origin.Ours() && !known.Origin.Ours() {
 			if err = c.m.log.Claim(ctx, e.Conversation, e.ID, e.Origin); err != nil {
@@ -276,7 +286,7 @@ func (c *commitment) originOf(ctx context.Context, e ReceivedEvent) (chat.Origin
 	switch {
 	case e.RequestID != 0 && e.Author == c.s.id:
 		row, err = c.m.db.Outbox().ByRequestID(ctx, c.s.id, e.RequestID)
-	case c.options.guessOrigin && e.Author != c.s.id:
+	case c.options.guessOrigin && (e.Author != c.s.id || e.RequestID == 0):
 		row, err = c.m.guessRequest(ctx, e.Event)
 	default:
 		return chat.Origin{}, nil
@@ -309,7 +319,7 @@ func (c *commitment) applyEvents(ctx context.Context) error {
 		}
 		was := row.Standing
 		row.Conversation = row.ApplyEvent(e.Event, c.s.id)
-		seq, logged := c.logged[e.ID]
+		seq, logged := c.logged[keyOf(e.Event)]
 		if logged && c.fresh[e.Conversation] && seq <= row.Start {
 			row.Start = seq - 1
 		}
@@ -351,13 +361,16 @@ func (c *commitment) applyDeltas(ctx context.Context) error {
 }
 
 func (c *commitment) writeMarks(ctx context.Context) error {
-	marks := c.update.Watermarks
+	marks := slices.Clone(c.update.Watermarks)
 	for _, d := range c.update.Conversations {
 		if d.ReadTime != nil && *d.ReadTime > 0 {
 			marks = append(marks, chat.Watermark{Conversation: d.ID, Person: c.s.id, Time: *d.ReadTime})
 		}
 	}
 	for _, w := range marks {
+		if w.Person == c.s.id && !c.options.ownMark && c.s.marks.echo(w) {
+			continue
+		}
 		moved, err := c.m.db.Snapshots().MoveWatermark(ctx, c.s.id, w)
 		if err != nil {
 			return err
@@ -447,13 +460,15 @@ func (c *commitment) observeChanges() {
 		for _, w := range c.marks {
 			o.watermark(w)
 		}
-		for _, t := range c.update.Typing {
-			o.typing(t)
-		}
-		for _, e := range c.added {
-			if e.Kind == chat.KindMessage {
-				o.typing(chat.Typing{Conversation: e.Conversation, Person: e.Author, State: chat.TypingStopped, Time: e.Time})
-			}
-		}
 	})
+	c.s.typing.heard(c.update.Typing)
+	for _, e := range c.events {
+		if e.Kind != chat.KindMessage {
+			continue
+		}
+		c.s.typing.message(e)
+		if e.Author == c.s.id && !e.Origin.Ours() && !c.options.guessOrigin {
+			c.s.typing.sent(e.Conversation) // by another client
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,12 +48,9 @@ func (s *session) Attach(ctx context.Context, id ConsumerID, consumer Consumer, 
 		options.Parallel = defaultParallel
 	}
 	key := database.ConsumerKey{Account: s.id, Side: id.Side, Name: id.Name}
-	s.mu.Lock()
-	old := s.attachments[id]
-	s.mu.Unlock()
-	if old != nil {
-		old.Detach()
-	}
+	s.attaching.Lock()
+	defer s.attaching.Unlock()
+	s.detach(id)
 	a := &attachment{s: s, id: id, key: key, consumer: consumer, options: options,
 		slots: make(chan struct{}, options.Parallel), workers: make(map[chat.ConversationID]*deliveryWorker)}
 	a.ctx, a.cancel = context.WithCancel(s.ctx)
@@ -66,6 +64,12 @@ func (s *session) Attach(ctx context.Context, id ConsumerID, consumer Consumer, 
 	if err := s.m.db.Consumers().Touch(ctx, key, time.Now().UnixMicro()); err != nil {
 		a.cancel()
 		return nil, fmt.Errorf("attach consumer: %w", err)
+	}
+	if id.Side == chat.OriginIRC {
+		if err := s.dropUnseen(ctx, time.Now(), id.Name); err != nil {
+			a.cancel()
+			return nil, fmt.Errorf("attach consumer: %w", err)
+		}
 	}
 	standings, err := s.m.db.Consumers().Standings(ctx, key)
 	if err != nil {
@@ -91,6 +95,16 @@ func (s *session) Attach(ctx context.Context, id ConsumerID, consumer Consumer, 
 	return a, nil
 }
 
+// detach ends what is attached under an id.
+func (s *session) detach(id ConsumerID) {
+	s.mu.Lock()
+	old := s.attachments[id]
+	s.mu.Unlock()
+	if old != nil {
+		old.Detach()
+	}
+}
+
 // Attached implements Session.
 func (s *session) Attached(ctx context.Context, id ConsumerID) (bool, error) {
 	return s.m.db.Consumers().Exists(ctx, database.ConsumerKey{Account: s.id, Side: id.Side, Name: id.Name})
@@ -98,12 +112,9 @@ func (s *session) Attached(ctx context.Context, id ConsumerID) (bool, error) {
 
 // Forget implements Session.
 func (s *session) Forget(ctx context.Context, id ConsumerID) error {
-	s.mu.Lock()
-	a := s.attachments[id]
-	s.mu.Unlock()
-	if a != nil {
-		a.Detach()
-	}
+	s.attaching.Lock()
+	defer s.attaching.Unlock()
+	s.detach(id)
 	return s.m.db.Consumers().Delete(ctx, database.ConsumerKey{Account: s.id, Side: id.Side, Name: id.Name})
 }
 
@@ -195,10 +206,12 @@ func (a *attachment) deliver(id chat.ConversationID, w *deliveryWorker) {
 		done := a.handOver(events)
 		if done > 0 {
 			seq = events[done-1].Seq
-			a.acknowledge(id, seq)
+			for !a.acknowledge(id, seq) && a.ctx.Err() == nil {
+				a.wait(w, pauses)
+			}
 			pauses.reset()
 		}
-		if done < len(events) {
+		if done == 0 {
 			a.wait(w, pauses)
 		} else if a.finished(id, w, seq) {
 			return
@@ -225,8 +238,16 @@ func (a *attachment) next(id chat.ConversationID, seq int64) ([]chat.Event, int6
 	return events, seq, err
 }
 
-// handOver delivers a batch and returns how many of its events are settled.
+// handOver delivers a batch and returns how many of its events are settled. Expired ones
+// are, without being delivered.
 func (a *attachment) handOver(events []chat.Event) int {
+	now := time.Now()
+	gone := func(e chat.Event) bool { return expired(e, now) }
+	if n := slices.IndexFunc(events, gone); n == 0 {
+		return 1
+	} else if n > 0 {
+		events = events[:n]
+	}
 	select {
 	case a.slots <- struct{}{}:
 	case <-a.ctx.Done():
@@ -254,13 +275,16 @@ func (a *attachment) handOver(events []chat.Event) int {
 	return handled
 }
 
-func (a *attachment) acknowledge(id chat.ConversationID, seq int64) {
+// acknowledge stores a position; false means that it has to be tried again.
+func (a *attachment) acknowledge(id chat.ConversationID, seq int64) bool {
 	// Not the attachment's context: what the consumer has confirmed counts even when it
 	// is being detached.
 	ctx := context.WithoutCancel(a.ctx)
-	if err := a.s.m.db.Consumers().Acknowledge(ctx, a.key, id, seq); err != nil {
+	err := a.s.m.db.Consumers().Acknowledge(ctx, a.key, id, seq)
+	if err != nil {
 		a.s.zlog.Err(err).Str("consumer", a.id.Side).Msg("Failed to store a position")
 	}
+	return err == nil
 }
 
 func (a *attachment) wait(w *deliveryWorker, pauses *backoff) {

@@ -8,38 +8,54 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
-// sink is the session as its connection sees it.
-type sink session
+// sink is the session as one login's connection sees it.
+type sink struct {
+	s          *session
+	generation int64
+}
+
+// stale reports whether a later login has replaced the connection.
+func (k *sink) stale() bool {
+	_, generation := k.s.connection()
+	return generation != k.generation
+}
 
 // Subscribed implements Sink: from here on pushes are kept aside until a catch-up has
 // brought what came before them.
 func (k *sink) Subscribed() {
-	s := (*session)(k)
-	s.intake.beginAside()
-	s.setState(chat.Connected, "")
-	s.catchup.trigger()
+	if k.stale() {
+		return
+	}
+	k.s.watch.alive()
+	k.s.intake.channel(true)
+	k.s.setState(k.generation, chat.Connected, "")
+	k.s.catchup.trigger()
 }
 
 // Lost implements Sink: answers to requests must not overtake what was not pushed.
-func (k *sink) Lost() { (*session)(k).intake.beginAside() }
+func (k *sink) Lost() {
+	if k.stale() {
+		return
+	}
+	k.s.intake.channel(false)
+	k.s.setState(k.generation, chat.Connecting, "the push channel broke")
+}
 
 // Push implements Sink.
 func (k *sink) Push(ctx context.Context, update Update) error {
-	return (*session)(k).intake.push(ctx, update)
+	k.s.watch.alive()
+	if k.stale() {
+		return nil // the new connection's catch-up brings it
+	}
+	return k.s.intake.push(ctx, update)
 }
 
 // Alive implements Sink.
-func (k *sink) Alive() {}
+func (k *sink) Alive() { k.s.watch.alive() }
 
 // Credentials implements Sink.
 func (k *sink) Credentials(stored []byte) {
-	s := (*session)(k)
-	s.mu.Lock()
-	generation := s.generation
-	s.mu.Unlock()
-	if err := s.m.db.Accounts().PutCredentials(s.ctx, s.id, generation, stored); err != nil && s.ctx.Err() == nil {
-		s.zlog.Err(err).Msg("Failed to store changed credentials")
-	}
+	k.s.watch.keep(k.generation, stored)
 }
 
 // intake decides when a live update is logged: at once, after the account's own
@@ -49,6 +65,8 @@ type intake struct {
 
 	mu      sync.Mutex
 	keep    bool     // keep updates aside
+	live    bool     // pushes flow
+	epoch   int      // grows whenever pushes may have got lost
 	aside   []Update // in order
 	dropped bool     // aside was full: one more catch-up is needed
 	held    map[chat.ConversationID]*heldQueue
@@ -59,10 +77,28 @@ func (in *intake) init(s *session) {
 	in.held = make(map[chat.ConversationID]*heldQueue)
 }
 
-func (in *intake) beginAside() {
+// channel notes that pushes begin or have stopped. Either way something may be missing
+// that only a catch-up begun later brings.
+func (in *intake) channel(live bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.keep, in.live = true, live
+	in.epoch++
+}
+
+// begin keeps updates aside for a catch-up; release takes what it returns.
+func (in *intake) begin() (epoch int, live bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.keep = true
+	return in.epoch, in.live
+}
+
+// state tells which epoch it is and whether pushes flow.
+func (in *intake) state() (epoch int, live bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.epoch, in.live
 }
 
 // push takes one live update, from the channel or from the answer to a request.
@@ -95,14 +131,23 @@ func (in *intake) answer(ctx context.Context, event ReceivedEvent) error {
 	return err
 }
 
-// release logs what was kept aside and, while the channel is up, lets live updates
-// through again. again tells that some had to be dropped.
-func (in *intake) release(ctx context.Context) (again bool, err error) {
+// anyEpoch makes release let through what is there whatever may be missing.
+const anyEpoch = -1
+
+// release logs what was kept aside since begin and, while the channel is up, lets live
+// updates through again. When pushes got lost since begin, nothing is let through. again
+// tells that another catch-up has to come first, for that reason or because some updates
+// had to be dropped.
+func (in *intake) release(ctx context.Context, epoch int) (again bool, err error) {
 	for {
 		in.mu.Lock()
+		if epoch != anyEpoch && epoch != in.epoch {
+			in.mu.Unlock()
+			return true, nil
+		}
 		if len(in.aside) == 0 {
 			again, in.dropped = in.dropped, false
-			in.keep = in.s.State().Status != chat.Connected
+			in.keep = !in.live || again
 			in.mu.Unlock()
 			return again, nil
 		}
@@ -142,7 +187,7 @@ func (in *intake) holdBack(update Update) Update {
 		case in.mustWait(e):
 			queue = &heldQueue{events: []heldEvent{{e, time.Now().Add(in.s.m.options.HoldOwn)}}}
 			in.held[e.Conversation] = queue
-			in.s.wg.Go(func() { in.drain(e.Conversation, queue) })
+			in.s.spawn(func() { in.drain(e.Conversation, queue) })
 		default:
 			now = append(now, e)
 		}
@@ -151,14 +196,13 @@ func (in *intake) holdBack(update Update) Update {
 	return update
 }
 
+// mustWait reports whether an event may not be logged yet. The own copy of an own event
+// never waits if it names the request that made it: others may wait for exactly that.
 func (in *intake) mustWait(e ReceivedEvent) bool {
 	if e.Author == in.s.id && e.RequestID != 0 {
-		return false // others may wait for exactly this copy
+		return false
 	}
-	if in.s.m.gates.shutFor(e.Conversation, in.s.id) {
-		return true
-	}
-	return e.Author != in.s.id && in.s.m.awaitsOwnCopy(e.Author, e.Conversation)
+	return in.s.m.gates.shutFor(e.Conversation, in.s.id) || in.s.m.awaitsOwnCopy(e.Author, e.Conversation)
 }
 
 // awaitsOwnCopy reports whether an account of ours has a request in a conversation of
@@ -168,9 +212,9 @@ func (m *Manager) awaitsOwnCopy(author chat.PersonID, id chat.ConversationID) bo
 	return s != nil && s.outbox.unanswered(id)
 }
 
-// awaitOwnCopies waits until no event of a page needs its sender's own copy any more.
-func (s *session) awaitOwnCopies(ctx context.Context, events []ReceivedEvent) error {
-	until := time.Now().Add(s.m.options.HoldOwn)
+// awaitOwnCopies waits until no event of a page needs its sender's own copy any more, at
+// most until a time.
+func (s *session) awaitOwnCopies(ctx context.Context, events []ReceivedEvent, until time.Time) error {
 	for _, e := range events {
 		if e.Author == s.id {
 			continue

@@ -14,6 +14,9 @@ import (
 )
 
 // session is one account: its connection, its outbox and its consumers.
+//
+// Locks are taken in this order: intake, outbox, marks or typing; session.mu;
+// attachment; observers.
 type session struct {
 	m      *Manager
 	id     chat.PersonID
@@ -26,6 +29,12 @@ type session struct {
 	catchup catchupState
 	outbox  outbox
 	marks   marks
+	typing  typing
+	watch   watchdog
+	quiet   quiet
+
+	attaching sync.Mutex // one Attach or Forget at a time
+	stating   sync.Mutex // one change of state at a time
 
 	mu          sync.Mutex
 	isStopped   bool
@@ -33,6 +42,7 @@ type session struct {
 	generation  int64
 	conn        Connection
 	dial        context.CancelFunc // ends the running Connection.Run
+	forced      string             // why dial was called though the connection seemed well
 	state       chat.AccountState
 	attachments map[ConsumerID]*attachment
 	relogged    chan struct{} // closed at a new login
@@ -64,6 +74,8 @@ func newSession(m *Manager, row *database.AccountRow) *session {
 	s.catchup.init(s)
 	s.outbox.init(s)
 	s.marks.init(s)
+	s.typing.init(s)
+	s.watch.init(s)
 	s.open(row.Credentials)
 	return s
 }
@@ -80,9 +92,24 @@ func (s *session) open(stored []byte) {
 }
 
 func (s *session) start() {
-	s.wg.Go(s.run)
-	s.wg.Go(s.catchup.loop)
+	s.spawn(s.run)
+	s.spawn(s.catchup.loop)
+	s.spawn(s.typing.loop)
+	s.spawn(s.typing.tell)
+	s.spawn(s.watch.loop)
 	s.outbox.start()
+}
+
+// spawn runs fn in a goroutine that stop waits for; false means that the session has
+// been stopped.
+func (s *session) spawn(fn func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isStopped {
+		return false
+	}
+	s.wg.Go(fn)
+	return true
 }
 
 func (s *session) stop() {
@@ -98,7 +125,7 @@ func (s *session) stop() {
 		a.Detach()
 	}
 	s.wg.Wait()
-	if conn := s.connection(); conn != nil {
+	if conn, _ := s.connection(); conn != nil {
 		conn.Close()
 	}
 }
@@ -111,6 +138,8 @@ func (s *session) stopped() bool {
 
 // relogin takes the credentials of a new login, if row has one.
 func (s *session) relogin(row *database.AccountRow) {
+	s.stating.Lock()
+	defer s.stating.Unlock()
 	s.mu.Lock()
 	if row.Generation == s.generation {
 		s.mu.Unlock()
@@ -120,24 +149,38 @@ func (s *session) relogin(row *database.AccountRow) {
 	s.self, s.generation = row.Self, row.Generation
 	s.state = chat.AccountState{Status: chat.Connecting, Since: time.Now().UnixMicro()}
 	s.open(row.Credentials)
-	state := s.state
 	close(s.relogged)
 	s.relogged = make(chan struct{})
 	if s.dial != nil {
 		s.dial()
 	}
 	s.mu.Unlock()
+	s.quiet.reset()
+	s.intake.channel(false)
 	if old != nil {
 		old.Close()
 	}
-	s.announceState(state)
+	s.announceState()
 	s.outbox.wakeAll()
 }
 
-func (s *session) connection() Connection {
+// connection is the present connection and the login that it belongs to.
+func (s *session) connection() (Connection, int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.conn
+	return s.conn, s.generation
+}
+
+// reconnect gives the push channel up and makes a new one, because it cannot be trusted.
+func (s *session) reconnect(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dial == nil || s.state.Status != chat.Connected {
+		return
+	}
+	s.zlog.Warn().Str("reason", reason).Msg("Connecting anew")
+	s.forced = reason
+	s.dial()
 }
 
 // run keeps the account connected until the session ends.
@@ -145,9 +188,9 @@ func (s *session) run() {
 	pauses := s.m.options.backoff()
 	for s.ctx.Err() == nil {
 		s.mu.Lock()
-		conn, relogged, bad := s.conn, s.relogged, s.state.Status == chat.BadCredentials
+		conn, relogged, bad, generation := s.conn, s.relogged, s.state.Status == chat.BadCredentials, s.generation
 		ctx, cancel := context.WithCancel(s.ctx)
-		s.dial = cancel
+		s.dial, s.forced = cancel, ""
 		s.mu.Unlock()
 		if bad || conn == nil {
 			cancel()
@@ -159,25 +202,22 @@ func (s *session) run() {
 			continue
 		}
 		began := time.Now()
-		err := conn.Run(ctx, (*sink)(s))
-		again := ctx.Err() != nil // ended by a new login or by stop
+		err := conn.Run(ctx, &sink{s: s, generation: generation})
+		again := ctx.Err() != nil // ended by a new login, by reconnect or by stop
 		cancel()
-		if again {
+		if again && !s.wasForced(generation) {
 			continue
 		}
 		if time.Since(began) > s.m.options.BackoffMax {
 			pauses.reset()
 		}
-		s.connectionLost(err)
+		if !again {
+			s.connectionLost(generation, err)
+		}
 		if errors.Is(err, chat.ErrBadCredentials) {
 			continue
 		}
-		var wait *RetryAfter
-		var atLeast time.Duration
-		if errors.As(err, &wait) {
-			atLeast = wait.After
-		}
-		timer := time.NewTimer(pauses.pause(atLeast))
+		timer := time.NewTimer(pauses.pause(retryAfter(err)))
 		select {
 		case <-timer.C:
 		case <-relogged:
@@ -188,10 +228,24 @@ func (s *session) run() {
 	}
 }
 
-func (s *session) connectionLost(err error) {
+// wasForced takes note of a connection that reconnect has ended.
+func (s *session) wasForced(generation int64) bool {
+	s.mu.Lock()
+	reason := s.forced
+	s.mu.Unlock()
+	if reason == "" {
+		return false
+	}
+	s.intake.channel(false)
+	s.setState(generation, chat.Connecting, reason)
+	return true
+}
+
+func (s *session) connectionLost(generation int64, err error) {
+	s.intake.channel(false)
 	if errors.Is(err, chat.ErrBadCredentials) {
 		s.zlog.Warn().Err(err).Msg("Credentials refused, a new login is needed")
-		s.setState(chat.BadCredentials, "the network refused the credentials; log in again")
+		s.setState(generation, chat.BadCredentials, refusedReason)
 		return
 	}
 	s.zlog.Warn().Err(err).Msg("Connection lost, trying again")
@@ -199,28 +253,32 @@ func (s *session) connectionLost(err error) {
 	if err != nil {
 		reason = err.Error()
 	}
-	s.setState(chat.Disconnected, reason)
-	s.intake.beginAside()
+	s.setState(generation, chat.Disconnected, reason)
 }
 
-func (s *session) setState(status chat.AccountStatus, reason string) {
+const refusedReason = "the network refused the credentials; log in again"
+
+// setState changes what is shown of the account. generation is the login that it is
+// about: news of a connection that a later login has replaced is dropped.
+func (s *session) setState(generation int64, status chat.AccountStatus, reason string) {
+	s.stating.Lock()
+	defer s.stating.Unlock()
 	s.mu.Lock()
-	if s.state.Status == status && s.state.Reason == reason {
+	if generation != s.generation || (s.state.Status == status && s.state.Reason == reason) {
 		s.mu.Unlock()
 		return
 	}
 	s.state = chat.AccountState{Status: status, Reason: reason, Since: time.Now().UnixMicro()}
-	state, generation := s.state, s.generation
 	s.mu.Unlock()
 	if err := s.m.db.Accounts().PutStatus(s.ctx, s.id, generation, status, reason); err != nil && s.ctx.Err() == nil {
 		s.zlog.Err(err).Msg("Failed to store the account's state")
 	}
-	s.announceState(state)
+	s.announceState()
 	s.outbox.wakeAll()
 }
 
-func (s *session) announceState(state chat.AccountState) {
-	s.observe(func(o *observers) { o.state(state) })
+func (s *session) announceState() {
+	s.observe(func(o *observers) { o.state(s.state) })
 }
 
 // observe queues something for the observers of all attachments.
@@ -276,16 +334,7 @@ func (s *session) request() (Connection, error) {
 	case s.conn == nil || s.state.Status == chat.BadCredentials:
 		return nil, chat.ErrBadCredentials
 	}
-	return s.conn, nil
-}
-
-// SetTyping implements Session.
-func (s *session) SetTyping(ctx context.Context, typing chat.Typing) error {
-	conn, err := s.request()
-	if err != nil {
-		return err
-	}
-	return conn.SetTyping(ctx, typing.Conversation, typing.State)
+	return &guarded{Connection: s.conn, s: s, generation: s.generation}, nil
 }
 
 // SetActive implements Session.

@@ -19,16 +19,17 @@ type Log interface {
 	Head(ctx context.Context, conversation chat.ConversationID) (int64, error)
 	// Read returns up to limit events after a seq, in order.
 	Read(ctx context.Context, conversation chat.ConversationID, after int64, limit int) ([]chat.Event, error)
-	// Before returns the newest events before a time (µs; 0 = no bound), oldest first.
-	Before(ctx context.Context, conversation chat.ConversationID, before int64, limit int) ([]chat.Event, error)
+	// Before returns the newest events before a time (µs; 0 = no bound) among those after
+	// one seq and up to another (0 = no bound), oldest first. Expired ones are left out.
+	Before(ctx context.Context, conversation chat.ConversationID, before, after, upTo int64, limit int) ([]chat.Event, error)
 	// Find returns one event; ok is false if it is not there.
 	Find(ctx context.Context, conversation chat.ConversationID, id chat.EventID) (event chat.Event, ok bool, err error)
-	// Unclaimed returns an author's events after a seq that have no origin.
-	Unclaimed(ctx context.Context, conversation chat.ConversationID, author chat.PersonID, after int64) ([]chat.Event, error)
 	// Claim gives an event its origin, if it has none.
 	Claim(ctx context.Context, conversation chat.ConversationID, id chat.EventID, origin chat.Origin) error
-	// Trim deletes acknowledged events logged before a time (µs).
-	Trim(ctx context.Context, loggedBefore int64) (int64, error)
+	// Trim deletes acknowledged events logged before a time (µs), and, acknowledged or
+	// not, those that expired before now (µs). The last event of a conversation stays;
+	// once expired, without content.
+	Trim(ctx context.Context, loggedBefore, now int64) (int64, error)
 	// DropUnused deletes the logs of conversations that no account knows.
 	DropUnused(ctx context.Context) error
 }
@@ -89,6 +90,13 @@ func (r *ring) drop(id chat.ConversationID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.recent, id)
+}
+
+// clear forgets everything.
+func (r *ring) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.recent)
 }
 
 // readAfter returns events after seq from memory or the log.

@@ -81,7 +81,10 @@ func (m *Manager) Start(ctx context.Context) error {
 // Stop ends all sessions and waits for them.
 func (m *Manager) Stop() {
 	m.cancel()
-	for _, s := range m.all() {
+	m.refreshMu.Lock() // after this no session is added
+	sessions := m.all()
+	m.refreshMu.Unlock()
+	for _, s := range sessions {
 		s.stop()
 	}
 	m.wg.Wait()
@@ -213,19 +216,28 @@ func (m *Manager) Revoke(ctx context.Context, account chat.PersonID, user User) 
 
 // Remove implements Accounts.
 func (m *Manager) Remove(ctx context.Context, account chat.PersonID) error {
+	if err := m.erase(ctx, account); err != nil {
+		return fmt.Errorf("remove account: %w", err)
+	}
+	return m.refresh(ctx)
+}
+
+func (m *Manager) erase(ctx context.Context, account chat.PersonID) error {
+	m.refreshMu.Lock() // so that nobody takes the account up again meanwhile
+	defer m.refreshMu.Unlock()
 	if s := m.session(account); s != nil {
 		s.stop()
 	}
+	m.commitMu.Lock()
+	defer m.commitMu.Unlock()
 	err := m.db.Txn(ctx, func(ctx context.Context) error {
 		if err := m.db.Accounts().Delete(ctx, account); err != nil {
 			return err
 		}
 		return m.log.DropUnused(ctx)
 	})
-	if err != nil {
-		return fmt.Errorf("remove account: %w", err)
-	}
-	return m.refresh(ctx)
+	m.recent.clear() // numbers of dropped conversations begin anew
+	return err
 }
 
 // Watch implements Accounts.

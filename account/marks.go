@@ -15,14 +15,19 @@ type marks struct {
 
 	mu      sync.Mutex
 	pending map[chat.ConversationID]*pendingMark
+	taken   map[chat.ConversationID]int64 // µs; what the network has accepted
 }
 
+// pendingMark is a watermark that is outstanding: from the command on until the network
+// has answered.
 type pendingMark struct {
-	mark chat.Watermark // greatest wanted
-	sent int64          // µs; being sent
+	mark  chat.Watermark // greatest wanted
+	heard int64          // µs; greatest that the network told of meanwhile, not above mark
 }
 
-func (k *marks) init(s *session) { k.s, k.pending = s, make(map[chat.ConversationID]*pendingMark) }
+func (k *marks) init(s *session) {
+	k.s, k.pending, k.taken = s, make(map[chat.ConversationID]*pendingMark), make(map[chat.ConversationID]int64)
+}
 
 // MarkRead implements Session.
 func (s *session) MarkRead(ctx context.Context, w chat.Watermark) error {
@@ -34,9 +39,6 @@ func (s *session) MarkRead(ctx context.Context, w chat.Watermark) error {
 	if err != nil {
 		return err
 	}
-	if w.Time <= stored[s.id] {
-		return nil
-	}
 	k := &s.marks
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -46,34 +48,80 @@ func (s *session) MarkRead(ctx context.Context, w chat.Watermark) error {
 		}
 		return nil
 	}
-	if s.ctx.Err() != nil {
+	if w.Time <= max(stored[s.id], k.taken[w.Conversation]) {
+		return nil
+	}
+	p := &pendingMark{mark: w}
+	if !s.spawn(func() { k.send(w.Conversation, p) }) {
 		return chat.ErrUnknownAccount
 	}
-	k.pending[w.Conversation] = &pendingMark{mark: w}
-	s.wg.Go(func() { k.send(w.Conversation) })
+	k.pending[w.Conversation] = p
 	return nil
 }
 
-// send moves the network's watermark until nothing greater is wanted.
-func (k *marks) send(id chat.ConversationID) {
-	for {
-		if !sleep(k.s.ctx, k.s.m.options.MarkDelay) {
-			return
-		}
+// echo reports whether the network's news of the account's own watermark is at or below
+// the outstanding one.
+func (k *marks) echo(w chat.Watermark) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	p := k.pending[w.Conversation]
+	if p == nil || w.Time > p.mark.Time {
+		return false
+	}
+	p.heard = max(p.heard, w.Time)
+	return true
+}
+
+// send moves the network's watermark until nothing greater is wanted. While the network
+// cannot be reached it tries again for as long as requests may wait.
+func (k *marks) send(id chat.ConversationID, p *pendingMark) {
+	delay, pauses := k.s.m.options.MarkDelay, k.s.m.options.backoff()
+	until := time.Now().Add(k.s.m.options.SendWait)
+	for sleep(k.s.ctx, delay) {
 		k.mu.Lock()
-		p := k.pending[id]
-		if p.mark.Time <= p.sent {
-			delete(k.pending, id)
-			k.mu.Unlock()
-			return
-		}
-		p.sent = p.mark.Time
 		mark := p.mark
 		k.mu.Unlock()
-		if err := k.sendOne(mark); err != nil {
-			k.s.zlog.Warn().Err(err).Str("conversation", string(id)).Msg("The network did not take a watermark")
+		err := k.sendOne(mark)
+		if k.s.ctx.Err() != nil {
+			return
+		}
+		if err != nil && !permanent(err) && time.Now().Before(until) {
+			delay = pauses.pause(retryAfter(err))
+			continue
+		}
+		delay = k.s.m.options.MarkDelay
+		if k.finish(id, p, mark, err) {
+			return
 		}
 	}
+}
+
+// finish settles one request: an accepted one is shown to the consumers, a refused one
+// withdrawn. It returns whether nothing greater is wanted.
+func (k *marks) finish(id chat.ConversationID, p *pendingMark, mark chat.Watermark, err error) bool {
+	k.mu.Lock()
+	reached := p.heard
+	k.mu.Unlock()
+	shown := chat.Watermark{Conversation: id, Person: k.s.id, Time: reached}
+	if err == nil || reached >= mark.Time { // an answer may get lost, but not what it did
+		shown = mark
+	} else {
+		k.s.zlog.Warn().Err(err).Str("conversation", string(id)).Msg("The network did not take a watermark")
+	}
+	if shown.Time > 0 {
+		err := k.s.m.commit(k.s.ctx, k.s, Update{Watermarks: []chat.Watermark{shown}}, commitOptions{ownMark: true})
+		if err != nil && k.s.ctx.Err() == nil {
+			k.s.zlog.Err(err).Msg("Failed to store a watermark") // a catch-up brings it
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.taken[id] = max(k.taken[id], shown.Time)
+	if p.mark.Time > mark.Time {
+		return false
+	}
+	delete(k.pending, id)
+	return true
 }
 
 // watermarkTimeout bounds one request.
@@ -86,8 +134,5 @@ func (k *marks) sendOne(mark chat.Watermark) error {
 	}
 	ctx, cancel := context.WithTimeout(k.s.ctx, watermarkTimeout)
 	defer cancel()
-	if err = conn.SetWatermark(ctx, mark.Conversation, mark.Time); err != nil {
-		return err
-	}
-	return k.s.m.commit(ctx, k.s, Update{Watermarks: []chat.Watermark{mark}}, commitOptions{})
+	return conn.SetWatermark(ctx, mark.Conversation, mark.Time)
 }

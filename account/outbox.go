@@ -26,6 +26,8 @@ type outbox struct {
 	s       *session
 	started time.Time
 
+	unread bool // load has failed
+
 	mu      sync.Mutex
 	workers map[chat.ConversationID]*outboxWorker
 	waiters map[chat.Origin][]chan struct{}
@@ -43,21 +45,53 @@ func (o *outbox) init(s *session) {
 	o.waiters = make(map[chat.Origin][]chan struct{})
 }
 
-// start goes on with what an earlier run of the program left.
-func (o *outbox) start() {
+// load makes workers for what an earlier run of the program left; start sets them to
+// work. Between the two others already know which requests have no answer.
+func (o *outbox) load() {
 	rows, err := o.s.m.db.Outbox().Open(o.s.ctx, o.s.id, "")
 	if err != nil {
 		o.s.zlog.Err(err).Msg("Failed to read the outbox")
+		o.unread = true
 		return
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	for _, row := range rows {
-		if row.State == database.OutboxSending {
-			row.State, row.Closed = database.OutboxAmbiguous, time.Now().UnixMicro()
-			if err = o.s.m.db.Outbox().Put(o.s.ctx, row); err != nil {
-				o.s.zlog.Err(err).Msg("Failed to note an interrupted request")
-			}
+		id := row.Request.Conversation
+		if o.workers[id] == nil {
+			o.workers[id] = newOutboxWorker()
 		}
-		o.work(row.Request.Conversation)
+		if row.State != database.OutboxPending {
+			o.workers[id].unanswered = true
+		}
+	}
+}
+
+func newOutboxWorker() *outboxWorker { return &outboxWorker{wake: make(chan struct{}, 1)} }
+
+// start begins with what load has found.
+func (o *outbox) start() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, w := range o.workers {
+		o.s.spawn(func() { o.run(id, w) })
+	}
+	if o.unread {
+		o.s.spawn(o.reload)
+	}
+}
+
+// reload reads the outbox as soon as the database lets it.
+func (o *outbox) reload() {
+	for sleep(o.s.ctx, o.s.m.options.BackoffMin) {
+		rows, err := o.s.m.db.Outbox().Open(o.s.ctx, o.s.id, "")
+		if err != nil {
+			continue
+		}
+		for _, row := range rows {
+			o.work(row.Request.Conversation)
+		}
+		return
 	}
 }
 
@@ -70,12 +104,10 @@ func (o *outbox) work(id chat.ConversationID) {
 		w.more = true
 		return
 	}
-	if o.s.ctx.Err() != nil {
-		return
+	w := newOutboxWorker()
+	if o.s.spawn(func() { o.run(id, w) }) {
+		o.workers[id] = w
 	}
-	w := &outboxWorker{wake: make(chan struct{}, 1)}
-	o.workers[id] = w
-	o.s.wg.Go(func() { o.run(id, w) })
 }
 
 func (o *outbox) wakeAll() {
@@ -171,26 +203,22 @@ func (o *outbox) run(id chat.ConversationID, w *outboxWorker) {
 // carryOut works on one request until its fate is settled or the session ends.
 func (o *outbox) carryOut(row *database.OutboxRow, w *outboxWorker) {
 	defer o.setUnanswered(w, false)
-	deadline := max(row.Created, o.started.UnixMicro()) + o.s.m.options.SendWait.Microseconds()
+	deadline := time.UnixMicro(max(row.Created, o.started.UnixMicro())).Add(o.s.m.options.SendWait)
 	pauses := o.s.m.options.backoff()
 	for o.s.ctx.Err() == nil {
 		if o.refreshed(row) {
 			return
 		}
-		late := time.Now().UnixMicro() > deadline
+		late := time.Now().After(deadline)
 		var err error
 		switch {
 		case row.State == database.OutboxAmbiguous:
 			o.setUnanswered(w, true)
-			if err = o.resolve(row); err == nil && row.State.Final() {
+			if err = o.resolve(row, deadline); err == nil && row.State.Final() {
 				return
 			}
 			if late && row.State == database.OutboxAmbiguous {
 				o.fail(row, chat.ErrUnconfirmed)
-				return
-			}
-			if late && row.State == database.OutboxPending {
-				o.fail(row, chat.ErrExpired)
 				return
 			}
 			if err == nil {
@@ -200,7 +228,7 @@ func (o *outbox) carryOut(row *database.OutboxRow, w *outboxWorker) {
 			o.fail(row, chat.ErrExpired)
 			return
 		default:
-			if err = o.attempt(row, w); err == nil {
+			if err = o.attempt(row, w, deadline); err == nil {
 				return
 			}
 			if row.State == database.OutboxAmbiguous {
@@ -218,13 +246,21 @@ func (o *outbox) carryOut(row *database.OutboxRow, w *outboxWorker) {
 	}
 }
 
-// refreshed reads the state that commits may have changed; true means final.
+// refreshed reads the state that commits may have changed; true means final. A request
+// that is noted as being sent, but is not, may have been taken: the note of how it ended
+// could not be stored, or the program ended before.
 func (o *outbox) refreshed(row *database.OutboxRow) bool {
 	now, err := o.s.m.db.Outbox().ByOrigin(o.s.ctx, row.Request.Origin)
 	if err != nil {
 		return errors.Is(err, database.ErrNotFound)
 	}
 	row.State = now.State
+	if row.State == database.OutboxSending {
+		row.State, row.Closed = database.OutboxAmbiguous, max(row.Closed, o.started.UnixMicro())
+		if err = o.s.m.db.Outbox().Put(o.s.ctx, row); err != nil && o.s.ctx.Err() == nil {
+			o.s.zlog.Err(err).Msg("Failed to note a request's state")
+		}
+	}
 	return row.State.Final()
 }
 
@@ -233,15 +269,17 @@ func permanent(err error) bool {
 		errors.Is(err, chat.ErrBadCredentials) || errors.Is(err, chat.ErrUnsupported) || errors.Is(err, chat.ErrTooLarge)
 }
 
-// pause waits before the next try, at most until shortly after the deadline.
-func (o *outbox) pause(pauses *backoff, err error, w *outboxWorker, deadline int64) {
-	var wait *RetryAfter
-	var atLeast time.Duration
-	if errors.As(err, &wait) {
-		atLeast = wait.After
+// pause waits before the next try, at most until shortly after the deadline. What wakes
+// the worker does not shorten what the network asked for.
+func (o *outbox) pause(pauses *backoff, err error, w *outboxWorker, deadline time.Time) {
+	asked := retryAfter(err)
+	left := time.Until(deadline) + time.Millisecond
+	whole := max(min(pauses.pause(asked), left), o.s.m.options.BackoffMin/10)
+	least := min(asked, whole)
+	if !sleep(o.s.ctx, least) {
+		return
 	}
-	left := time.Until(time.UnixMicro(deadline)) + time.Millisecond
-	timer := time.NewTimer(max(min(pauses.pause(atLeast), left), o.s.m.options.BackoffMin/10))
+	timer := time.NewTimer(whole - least)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -250,9 +288,9 @@ func (o *outbox) pause(pauses *backoff, err error, w *outboxWorker, deadline int
 	}
 }
 
-// attempt sends a request once and sees the answer into the log. An error with the
-// state pending says that it certainly was not taken; ambiguous, that it may have been.
-func (o *outbox) attempt(row *database.OutboxRow, w *outboxWorker) error {
+// attempt sends a request once and sees the answer into the log. An error with the state
+// pending says that it certainly was not taken; ambiguous, that it may have been.
+func (o *outbox) attempt(row *database.OutboxRow, w *outboxWorker, deadline time.Time) error {
 	conn, err := o.s.request()
 	if err != nil {
 		return err
@@ -261,109 +299,104 @@ func (o *outbox) attempt(row *database.OutboxRow, w *outboxWorker) error {
 	if err != nil {
 		return err
 	}
-	if row.Attempt, err = o.s.m.log.Head(o.s.ctx, row.Request.Conversation); err != nil {
-		return err
-	}
 	row.State, row.Attempts = database.OutboxSending, row.Attempts+1
 	if err = o.s.m.db.Outbox().Put(o.s.ctx, row); err != nil {
 		row.State = database.OutboxPending
+		if errors.Is(err, database.ErrFinal) {
+			return nil
+		}
 		return err
 	}
 	o.setUnanswered(w, true)
 	settled := o.settled(row.Request.Origin)
 	defer o.unwait(row.Request.Origin, settled)
-	event, err := conn.Send(o.s.ctx, row.RequestID, conversation, row.Request)
+	ctx, cancel := context.WithDeadline(o.s.ctx, deadline)
+	event, err := conn.Send(ctx, row.RequestID, conversation, row.Request)
+	cancel()
 	if o.s.ctx.Err() != nil {
 		return o.s.ctx.Err()
 	}
 	row.Closed = time.Now().UnixMicro()
 	if err == nil {
 		event.RequestID, event.Author = row.RequestID, o.s.id
-		if err = o.s.intake.answer(o.s.ctx, event); err != nil {
-			o.s.zlog.Err(err).Msg("Failed to log an answer, looking for it in a catch-up")
-		}
-		return o.awaitLogged(row, settled)
+		return o.seeLogged(row, event, settled)
 	}
 	row.State = database.OutboxPending
 	if !permanent(err) && !errors.Is(err, chat.ErrUnavailable) {
 		row.State = database.OutboxAmbiguous
 	}
-	if putErr := o.s.m.db.Outbox().Put(o.s.ctx, row); putErr != nil {
+	if putErr := o.s.m.db.Outbox().Put(o.s.ctx, row); errors.Is(putErr, database.ErrFinal) {
+		return nil // the push was faster
+	} else if putErr != nil {
+		row.State = database.OutboxAmbiguous // as it stands there, see refreshed
 		o.s.zlog.Err(putErr).Msg("Failed to note a request's state")
 	}
 	return err
 }
 
 // answerPatience is how long an answered request may wait behind a catch-up before it
-// is looked for like an unanswered one.
-const answerPatience = time.Minute
+// is logged out of turn.
+const answerPatience = 30 * time.Second
 
-func (o *outbox) awaitLogged(row *database.OutboxRow, settled <-chan struct{}) error {
-	timer := time.NewTimer(answerPatience)
-	defer timer.Stop()
-	select {
-	case <-settled:
-		return nil
-	case <-o.s.ctx.Done():
-		return o.s.ctx.Err()
-	case <-timer.C:
+// seeLogged brings the event of an answered request into the log. The network has it: from
+// here on the request cannot fail, however long the database or a catch-up takes.
+func (o *outbox) seeLogged(row *database.OutboxRow, event ReceivedEvent, settled <-chan struct{}) error {
+	err := o.s.intake.answer(o.s.ctx, event)
+	for {
+		patience := answerPatience
+		if err != nil {
+			o.s.zlog.Err(err).Msg("Failed to log an answer, trying again")
+			patience = o.s.m.options.BackoffMin
+		}
+		timer := time.NewTimer(patience)
+		select {
+		case <-settled:
+			timer.Stop()
+			return nil
+		case <-o.s.ctx.Done():
+			timer.Stop()
+			return o.s.ctx.Err()
+		case <-timer.C:
+		}
+		err = o.s.m.commit(o.s.ctx, o.s, Update{Events: []ReceivedEvent{event}}, commitOptions{})
+		if err == nil && o.refreshed(row) {
+			return nil
+		}
 	}
-	if o.refreshed(row) {
-		return nil
-	}
-	row.State = database.OutboxAmbiguous
-	return errors.Join(ErrAmbiguous, o.s.m.db.Outbox().Put(o.s.ctx, row))
 }
+
+// resolvePatience is how long after its time a request's fate is looked for, so that no
+// worker waits for ever.
+const resolvePatience = 20 * time.Second
 
 // resolve finds out the fate of an ambiguous request: final when it is found, pending
 // when a catch-up that began late enough did not bring it.
-func (o *outbox) resolve(row *database.OutboxRow) error {
+func (o *outbox) resolve(row *database.OutboxRow, deadline time.Time) error {
 	earliest := time.UnixMicro(row.Closed).Add(o.s.m.options.DoubtDelay)
-	if !sleep(o.s.ctx, max(time.Until(earliest), 0)) {
-		return o.s.ctx.Err()
+	if earliest.After(deadline) {
+		deadline = earliest
 	}
-	if err := o.s.catchup.now(o.s.ctx); err != nil {
+	ctx, cancel := context.WithDeadline(o.s.ctx, deadline.Add(resolvePatience))
+	defer cancel()
+	if !sleep(ctx, max(time.Until(earliest), 0)) {
+		return ctx.Err()
+	}
+	if err := o.s.catchup.now(ctx); err != nil {
 		return err
 	}
 	if o.refreshed(row) {
 		return nil
 	}
-	found, err := o.matchByText(row)
-	if err != nil || found {
-		return err
-	}
 	row.State = database.OutboxPending
-	return o.s.m.db.Outbox().Put(o.s.ctx, row)
-}
-
-// matchByText looks for an own event of the request's text that was logged since the
-// attempt and whose copy came without the request's id.
-func (o *outbox) matchByText(row *database.OutboxRow) (bool, error) {
-	if row.Request.Message == nil {
-		return false, nil
+	err := o.s.m.db.Outbox().Put(o.s.ctx, row)
+	switch {
+	case errors.Is(err, database.ErrFinal):
+		row.State = database.OutboxDone
+		return nil
+	case err != nil:
+		row.State = database.OutboxAmbiguous
 	}
-	events, err := o.s.m.log.Unclaimed(o.s.ctx, row.Request.Conversation, o.s.id, row.Attempt)
-	if err != nil {
-		return false, err
-	}
-	for _, e := range events {
-		if e.Message == nil || e.Message.Text.String() != row.Request.Message.Text.String() {
-			continue
-		}
-		row.State, row.EventID = database.OutboxDone, e.ID
-		err = o.s.m.db.Txn(o.s.ctx, func(ctx context.Context) error {
-			if err := o.s.m.log.Claim(ctx, e.Conversation, e.ID, row.Request.Origin); err != nil {
-				return err
-			}
-			return o.s.m.db.Outbox().Put(ctx, row)
-		})
-		if err == nil {
-			o.s.m.recent.drop(e.Conversation)
-			o.settle(row.Request.Origin)
-		}
-		return err == nil, err
-	}
-	return false, nil
+	return err
 }
 
 // failures maps the errors that settle a request to the word that is stored.
@@ -392,7 +425,7 @@ func (o *outbox) fail(row *database.OutboxRow, cause error) {
 	row.State, row.Error = database.OutboxFailed, word+": "+cause.Error()
 	for o.s.ctx.Err() == nil {
 		err := o.s.m.db.Outbox().Put(o.s.ctx, row)
-		if err == nil {
+		if err == nil || errors.Is(err, database.ErrFinal) {
 			o.settle(row.Request.Origin)
 			return
 		}
@@ -441,6 +474,7 @@ func (s *session) Submit(ctx context.Context, request chat.Request) error {
 	if err != nil {
 		return fmt.Errorf("store request: %w", err)
 	}
+	s.typing.sent(request.Conversation)
 	s.outbox.work(request.Conversation)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
@@ -95,12 +96,11 @@ func (s *session) History(ctx context.Context, query HistoryQuery) ([]chat.Event
 	} else if err != nil {
 		return nil, err
 	}
-	events, err := s.m.log.Before(ctx, query.Conversation, query.Before, query.Limit)
+	// What the account was not shown live is the network's to show: it may not have been
+	// in the conversation then, but another account of ours.
+	events, err := s.m.log.Before(ctx, query.Conversation, query.Before, row.Start, row.End, query.Limit)
 	if err != nil {
 		return nil, err
-	}
-	if row.End != 0 {
-		events = slices.DeleteFunc(events, func(e chat.Event) bool { return e.Seq > row.End })
 	}
 	if len(events) >= query.Limit {
 		return events, nil
@@ -135,14 +135,14 @@ func (s *session) olderThanLog(ctx context.Context, query HistoryQuery, logged [
 		}
 		var fresh []chat.Event
 		for _, e := range page.Events {
-			if !known[e.ID] && (token.Time == 0 || e.Time < token.Time) {
+			if !known[e.ID] && (token.Time == 0 || e.Time < token.Time) && !expired(e.Event, time.Now()) {
 				known[e.ID] = true
 				fresh = append(fresh, e.Event)
 			}
 		}
 		older = append(fresh, older...)
 		need -= len(fresh)
-		if page.End || len(page.Events) == 0 || (token.Time != 0 && page.Next.Time >= token.Time) {
+		if page.End || page.Next.Time == 0 || (token.Time != 0 && page.Next.Time >= token.Time) {
 			break
 		}
 		token = page.Next
@@ -152,3 +152,6 @@ func (s *session) olderThanLog(ctx context.Context, query HistoryQuery, logged [
 	}
 	return older, nil
 }
+
+// expired reports whether an event of a conversation without history is gone at now.
+func expired(e chat.Event, now time.Time) bool { return e.Expires != 0 && e.Expires <= now.UnixMicro() }

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -57,6 +58,7 @@ func (m *Manager) refreshSessions(rows []*database.AccountRow) (changes []Change
 		return nil
 	}
 	present := make(map[chat.PersonID]bool, len(rows))
+	var fresh []*session
 	for _, row := range rows {
 		present[row.Self.ID] = true
 		s := m.session(row.Self.ID)
@@ -65,11 +67,16 @@ func (m *Manager) refreshSessions(rows []*database.AccountRow) (changes []Change
 			continue
 		}
 		s = newSession(m, row)
+		s.outbox.load()
 		m.mu.Lock()
 		m.sessions[row.Self.ID] = s
 		m.mu.Unlock()
-		s.start()
+		fresh = append(fresh, s)
 		changes = append(changes, Change{Account: row.Self.ID, Added: true})
+	}
+	// Only now: a copy of an own event may come through any of them.
+	for _, s := range fresh {
+		s.start()
 	}
 	for _, s := range m.all() {
 		if present[s.id] {
@@ -104,18 +111,18 @@ func (m *Manager) refreshGrants(rows []database.GrantRow) (changes []Change) {
 	return changes
 }
 
-// housekeeping trims what retention allows, once an hour.
+// housekeeping trims what retention allows, at the start and once an hour.
 func (m *Manager) housekeeping() {
-	ticker := time.NewTicker(time.Hour)
+	ticker := time.NewTicker(m.options.TrimEvery)
 	defer ticker.Stop()
 	for {
+		if err := m.trim(m.ctx); err != nil && m.ctx.Err() == nil {
+			m.zlog.Err(err).Msg("Failed to trim old rows")
+		}
 		select {
 		case <-m.ctx.Done():
 			return
 		case <-ticker.C:
-			if err := m.trim(m.ctx); err != nil && m.ctx.Err() == nil {
-				m.zlog.Err(err).Msg("Failed to trim old rows")
-			}
 		}
 	}
 }
@@ -130,15 +137,41 @@ const (
 func (m *Manager) trim(ctx context.Context) error {
 	now := time.Now()
 	for _, s := range m.all() {
-		err := m.db.Consumers().DropOldest(ctx, s.id, chat.OriginIRC, now.Add(-consumerUnseen).UnixMicro(), consumersKept)
-		if err != nil {
+		if err := s.forgetUnseen(ctx, now); err != nil {
 			return err
 		}
 	}
 	m.commitMu.Lock()
 	defer m.commitMu.Unlock()
-	if _, err := m.log.Trim(ctx, now.Add(-m.options.HistoryKeep).UnixMicro()); err != nil {
+	if _, err := m.log.Trim(ctx, now.Add(-m.options.HistoryKeep).UnixMicro(), now.UnixMicro()); err != nil {
 		return err
 	}
 	return m.db.Outbox().Trim(ctx, now.Add(-max(m.options.HistoryKeep, leastKeptIDs)).UnixMicro())
+}
+
+// forgetUnseen drops the positions of IRC clients that have not been there for long, or
+// are too many.
+func (s *session) forgetUnseen(ctx context.Context, now time.Time) error {
+	s.attaching.Lock()
+	defer s.attaching.Unlock()
+	return s.dropUnseen(ctx, now)
+}
+
+// dropUnseen is forgetUnseen with attaching held. Attached clients are there, and those
+// who are about to be.
+func (s *session) dropUnseen(ctx context.Context, now time.Time, present ...string) error {
+	s.mu.Lock()
+	for id := range s.attachments {
+		if id.Side == chat.OriginIRC && !slices.Contains(present, id.Name) {
+			present = append(present, id.Name)
+		}
+	}
+	s.mu.Unlock()
+	for _, name := range present {
+		key := database.ConsumerKey{Account: s.id, Side: chat.OriginIRC, Name: name}
+		if err := s.m.db.Consumers().Seen(ctx, key, now.UnixMicro()); err != nil {
+			return err
+		}
+	}
+	return s.m.db.Consumers().DropOldest(ctx, s.id, chat.OriginIRC, now.Add(-consumerUnseen).UnixMicro(), consumersKept, present)
 }

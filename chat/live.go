@@ -17,6 +17,10 @@ type Typing struct {
 	State        TypingState    `json:"state"`
 	Time         int64          `json:"time"` // µs
 	Origin       Origin         `json:"origin,omitzero"`
+	// Lasting says, towards an account, that the state lasts until the same side and ref
+	// of Origin says another, at most 2 minutes; otherwise it ends 30 s after its last
+	// repeat.
+	Lasting bool `json:"lasting,omitempty"`
 }
 
 // Watermark is how far a person has read: everything with a time at or before Time. It

@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"slices"
 
 	"go.mau.fi/util/dbutil"
 
@@ -50,20 +51,41 @@ func (s *ConsumerStore) Touch(ctx context.Context, k ConsumerKey, now int64) err
 	})
 }
 
-// Count is the number of consumers of one side of an account.
-func (s *ConsumerStore) Count(ctx context.Context, account chat.PersonID, side string) (n int, err error) {
-	err = s.db.QueryRow(ctx, `SELECT COUNT(*) FROM consumer WHERE account=$1 AND side=$2`, account, side).Scan(&n)
-	return n, err
+// Seen notes that a consumer is there at now (µs), if it is known.
+func (s *ConsumerStore) Seen(ctx context.Context, k ConsumerKey, now int64) error {
+	_, err := s.db.Exec(ctx, `UPDATE consumer SET seen_us=$4 WHERE account=$1 AND side=$2 AND name=$3 AND seen_us<$4`,
+		k.Account, k.Side, k.Name, now)
+	return err
 }
 
 // DropOldest deletes consumers of a side that were last seen before a time (µs) and, of
-// the rest, the longest unseen ones until at most keep are left.
-func (s *ConsumerStore) DropOldest(ctx context.Context, account chat.PersonID, side string, unseenSince int64, keep int) error {
-	_, err := s.db.Exec(ctx, `
-		DELETE FROM consumer WHERE account=$1 AND side=$2 AND (seen_us<$3 OR name NOT IN (
-			SELECT name FROM consumer WHERE account=$1 AND side=$2 ORDER BY seen_us DESC LIMIT $4))`,
-		account, side, unseenSince, keep)
-	return err
+// the rest, the longest unseen ones until at most keep are left. Those that are present
+// stay, and count.
+func (s *ConsumerStore) DropOldest(ctx context.Context, account chat.PersonID, side string, unseenSince int64, keep int, present []string) error {
+	return s.db.Txn(ctx, func(ctx context.Context) error {
+		rows, err := s.db.Query(ctx, `SELECT name, seen_us FROM consumer WHERE account=$1 AND side=$2 ORDER BY seen_us DESC, name`, account, side)
+		type seen struct {
+			name string
+			at   int64
+		}
+		list, err := scanAll(rows, err, func(row dbutil.Scannable) (c seen, err error) { return c, row.Scan(&c.name, &c.at) })
+		if err != nil {
+			return err
+		}
+		left := keep - len(present)
+		for _, c := range list {
+			if slices.Contains(present, c.name) {
+				continue
+			}
+			if left--; left >= 0 && c.at >= unseenSince {
+				continue
+			}
+			if err = s.Delete(ctx, ConsumerKey{account, side, c.name}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Delete forgets a consumer and its positions.

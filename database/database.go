@@ -31,6 +31,9 @@ var ErrNewer = errors.New("the database is of a newer version of this program; r
 // ErrNotFound is returned for rows that do not exist.
 var ErrNotFound = errors.New("not found")
 
+// ErrFinal is returned when a settled request was to be changed, or one that is gone.
+var ErrFinal = errors.New("the request is settled already")
+
 // DB is the database with this package's tables.
 type DB struct {
 	*dbutil.Database

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -71,10 +72,10 @@ func (l *Log) insert(ctx context.Context, e chat.Event) (bool, error) {
 		return false, err
 	}
 	res, err := l.db.Exec(ctx, `
-		INSERT INTO log (conversation, seq, event_id, kind, time_us, author, origin, origin_ref, logged_us, payload)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		INSERT INTO log (conversation, seq, event_id, kind, time_us, author, origin, origin_ref, logged_us, expires_us, payload)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 		ON CONFLICT (conversation, event_id) DO NOTHING`,
-		e.Conversation, e.Seq, e.ID, e.Kind, e.Time, e.Author, e.Origin.Side, e.Origin.Ref, time.Now().UnixMicro(), string(payload))
+		e.Conversation, e.Seq, e.ID, e.Kind, e.Time, e.Author, e.Origin.Side, e.Origin.Ref, time.Now().UnixMicro(), e.Expires, string(payload))
 	if err != nil {
 		return false, fmt.Errorf("append to log: %w", err)
 	}
@@ -95,15 +96,24 @@ func (l *Log) Read(ctx context.Context, conversation chat.ConversationID, after 
 	return scanAll(rows, err, scanEvent)
 }
 
-// Before returns the newest events with a time below before (µs; 0 = no bound), at most
-// limit of them, oldest first.
-func (l *Log) Before(ctx context.Context, conversation chat.ConversationID, before int64, limit int) ([]chat.Event, error) {
+// Before returns the newest events with a time below before (µs; 0 = no bound), a seq
+// above after and not above upTo (0 = no bound), at most limit of them, oldest first.
+// Expired ones are left out. "+0" leaves the choice of the index to the time.
+func (l *Log) Before(ctx context.Context, conversation chat.ConversationID, before, after, upTo int64, limit int) ([]chat.Event, error) {
 	rows, err := l.db.Query(ctx, `
-		SELECT `+eventColumns+` FROM log WHERE conversation=$1 AND ($2=0 OR time_us<$2)
-		ORDER BY time_us DESC, seq DESC LIMIT $3`, conversation, before, limit)
+		SELECT `+eventColumns+` FROM log WHERE conversation=$1 AND time_us<$2 AND seq+0>$3 AND seq+0<=$4
+		AND (expires_us=0 OR expires_us>$5)
+		ORDER BY time_us DESC, seq DESC LIMIT $6`, conversation, orMost(before), after, orMost(upTo), time.Now().UnixMicro(), limit)
 	events, err := scanAll(rows, err, scanEvent)
 	slices.Reverse(events)
 	return events, err
+}
+
+func orMost(bound int64) int64 {
+	if bound == 0 {
+		return math.MaxInt64
+	}
+	return bound
 }
 
 // Find returns the event with an id; ok is false if there is none.
@@ -115,15 +125,6 @@ func (l *Log) Find(ctx context.Context, conversation chat.ConversationID, id cha
 	return e, err == nil, err
 }
 
-// Unclaimed returns events of an author after a seq that no request of ours is linked
-// to, oldest first, at most 100.
-func (l *Log) Unclaimed(ctx context.Context, conversation chat.ConversationID, author chat.PersonID, after int64) ([]chat.Event, error) {
-	rows, err := l.db.Query(ctx, `
-		SELECT `+eventColumns+` FROM log WHERE conversation=$1 AND author=$2 AND seq>$3 AND origin=''
-		ORDER BY seq LIMIT 100`, conversation, author, after)
-	return scanAll(rows, err, scanEvent)
-}
-
 // Claim links a logged event to the request that made it.
 func (l *Log) Claim(ctx context.Context, conversation chat.ConversationID, id chat.EventID, origin chat.Origin) error {
 	_, err := l.db.Exec(ctx, `UPDATE log SET origin=$3, origin_ref=$4 WHERE conversation=$1 AND event_id=$2 AND origin=''`,
@@ -132,10 +133,31 @@ func (l *Log) Claim(ctx context.Context, conversation chat.ConversationID, id ch
 }
 
 // Trim deletes events that were logged before a time (µs) and that every consumer which
-// is shown them has acknowledged. It keeps each conversation's last event, so that seq
-// goes on.
-func (l *Log) Trim(ctx context.Context, loggedBefore int64) (deleted int64, err error) {
-	res, err := l.db.Exec(ctx, `
+// is shown them has acknowledged, and those that expired at or before now (µs). It keeps
+// each conversation's last event, so that seq goes on; an expired one without content.
+func (l *Log) Trim(ctx context.Context, loggedBefore, now int64) (deleted int64, err error) {
+	err = l.db.Txn(ctx, func(ctx context.Context) error {
+		for _, step := range []struct {
+			query string
+			arg   int64
+		}{{trimOld, loggedBefore}, {trimExpired, now}} {
+			res, err := l.db.Exec(ctx, step.query, step.arg)
+			if err != nil {
+				return err
+			}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			deleted += n
+		}
+		return l.blankExpired(ctx, now)
+	})
+	return deleted, err
+}
+
+const (
+	trimOld = `
 		DELETE FROM log WHERE logged_us < $1
 		AND seq < (SELECT MAX(l2.seq) FROM log l2 WHERE l2.conversation=log.conversation)
 		AND NOT EXISTS (
@@ -143,11 +165,32 @@ func (l *Log) Trim(ctx context.Context, loggedBefore int64) (deleted int64, err 
 			JOIN consumer k ON k.account=c.account
 			LEFT JOIN position p ON p.account=k.account AND p.side=k.side AND p.name=k.name AND p.conversation=c.id
 			WHERE c.id=log.conversation AND (c.end_seq IS NULL OR log.seq<=c.end_seq)
-			AND log.seq > CASE WHEN p.seq > c.start_seq THEN p.seq ELSE c.start_seq END)`, loggedBefore)
+			AND log.seq > CASE WHEN p.seq > c.start_seq THEN p.seq ELSE c.start_seq END)`
+	trimExpired = `
+		DELETE FROM log WHERE expires_us>0 AND expires_us<=$1
+		AND seq < (SELECT MAX(l2.seq) FROM log l2 WHERE l2.conversation=log.conversation)`
+)
+
+// blankExpired takes the content off the expired events that are left.
+func (l *Log) blankExpired(ctx context.Context, now int64) error {
+	rows, err := l.db.Query(ctx, `
+		SELECT `+eventColumns+` FROM log WHERE expires_us>0 AND expires_us<=$1 AND kind<>''`, now)
+	events, err := scanAll(rows, err, scanEvent)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return res.RowsAffected()
+	for _, e := range events {
+		payload, err := json.Marshal(chat.Event{V: e.V, Conversation: e.Conversation, ID: e.ID, Seq: e.Seq, Time: e.Time,
+			Author: e.Author, Expires: e.Expires})
+		if err != nil {
+			return err
+		}
+		_, err = l.db.Exec(ctx, `UPDATE log SET kind='', payload=$3 WHERE conversation=$1 AND seq=$2`, e.Conversation, e.Seq, string(payload))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // DropUnused deletes the logs of conversations that no account knows any more.

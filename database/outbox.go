@@ -34,7 +34,6 @@ type OutboxRow struct {
 	State     OutboxState
 	Attempts  int64
 	Created   int64 // µs
-	Attempt   int64 // last seq of the conversation when the last attempt began
 	Closed    int64 // µs; end of the last attempt
 	EventID   chat.EventID
 	Error     string // of a failed request: its kind
@@ -47,7 +46,7 @@ type OutboxStore struct{ db *DB }
 func (db *DB) Outbox() *OutboxStore { return &OutboxStore{db} }
 
 const outboxColumns = `id, account, conversation, origin, origin_ref, request_id, request, state, attempts,
-	created_us, attempt_seq, closed_us, event_id, error`
+	created_us, closed_us, event_id, error`
 
 func scanOutbox(row dbutil.Scannable) (*OutboxRow, error) {
 	var r OutboxRow
@@ -55,7 +54,7 @@ func scanOutbox(row dbutil.Scannable) (*OutboxRow, error) {
 	var conversation chat.ConversationID
 	var origin chat.Origin
 	err := row.Scan(&r.ID, &r.Account, &conversation, &origin.Side, &origin.Ref, &r.RequestID, &request, &r.State,
-		&r.Attempts, &r.Created, &r.Attempt, &r.Closed, &r.EventID, &r.Error)
+		&r.Attempts, &r.Created, &r.Closed, &r.EventID, &r.Error)
 	if err != nil {
 		return nil, notFound(err)
 	}
@@ -83,7 +82,7 @@ func (s *OutboxStore) Insert(ctx context.Context, r *OutboxRow) (inserted bool, 
 		}
 		inserted = true
 		_, err = s.db.Exec(ctx, `
-			INSERT INTO outbox (`+outboxColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, 0, 0, '', '')`,
+			INSERT INTO outbox (`+outboxColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, 0, '', '')`,
 			r.ID, r.Account, r.Request.Conversation, r.Request.Origin.Side, r.Request.Origin.Ref, int64(r.RequestID),
 			string(payload), OutboxPending, r.Created)
 		return err
@@ -115,13 +114,21 @@ func (s *OutboxStore) Open(ctx context.Context, account chat.PersonID, conversat
 	return scanAll(rows, err, scanOutbox)
 }
 
-// Put stores the state of a request; the request's text goes when the state is final.
+// Put stores the state of a request; its text goes when the state is final. A request that
+// is done stays so, and one that failed can only become done: otherwise ErrFinal.
 func (s *OutboxStore) Put(ctx context.Context, r *OutboxRow) error {
-	_, err := s.db.Exec(ctx, `
-		UPDATE outbox SET state=$2, attempts=$3, attempt_seq=$4, closed_us=$5, event_id=$6, error=$7,
+	res, err := s.db.Exec(ctx, `
+		UPDATE outbox SET state=$2, attempts=$3, closed_us=$4, event_id=$5, error=$6,
 			request=CASE WHEN $2 IN ('done', 'failed') THEN '' ELSE request END
-		WHERE id=$1`, r.ID, string(r.State), r.Attempts, r.Attempt, r.Closed, r.EventID, r.Error)
-	return err
+		WHERE id=$1 AND state<>'done' AND (state<>'failed' OR $2='done')`,
+		r.ID, string(r.State), r.Attempts, r.Closed, r.EventID, r.Error)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	return ErrFinal
 }
 
 // Trim deletes final requests that were written before a time (µs), but the last one.

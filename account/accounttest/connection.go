@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -22,6 +23,9 @@ type connection struct {
 	cut        chan struct{}
 }
 
+// aliveEvery is how often the channel shows that it lives.
+const aliveEvery = 20 * time.Second
+
 // errCut is how a channel that was cut ends.
 var errCut = errors.New("channel cut")
 
@@ -33,6 +37,9 @@ func (c *connection) Run(ctx context.Context, sink account.Sink) error {
 	}
 	cut := make(chan struct{})
 	c.cut, c.subscribed, c.queue = cut, true, nil
+	delete(c.n.deaf, c.id)
+	delete(c.n.silent, c.id)
+	c.n.runs[c.id]++
 	c.n.connections[c] = struct{}{}
 	c.n.mu.Unlock()
 	defer func() {
@@ -42,6 +49,8 @@ func (c *connection) Run(ctx context.Context, sink account.Sink) error {
 		c.n.mu.Unlock()
 	}()
 	sink.Subscribed()
+	keepAlive := time.NewTicker(aliveEvery)
+	defer keepAlive.Stop()
 	for {
 		c.n.mu.Lock()
 		queue := c.queue
@@ -58,6 +67,9 @@ func (c *connection) Run(ctx context.Context, sink account.Sink) error {
 		case <-cut:
 			return errCut
 		case <-c.wake:
+		case <-keepAlive.C:
+		}
+		if !c.n.is(c.n.silent, c.id) {
 			sink.Alive()
 		}
 	}
@@ -237,13 +249,17 @@ func (c *connection) Create(_ context.Context, _ uint64, request chat.NewConvers
 func (c *connection) SetTyping(_ context.Context, id chat.ConversationID, state chat.TypingState) error {
 	c.n.mu.Lock()
 	defer c.n.mu.Unlock()
-	c.n.typings = append(c.n.typings, chat.Typing{Conversation: id, Person: c.id, State: state})
+	c.n.typings = append(c.n.typings, chat.Typing{Conversation: id, Person: c.id, State: state, Time: time.Now().UnixMicro()})
 	return c.allowed()
 }
 
 func (c *connection) SetWatermark(_ context.Context, id chat.ConversationID, time int64) error {
 	c.n.mu.Lock()
-	if err := c.allowed(); err != nil {
+	err := c.allowed()
+	if err == nil && c.n.markFault != nil {
+		err = c.n.markFault(c.id, time)
+	}
+	if err != nil {
 		c.n.mu.Unlock()
 		return err
 	}

@@ -27,6 +27,10 @@ type Network struct {
 
 	sendFault func(account chat.PersonID, request chat.Request) Fault
 	syncFault func(account chat.PersonID) error
+	markFault func(account chat.PersonID, time int64) error
+	deaf      map[chat.PersonID]bool
+	silent    map[chat.PersonID]bool
+	runs      map[chat.PersonID]int
 	syncLimit int
 	noIDs     bool
 	sends     []Sent
@@ -62,6 +66,9 @@ func New() *Network {
 		conversations: make(map[chat.ConversationID]*conversation),
 		connections:   make(map[*connection]struct{}),
 		refused:       make(map[chat.PersonID]bool),
+		deaf:          make(map[chat.PersonID]bool),
+		silent:        make(map[chat.PersonID]bool),
+		runs:          make(map[chat.PersonID]int),
 	}
 }
 
@@ -150,7 +157,7 @@ func (n *Network) pushLocked(id chat.ConversationID, u account.Update) {
 		for _, e := range u.Events {
 			concerned = concerned || (e.Membership != nil && slices.Contains(e.Membership.People, conn.id))
 		}
-		if !concerned || !conn.subscribed {
+		if !concerned || !conn.subscribed || n.deaf[conn.id] {
 			continue
 		}
 		mine := u
@@ -224,6 +231,40 @@ func (n *Network) OnSync(fault func(account chat.PersonID) error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.syncFault = fault
+}
+
+// OnMark decides whether an account's watermark is accepted; nil accepts all.
+func (n *Network) OnMark(fault func(account chat.PersonID, time int64) error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.markFault = fault
+}
+
+// Deafen stops pushes to an account, until its next connection, while its channel stays up.
+func (n *Network) Deafen(id chat.PersonID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.deaf[id] = true
+}
+
+// Silence stops pushes and signs of life until the account's next connection.
+func (n *Network) Silence(id chat.PersonID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.deaf[id], n.silent[id] = true, true
+}
+
+// Runs is how often an account has connected its channel.
+func (n *Network) Runs(id chat.PersonID) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.runs[id]
+}
+
+func (n *Network) is(set map[chat.PersonID]bool, id chat.PersonID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return set[id]
 }
 
 // LimitSync makes an answer of Sync hold at most limit events; 0 = no limit.

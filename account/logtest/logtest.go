@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) account.Log) {
 		"keeps an event whole":                whole,
 		"takes an origin once":                claims,
 		"trims what nobody needs":             trims,
+		"lets go what has expired":            expires,
 		"drops what no account knows":         drops,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, context.Background(), open(t)) })
@@ -86,12 +87,22 @@ func reads(t *testing.T, ctx context.Context, log account.Log) {
 func before(t *testing.T, ctx context.Context, log account.Log) {
 	_, err := log.Append(ctx, []chat.Event{event("a", "1", 10), event("a", "3", 30), event("a", "2", 20), event("b", "x", 1)})
 	require.NoError(t, err)
-	page, err := log.Before(ctx, "a", 30, 10)
+	page, err := log.Before(ctx, "a", 30, 0, 0, 10)
 	require.NoError(t, err)
 	require.Equal(t, []string{"1:1", "3:2"}, ids(page), "by time, the bound excluded")
-	page, err = log.Before(ctx, "a", 0, 2)
+	page, err = log.Before(ctx, "a", 0, 0, 0, 2)
 	require.NoError(t, err)
 	require.Equal(t, []string{"3:2", "2:3"}, ids(page), "the newest ones, oldest first")
+	page, err = log.Before(ctx, "a", 0, 1, 2, 10)
+	require.NoError(t, err)
+	require.Equal(t, []string{"2:3"}, ids(page), "only what lies between two seqs")
+	gone := event("a", "4", 40)
+	gone.Expires = 41
+	_, err = log.Append(ctx, []chat.Event{gone})
+	require.NoError(t, err)
+	page, err = log.Before(ctx, "a", 0, 0, 0, 1)
+	require.NoError(t, err)
+	require.Equal(t, []string{"2:3"}, ids(page), "without what has expired")
 }
 
 func whole(t *testing.T, ctx context.Context, log account.Log) {
@@ -113,35 +124,45 @@ func whole(t *testing.T, ctx context.Context, log account.Log) {
 func claims(t *testing.T, ctx context.Context, log account.Log) {
 	_, err := log.Append(ctx, []chat.Event{event("a", "1", 10), event("a", "2", 20)})
 	require.NoError(t, err)
-	open, err := log.Unclaimed(ctx, "a", author, 0)
-	require.NoError(t, err)
-	require.Len(t, open, 2)
 	first := chat.Origin{Side: chat.OriginIRC, Ref: "one"}
 	require.NoError(t, log.Claim(ctx, "a", "1", first))
 	require.NoError(t, log.Claim(ctx, "a", "1", chat.Origin{Side: chat.OriginIRC, Ref: "two"}))
 	e, _, err := log.Find(ctx, "a", "1")
 	require.NoError(t, err)
 	require.Equal(t, first, e.Origin)
-	open, err = log.Unclaimed(ctx, "a", author, 1)
-	require.NoError(t, err)
-	require.Equal(t, []string{"2:2"}, ids(open))
-	open, err = log.Unclaimed(ctx, "a", "somebody else", 0)
-	require.NoError(t, err)
-	require.Empty(t, open)
 }
 
 func trims(t *testing.T, ctx context.Context, log account.Log) {
 	_, err := log.Append(ctx, []chat.Event{event("a", "1", 10), event("a", "2", 20)})
 	require.NoError(t, err)
-	n, err := log.Trim(ctx, 1)
+	n, err := log.Trim(ctx, 1, 1)
 	require.NoError(t, err)
 	require.Zero(t, n, "nothing was logged so long ago")
-	n, err = log.Trim(ctx, 1<<62)
+	n, err = log.Trim(ctx, 1<<62, 1)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, n)
 	added, err := log.Append(ctx, []chat.Event{event("a", "3", 30)})
 	require.NoError(t, err)
 	require.Equal(t, []string{"3:3"}, ids(added), "numbers are never used again")
+}
+
+func expires(t *testing.T, ctx context.Context, log account.Log) {
+	first, second, last := event("a", "1", 10), event("a", "2", 20), event("a", "3", 30)
+	first.Expires, last.Expires = 100, 100
+	_, err := log.Append(ctx, []chat.Event{first, second, last})
+	require.NoError(t, err)
+	_, err = log.Trim(ctx, 1, 99)
+	require.NoError(t, err)
+	left, err := log.Read(ctx, "a", 0, 10)
+	require.NoError(t, err)
+	require.Len(t, left, 3)
+	_, err = log.Trim(ctx, 1, 100)
+	require.NoError(t, err)
+	left, err = log.Read(ctx, "a", 0, 10)
+	require.NoError(t, err)
+	require.Equal(t, []string{"2:2", "3:3"}, ids(left), "the last one keeps its number")
+	require.Nil(t, left[1].Message, "but nothing of its content")
+	require.NotNil(t, left[0].Message)
 }
 
 func drops(t *testing.T, ctx context.Context, log account.Log) {

@@ -23,12 +23,13 @@ type connection struct {
 
 	renewing sync.Mutex // one renewal at a time
 
-	mu     sync.Mutex
-	keep   stored
-	client *hangouts.Client
-	sink   account.Sink // of the running Run
-	self   chat.Person
-	names  map[chat.PersonID]string
+	mu      sync.Mutex
+	keep    stored
+	client  *hangouts.Client
+	sink    account.Sink // of the running Run
+	unsaved bool         // keep has changed and no sink was there to take it
+	self    chat.Person
+	names   map[chat.PersonID]string
 }
 
 func newConnection(b *Backend, keep stored) (*connection, error) {
@@ -52,6 +53,7 @@ func (c *connection) cookiesChanged(cookies map[string]string) {
 	c.keep.Cookies = cookies
 	data, err := json.Marshal(c.keep)
 	sink := c.sink
+	c.unsaved = sink == nil
 	c.mu.Unlock()
 	if err == nil && sink != nil {
 		sink.Credentials(data)
@@ -118,7 +120,11 @@ func call[T any](ctx context.Context, c *connection, request func(*hangouts.Clie
 func (c *connection) Run(ctx context.Context, sink account.Sink) error {
 	c.mu.Lock()
 	c.sink = sink
+	unsaved, cookies := c.unsaved, c.keep.Cookies
 	c.mu.Unlock()
+	if unsaved {
+		c.cookiesChanged(cookies)
+	}
 	defer func() {
 		c.mu.Lock()
 		c.sink = nil

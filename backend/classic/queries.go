@@ -21,7 +21,8 @@ const (
 )
 
 // Sync implements account.Connection (protocol §8.10). An answer whose sync_timestamp is
-// the time of its last event, or lies far back, was cut there.
+// the time of its last event, or lies far back, was cut there; one whose sync_timestamp is
+// what was asked from says nothing at all.
 func (c *connection) Sync(ctx context.Context, since int64) (account.SyncPage, error) {
 	answer, err := call(ctx, c, func(client *hangouts.Client) (*pb.SyncAllNewEventsResponse, error) {
 		return client.SyncAllNewEvents(ctx, &pb.SyncAllNewEventsRequest{
@@ -39,6 +40,9 @@ func (c *connection) Sync(ctx context.Context, since int64) (account.SyncPage, e
 	now := int64(answer.GetResponseHeader().GetCurrentServerTime())
 	synced := int64(answer.GetSyncTimestamp())
 	page.SyncedTo = now
+	if newest == 0 && synced == since {
+		page.Cut, page.SyncedTo = true, since
+	}
 	if newest > 0 && (synced == newest || now-synced > usualLag.Microseconds()) {
 		page.Cut, page.SyncedTo = true, newest
 	}

@@ -1,0 +1,178 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// shape describes every table, column, index and foreign key.
+func shape(t *testing.T, db *DB) (lines []string) {
+	t.Helper()
+	ctx := context.Background()
+	column := func(query string) (out []string) {
+		rows, err := db.Query(ctx, query)
+		require.NoError(t, err)
+		defer rows.Close()
+		for rows.Next() {
+			var text string
+			require.NoError(t, rows.Scan(&text))
+			out = append(out, text)
+		}
+		require.NoError(t, rows.Err())
+		return out
+	}
+	for _, table := range column(`SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite_%' ORDER BY name`) {
+		lines = append(lines, column(fmt.Sprintf(
+			`SELECT '%[1]s.'||name||' '||type||' '||"notnull"||' '||COALESCE(dflt_value, '-')||' pk'||pk FROM pragma_table_info('%[1]s')`, table))...)
+		lines = append(lines, column(fmt.Sprintf(
+			`SELECT '%[1]s -> '||"table"||' '||"from"||' '||"to"||' '||on_delete FROM pragma_foreign_key_list('%[1]s')`, table))...)
+		lines = append(lines, column(fmt.Sprintf(
+			`SELECT '%[1]s index '||CASE WHEN l.origin='c' THEN l.name ELSE l.origin END||' unique'||l."unique"||' partial'||l.partial||' '||
+				(SELECT group_concat(name, ',') FROM pragma_index_info(l.name)) FROM pragma_index_list('%[1]s') l`, table))...)
+	}
+	lines = append(lines, column(`SELECT name||' '||substr(sql, instr(sql, ' WHERE ')) FROM sqlite_master WHERE type='index' AND sql LIKE '% WHERE %'`)...)
+	sort.Strings(lines)
+	return lines
+}
+
+// openFirst makes a database of version 1.
+func openFirst(t *testing.T) *DB {
+	t.Helper()
+	db, err := Open("test", "sqlite3-fk-wal", "file:"+filepath.Join(t.TempDir(), "old.db")+"?_txlock=immediate", zerolog.Nop())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	first, err := os.ReadFile("testdata/01-core.sql")
+	require.NoError(t, err)
+	ctx := context.Background()
+	for _, query := range []string{string(first),
+		`CREATE TABLE ` + VersionTable + ` (version INTEGER, compat INTEGER)`, `INSERT INTO ` + VersionTable + ` VALUES (1, 1)`,
+		`CREATE TABLE database_owner (key INTEGER PRIMARY KEY DEFAULT 0, owner TEXT NOT NULL)`, `INSERT INTO database_owner (key, owner) VALUES (0, 'test')`} {
+		_, err = db.Exec(ctx, query)
+		require.NoError(t, err)
+	}
+	return db
+}
+
+func TestStepByStepGivesTheLatestSchema(t *testing.T) {
+	steps := openFirst(t)
+	require.NoError(t, steps.Upgrade(context.Background()))
+	once := open(t)
+	for _, db := range []*DB{steps, once} { // made by hand in openFirst
+		_, err := db.Exec(context.Background(), `DROP TABLE IF EXISTS database_owner`)
+		require.NoError(t, err)
+	}
+	want := shape(t, once)
+	require.Greater(t, len(want), 60)
+	require.Equal(t, strings.Join(want, "\n"), strings.Join(shape(t, steps), "\n"))
+}
+
+func TestUpgradeKeepsWhatWasLogged(t *testing.T) {
+	db, ctx := openFirst(t), context.Background()
+	addAccount(t, db, anna)
+	for _, payload := range []string{`{"v":1,"conversation":"c","id":"1","kind":"message","time":10,"expires":77}`, `{"v":1,"conversation":"c","id":"2","kind":"message","time":20}`} {
+		_, err := db.Exec(ctx, `INSERT INTO log (conversation, seq, event_id, kind, time_us, author, origin, origin_ref, logged_us, payload)
+			SELECT 'c', COUNT(*)+1, COUNT(*)+1, 'message', COUNT(*), '', '', '', 1, $1 FROM log`, payload)
+		require.NoError(t, err)
+	}
+	require.NoError(t, db.Upgrade(ctx))
+	_, err := db.Log().Trim(ctx, 0, 78)
+	require.NoError(t, err)
+	left, err := db.Log().Read(ctx, "c", 0, 10)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	require.EqualValues(t, 2, left[0].Seq)
+}
+
+// A query that goes through an index looks at what it returns, however long the log is.
+func TestALongLogIsReadThroughIndexes(t *testing.T) {
+	db, ctx := open(t), context.Background()
+	addAccount(t, db, anna)
+	_, err := db.Exec(ctx, `
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<100000)
+		INSERT INTO log (conversation, seq, event_id, kind, time_us, author, origin, origin_ref, logged_us, payload)
+		SELECT 'c'||(i%10), (i+9)/10, 'e'||i, 'message', i, '', '', '', 1, '{"v":1,"id":"e'||i||'","conversation":"c'||(i%10)||'"}' FROM n`)
+	require.NoError(t, err)
+	_, err = db.Exec(ctx, `ANALYZE`)
+	require.NoError(t, err)
+	for name, query := range map[string]string{
+		"head":     `SELECT COALESCE(MAX(seq), 0) FROM log WHERE conversation='c1'`,
+		"read":     `SELECT payload FROM log WHERE conversation='c1' AND seq>9990 ORDER BY seq LIMIT 10`,
+		"find":     `SELECT payload FROM log WHERE conversation='c1' AND event_id='e1'`,
+		"before":   `SELECT payload FROM log WHERE conversation='c1' AND time_us<9 AND seq+0>0 AND seq+0<=99 AND (expires_us=0 OR expires_us>5) ORDER BY time_us DESC, seq DESC LIMIT 10`,
+		"expired":  `DELETE FROM log WHERE expires_us>0 AND expires_us<=5 AND seq < (SELECT MAX(l2.seq) FROM log l2 WHERE l2.conversation=log.conversation)`,
+		"old":      strings.ReplaceAll(trimOld, "$1", "0"),
+		"standing": `SELECT COALESCE(c.end_seq, (SELECT MAX(seq) FROM log WHERE conversation=c.id), 0) FROM conversation c WHERE c.account='x' AND c.id='c1'`,
+		"origin":   `SELECT id FROM outbox WHERE origin='irc' AND origin_ref='r'`,
+		"open":     `SELECT id FROM outbox WHERE account='x' AND (''='' OR conversation='') AND state IN ('pending', 'sending', 'ambiguous') ORDER BY id`,
+	} {
+		rows, err := db.Query(ctx, "EXPLAIN QUERY PLAN "+query)
+		require.NoError(t, err)
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
+			require.NotContains(t, detail, "SCAN", name)
+			if name == "read" || name == "before" {
+				require.NotContains(t, detail, "B-TREE FOR ORDER BY", name)
+			}
+		}
+		require.NoError(t, rows.Err())
+	}
+	added, err := db.Log().Append(ctx, []chat.Event{message("c1", "new", 1<<50)})
+	require.NoError(t, err)
+	require.EqualValues(t, 10001, added[0].Seq)
+	newest, err := db.Log().Before(ctx, "c1", 0, 0, 0, 2)
+	require.NoError(t, err)
+	require.EqualValues(t, "new", newest[1].ID)
+}
+
+func TestPresentAndRecentConsumersStay(t *testing.T) {
+	db, ctx := open(t), context.Background()
+	addAccount(t, db, anna)
+	for i, name := range []string{"ancient but here", "ancient", "old", "older", "new"} {
+		seen := []int64{1, 2, 40, 30, 50}[i]
+		require.NoError(t, db.Consumers().Touch(ctx, ConsumerKey{anna, chat.OriginIRC, name}, seen))
+	}
+	require.NoError(t, db.Consumers().Touch(ctx, ConsumerKey{anna, chat.OriginMatrix, ""}, 1))
+	require.NoError(t, db.Consumers().DropOldest(ctx, anna, chat.OriginIRC, 10, 3, []string{"ancient but here"}))
+	for name, want := range map[string]bool{"ancient but here": true, "ancient": false, "older": false, "old": true, "new": true} {
+		got, err := db.Consumers().Exists(ctx, ConsumerKey{anna, chat.OriginIRC, name})
+		require.NoError(t, err)
+		require.Equal(t, want, got, name)
+	}
+	got, err := db.Consumers().Exists(ctx, ConsumerKey{anna, chat.OriginMatrix, ""})
+	require.NoError(t, err)
+	require.True(t, got, "only clients of the side named are forgotten")
+}
+
+func TestASettledRequestStaysSettled(t *testing.T) {
+	db, ctx := open(t), context.Background()
+	addAccount(t, db, anna)
+	row := &OutboxRow{Account: anna, RequestID: 9, Created: 3, Request: chat.Request{Conversation: "c",
+		Origin: chat.Origin{Side: chat.OriginIRC, Ref: "r"}, Message: &chat.Message{Text: chat.Plain("hi")}}}
+	_, err := db.Outbox().Insert(ctx, row)
+	require.NoError(t, err)
+	put := func(state OutboxState) error {
+		row.State = state
+		return db.Outbox().Put(ctx, row)
+	}
+	require.NoError(t, put(OutboxSending))
+	require.NoError(t, put(OutboxFailed))
+	require.ErrorIs(t, put(OutboxPending), ErrFinal)
+	require.NoError(t, put(OutboxDone), "it has arrived after all")
+	require.ErrorIs(t, put(OutboxAmbiguous), ErrFinal)
+	require.ErrorIs(t, put(OutboxFailed), ErrFinal)
+	got, err := db.Outbox().ByOrigin(ctx, row.Request.Origin)
+	require.NoError(t, err)
+	require.Equal(t, OutboxDone, got.State)
+}

@@ -1,0 +1,222 @@
+-- v0 -> v4: Latest schema
+
+-- An account on the network. credentials is what the back end needs to connect again:
+-- secret. generation grows with every login, so that a running bridge notices one that
+-- another process made. cursor_us: nothing before it is missing from the log.
+CREATE TABLE account (
+	id          TEXT    NOT NULL PRIMARY KEY,
+	self        TEXT    NOT NULL, -- chat.Person as JSON
+	credentials BLOB    NOT NULL,
+	generation  BIGINT  NOT NULL,
+	status      TEXT    NOT NULL,
+	reason      TEXT    NOT NULL,
+	cursor_us   BIGINT  NOT NULL,
+	created_us  BIGINT  NOT NULL
+);
+
+CREATE TABLE account_grant (
+	account   TEXT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+	side      TEXT NOT NULL,
+	user_id   TEXT NOT NULL,
+	role      TEXT NOT NULL,
+	PRIMARY KEY (account, side, user_id)
+);
+CREATE INDEX account_grant_user ON account_grant (side, user_id);
+
+-- The log: shared by all accounts in a conversation.
+CREATE TABLE log (
+	conversation TEXT   NOT NULL,
+	seq          BIGINT NOT NULL,
+	event_id     TEXT   NOT NULL,
+	kind         TEXT   NOT NULL,
+	time_us      BIGINT NOT NULL,
+	author       TEXT   NOT NULL,
+	origin       TEXT   NOT NULL,
+	origin_ref   TEXT   NOT NULL,
+	logged_us    BIGINT NOT NULL,
+	payload      TEXT   NOT NULL, -- chat.Event as JSON
+	expires_us   BIGINT NOT NULL DEFAULT 0, -- 0 = never
+	PRIMARY KEY (conversation, seq),
+	UNIQUE (conversation, event_id)
+);
+CREATE INDEX log_time ON log (conversation, time_us);
+CREATE INDEX log_expires ON log (expires_us) WHERE expires_us>0;
+CREATE INDEX log_logged ON log (logged_us);
+
+-- Conversations as each account sees them. An account is shown the log from after
+-- start_seq up to end_seq (NULL = no end; set when it left).
+CREATE TABLE conversation (
+	account   TEXT   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+	id        TEXT   NOT NULL,
+	start_seq BIGINT NOT NULL,
+	end_seq   BIGINT,
+	sort_us   BIGINT NOT NULL,
+	payload   TEXT   NOT NULL, -- chat.Conversation as JSON
+	PRIMARY KEY (account, id)
+);
+CREATE INDEX conversation_id ON conversation (id);
+
+CREATE TABLE person (
+	account TEXT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+	id      TEXT NOT NULL,
+	payload TEXT NOT NULL, -- chat.Person as JSON
+	PRIMARY KEY (account, id)
+);
+
+CREATE TABLE watermark (
+	account      TEXT   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+	conversation TEXT   NOT NULL,
+	person       TEXT   NOT NULL,
+	time_us      BIGINT NOT NULL,
+	PRIMARY KEY (account, conversation, person)
+);
+
+-- Pages of a catch-up conversation by conversation, until all of one can be logged.
+CREATE TABLE catchup_page (
+	account      TEXT    NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+	conversation TEXT    NOT NULL,
+	page         INTEGER NOT NULL,
+	payload      TEXT    NOT NULL,
+	PRIMARY KEY (account, conversation, page)
+);
+
+-- Requests with an effect, written before they leave. state: pending, sending,
+-- ambiguous, done, failed.
+CREATE TABLE outbox (
+	id           BIGINT NOT NULL, -- order of writing
+	account      TEXT   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+	conversation TEXT   NOT NULL,
+	origin       TEXT   NOT NULL,
+	origin_ref   TEXT   NOT NULL,
+	request_id   BIGINT NOT NULL, -- client_generated_id
+	request      TEXT   NOT NULL, -- chat.Request as JSON; '' once final
+	state        TEXT   NOT NULL,
+	attempts     BIGINT NOT NULL,
+	created_us   BIGINT NOT NULL,
+	closed_us    BIGINT NOT NULL, -- end of the last attempt
+	event_id     TEXT   NOT NULL,
+	error        TEXT   NOT NULL,
+	PRIMARY KEY (id),
+	UNIQUE (origin, origin_ref)
+);
+CREATE INDEX outbox_request ON outbox (account, request_id);
+CREATE INDEX outbox_open ON outbox (account, conversation, state);
+
+CREATE TABLE consumer (
+	account     TEXT   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+	side        TEXT   NOT NULL,
+	name        TEXT   NOT NULL,
+	seen_us     BIGINT NOT NULL,
+	PRIMARY KEY (account, side, name)
+);
+
+-- The last acknowledged seq. A conversation without a row begins at its start_seq.
+CREATE TABLE position (
+	account      TEXT   NOT NULL,
+	side         TEXT   NOT NULL,
+	name         TEXT   NOT NULL,
+	conversation TEXT   NOT NULL,
+	seq          BIGINT NOT NULL,
+	PRIMARY KEY (account, side, name, conversation),
+	FOREIGN KEY (account, side, name) REFERENCES consumer (account, side, name) ON DELETE CASCADE
+);
+
+-- Room events as the homeserver handed them over, in that order. body is the event's
+-- JSON until its effects are final, then ''.
+CREATE TABLE matrix_inbox (
+	seq         BIGINT  NOT NULL PRIMARY KEY,
+	event_id    TEXT    NOT NULL UNIQUE,
+	room_id     TEXT    NOT NULL,
+	received_us BIGINT  NOT NULL,
+	done        BOOLEAN NOT NULL,
+	body        TEXT    NOT NULL
+);
+CREATE INDEX matrix_inbox_open ON matrix_inbox (room_id, seq) WHERE NOT done;
+
+-- Sends to Matrix that have begun and whose message row may not exist yet. run names the
+-- life of the program that began it; event_id is '' until the homeserver has answered.
+CREATE TABLE matrix_send (
+	txn_id     TEXT   NOT NULL PRIMARY KEY,
+	message_id TEXT   NOT NULL,
+	room_id    TEXT   NOT NULL,
+	sender     TEXT   NOT NULL,
+	run        TEXT   NOT NULL,
+	first_us   BIGINT NOT NULL,
+	event_id   TEXT   NOT NULL
+);
+CREATE INDEX matrix_send_message ON matrix_send (message_id);
+
+-- Ghosts and double puppets that have a device, so that the homeserver remembers their
+-- transaction ids over a restart of its own.
+CREATE TABLE matrix_device (
+	user_id   TEXT NOT NULL PRIMARY KEY,
+	device_id TEXT NOT NULL
+);
+
+-- Aliases that were given to rooms when they were made.
+CREATE TABLE matrix_room (
+	room_id TEXT NOT NULL PRIMARY KEY,
+	alias   TEXT NOT NULL
+);
+
+-- Single values: the secret that aliases are made with.
+CREATE TABLE matrix_value (
+	name  TEXT NOT NULL PRIMARY KEY,
+	value TEXT NOT NULL
+);
+
+-- Generated passwords. Only the SHA-256 of each is kept, as hex.
+CREATE TABLE irc_token (
+	hash       TEXT   NOT NULL PRIMARY KEY,
+	user_id    TEXT   NOT NULL,
+	label      TEXT   NOT NULL,
+	created_us BIGINT NOT NULL,
+	used_us    BIGINT NOT NULL -- last log-in, 0 = never
+);
+CREATE INDEX irc_token_user ON irc_token (user_id);
+
+-- The permanent nick of every person, unique in an account by nick_key, which has no
+-- case, accents and look-alikes.
+CREATE TABLE irc_nick (
+	account    TEXT   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+	person     TEXT   NOT NULL,
+	nick       TEXT   NOT NULL,
+	nick_key   TEXT   NOT NULL,
+	base       TEXT   NOT NULL, -- what the person's name asks for
+	changed_us BIGINT NOT NULL, -- last change that followed a rename, 0 = never
+	PRIMARY KEY (account, person),
+	UNIQUE (account, nick_key)
+);
+
+-- Former nicks that are still understood.
+CREATE TABLE irc_alias (
+	account  TEXT   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+	nick_key TEXT   NOT NULL,
+	nick     TEXT   NOT NULL,
+	person   TEXT   NOT NULL,
+	until_us BIGINT NOT NULL,
+	PRIMARY KEY (account, nick_key)
+);
+
+-- How a conversation appears: as a channel, or as the query with a person (channel = '').
+CREATE TABLE irc_target (
+	account      TEXT    NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+	conversation TEXT    NOT NULL,
+	channel      TEXT    NOT NULL,
+	channel_key  TEXT    NOT NULL,
+	person       TEXT    NOT NULL,
+	hidden       BOOLEAN NOT NULL,
+	PRIMARY KEY (account, conversation)
+);
+CREATE UNIQUE INDEX irc_target_channel ON irc_target (account, channel_key) WHERE channel<>'';
+CREATE UNIQUE INDEX irc_target_person ON irc_target (account, person) WHERE channel='';
+
+-- Lines sent by clients whose fate they have not been told.
+CREATE TABLE irc_line (
+	origin_ref   TEXT   NOT NULL PRIMARY KEY,
+	account      TEXT   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+	client       TEXT   NOT NULL,
+	conversation TEXT   NOT NULL,
+	time_us      BIGINT NOT NULL
+);
+CREATE INDEX irc_line_client ON irc_line (account, client);
