@@ -29,6 +29,8 @@ type response[M any] interface {
 type endpoint struct {
 	path   string
 	effect bool // a repeat could double something
+	// groupOnly names the conversation of a request that only groups know.
+	groupOnly *pb.ConversationId
 }
 
 var apiHeader = http.Header{
@@ -41,6 +43,9 @@ var apiHeader = http.Header{
 func invoke[M any, R response[M]](ctx context.Context, c *Client, e endpoint, req request) (R, error) {
 	if req == nil || reflect.ValueOf(req).IsNil() {
 		return nil, fmt.Errorf("%s: %w: no message", e.path, ErrBadRequest)
+	}
+	if err := c.kinds.requireGroup(e.path, e.groupOnly); err != nil {
+		return nil, err
 	}
 	body, err := c.encode(req)
 	if err != nil {
@@ -66,6 +71,7 @@ func invoke[M any, R response[M]](ctx context.Context, c *Client, e endpoint, re
 			Ambiguous: resp.GetResponseHeader() == nil,
 		}
 	}
+	c.kinds.noteAnswer(resp)
 	return resp, nil
 }
 

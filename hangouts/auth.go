@@ -112,7 +112,7 @@ func tokenError(err error) error {
 	var urlError *url.Error
 	switch {
 	case errors.As(err, &retrieve):
-		e := &GoogleAuthError{Step: step, Reason: clip(retrieve.ErrorCode)}
+		e := &GoogleAuthError{Step: step, Reason: word(retrieve.ErrorCode)}
 		if retrieve.Response != nil && retrieve.Response.StatusCode != http.StatusOK {
 			e.Code = retrieve.Response.StatusCode
 		}

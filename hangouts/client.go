@@ -38,6 +38,7 @@ type Client struct {
 	http    *http.Client
 	ownHTTP bool
 	cookies *cookies
+	kinds   kinds
 
 	// OnCookies, when set before the first request, is called with a copy of the session's cookies
 	// whenever the server changed them, so that their owner can keep them. It may be

@@ -62,6 +62,9 @@ type Config struct {
 	// is a suffix of the host name, another one the host or host:port. Default: ".google.com",
 	// or the host of BaseURL.
 	TrustedHosts []string
+	// MediaHosts are where Download may fetch attachments, in the same form; nothing secret goes
+	// there. Default: ".googleusercontent.com" and ".google.com", or the host of BaseURL.
+	MediaHosts []string
 	// CookieDomain is the domain whose cookies make a session. Default: ".google.com";
 	// with BaseURL every cookie of the account endpoints is taken.
 	CookieDomain string
@@ -95,7 +98,7 @@ type Config struct {
 	// reached the server: a repeat can double the effect (protocol §3.7).
 	NoBlindRepeats bool
 	// ConnectTimeout limits making a connection; 30 s. RequestTimeout limits one attempt
-	// as a whole; 60 s. UploadTimeout is the same for the data of an image; 5 min.
+	// as a whole; 60 s. UploadTimeout is the same for the data of an image, and for Download; 5 min.
 	ConnectTimeout time.Duration
 	RequestTimeout time.Duration
 	UploadTimeout  time.Duration
@@ -127,11 +130,17 @@ func (c Config) withDefaults() (Config, error) {
 		if c.TrustedHosts == nil {
 			c.TrustedHosts = []string{base.Host}
 		}
+		if c.MediaHosts == nil {
+			c.MediaHosts = []string{base.Host}
+		}
 	} else if c.CookieDomain == "" {
 		c.CookieDomain = ".google.com"
 	}
 	if c.TrustedHosts == nil {
 		c.TrustedHosts = []string{".google.com"}
+	}
+	if c.MediaHosts == nil {
+		c.MediaHosts = []string{".googleusercontent.com", ".google.com"}
 	}
 	c.Endpoints.fill(endpoints)
 	for _, address := range c.Endpoints.list() {
@@ -197,14 +206,16 @@ func (e *Endpoints) fill(from Endpoints) {
 	e.API = strings.TrimSuffix(e.API, "/")
 }
 
-// trusted reports whether a host may receive cookies and the authorization header: it must
-// match TrustedHosts, and be asked over TLS when the chat API is.
-func (c *Config) trusted(u *url.URL) bool {
-	if u.Scheme != "https" && strings.HasPrefix(c.Endpoints.API, "https:") {
+// trusted reports whether a host may receive cookies and the authorization header.
+func (c *Config) trusted(u *url.URL) bool { return c.among(c.TrustedHosts, u) }
+
+// among reports whether an address is of a list of hosts, and asked over TLS when the chat API is.
+func (c *Config) among(hosts []string, u *url.URL) bool {
+	if u.Scheme != "https" && (u.Scheme != "http" || strings.HasPrefix(c.Endpoints.API, "https:")) {
 		return false
 	}
 	host, name := strings.ToLower(u.Host), strings.ToLower(u.Hostname())
-	for _, entry := range c.TrustedHosts {
+	for _, entry := range hosts {
 		entry = strings.ToLower(entry)
 		if strings.HasPrefix(entry, ".") && strings.HasSuffix(name, entry) || entry == host || entry == name {
 			return true

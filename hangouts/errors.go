@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/internal/neterr"
 )
 
 var (
@@ -17,6 +17,10 @@ var (
 	ErrBadRequest = errors.New("hangouts: bad request")
 	// ErrUntrustedHost means that credentials were to go to a host that may not have them.
 	ErrUntrustedHost = errors.New("hangouts: host may not receive credentials")
+	// ErrMediaHost means that an attachment lies on a host from which none are fetched.
+	ErrMediaHost = errors.New("hangouts: attachments are not fetched from there")
+	// ErrTooLarge means that an attachment passes the limit.
+	ErrTooLarge = errors.New("hangouts: attachment is too large")
 	// ErrConnected means that Connect is already running.
 	ErrConnected = errors.New("hangouts: already connected")
 	// ErrNoClientID means that the push channel has not brought the client id yet.
@@ -167,18 +171,14 @@ func RetryAfter(err error) time.Duration {
 	return 0
 }
 
-// transportError marks an error of net/http; the address, which holds tokens, is dropped.
+// transportError marks an error of net/http, without its text: that quotes addresses and answers.
 type transportError struct{ err error }
 
 func (e *transportError) Error() string { return e.err.Error() }
 func (e *transportError) Unwrap() error { return e.err }
 
 func newTransportError(err error) error {
-	var urlError *url.Error
-	if errors.As(err, &urlError) {
-		err = urlError.Err
-	}
-	return &transportError{err}
+	return &transportError{neterr.Clean(err)}
 }
 
 func isTransport(err error) bool {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"github.com/rs/zerolog"
 	"google.golang.org/protobuf/proto"
@@ -57,10 +58,14 @@ func (p *push) Payload(ctx context.Context, payload channel.Payload) error {
 		return p.OnGap.Fire(ctx, Gap{})
 	}
 	if tag != batchTag {
-		zerolog.Ctx(ctx).Debug().Str("service", payload.Service).Str("tag", clip(tag)).Msg("Ignoring a push that is not for chat")
+		zerolog.Ctx(ctx).Debug().Str("service", payload.Service).Str("tag", word(tag)).Msg("Ignoring a push that is not for chat")
 		return nil
 	}
 	batch, lost := decodeBatch(ctx, text)
+	for _, update := range batch {
+		p.kinds.note(update.GetConversation())
+		p.kinds.note(update.GetConversationNotification().GetConversation())
+	}
 	if len(batch) > 0 {
 		if err := p.OnBatch.Fire(ctx, batch); err != nil {
 			return err
@@ -190,10 +195,11 @@ func updateKind(u *pb.StateUpdate) string {
 	return string(set.Name())
 }
 
-// clip keeps odd input out of the log.
-func clip(s string) string {
-	if len(s) > 32 {
-		return s[:32]
+// word lets a code of the server into logs and errors, such as "invalid_grant" or "cbu"; what
+// does not look like one may be anything, a secret or a message.
+func word(s string) string {
+	if len(s) > 32 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return "(odd)"
 	}
 	return s
 }

@@ -24,7 +24,18 @@ type UploadedImage struct {
 
 // Photo is what goes into SendChatMessageRequest.existing_media.
 func (u UploadedImage) Photo() *hangoutspb.ExistingMedia {
-	return &hangoutspb.ExistingMedia{Photo: &hangoutspb.Photo{PhotoId: proto.String(u.ID)}}
+	return PhotoByID(u.ID, "")
+}
+
+// PhotoByID is what goes into SendChatMessageRequest.existing_media for a photo that the service
+// has. A photo of another account, as a sticker, needs the Gaia id of its owner, else "" (protocol
+// §8.17).
+func PhotoByID(photoID, ownerGaiaID string) *hangoutspb.ExistingMedia {
+	photo := &hangoutspb.Photo{PhotoId: proto.String(photoID)}
+	if ownerGaiaID != "" {
+		photo.UserId, photo.IsCustomUserId = proto.String(ownerGaiaID), proto.Bool(true)
+	}
+	return &hangoutspb.ExistingMedia{Photo: photo}
 }
 
 const uploadOp = "image upload"

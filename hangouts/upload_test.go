@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -37,6 +38,10 @@ func TestUploadImage(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, hangouts.UploadedImage{ID: "6789012345678901234", URL: "https://lh3.example/s0/pixel.png"}, got)
 	require.Equal(t, got.ID, got.Photo().GetPhoto().GetPhotoId())
+
+	sticker := hangouts.PhotoByID("612", "1002").GetPhoto()
+	require.Equal(t, "612 1002 true", fmt.Sprint(sticker.GetPhotoId(), " ", sticker.GetUserId(), " ", sticker.GetIsCustomUserId()))
+	require.Nil(t, got.Photo().GetPhoto().IsCustomUserId)
 
 	first, second := s.requests[0], s.requests[1]
 	require.Equal(t, "/upload/photos/resumable?alt=json&key=test-key", first.path)

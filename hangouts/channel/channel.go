@@ -167,6 +167,9 @@ func (c *Channel) chunk(ctx context.Context, s *session, chunk []byte) error {
 	entries, malformed := parseChunk(chunk)
 	lost := malformed > 0
 	for _, e := range entries {
+		if s.repeated(e) {
+			continue
+		}
 		if s.nextArray != 0 && e.id > s.nextArray {
 			lost = true
 		}

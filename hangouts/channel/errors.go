@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/internal/neterr"
 )
 
 var (
@@ -61,11 +63,15 @@ func ParseRetryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// withoutURL drops the address from errors of net/http: it holds the session id.
-func withoutURL(err error) error {
+// withoutURL keeps addresses and answers, which hold the session id and cookies, out of the text
+// of an error of net/http.
+func withoutURL(err error) error { return fmt.Errorf("push channel: %w", neterr.Clean(err)) }
+
+// requestError is withoutURL for what Config.Do returned, which may be an error of its own.
+func requestError(err error) error {
 	var urlError *url.Error
 	if errors.As(err, &urlError) {
-		return fmt.Errorf("push channel: %w", urlError.Err)
+		return withoutURL(err)
 	}
 	return err
 }

@@ -64,7 +64,7 @@ func (r *reader) read(ctx context.Context, c *Channel, s *session) error {
 		case errors.Is(err, io.EOF):
 			return ErrTruncated
 		case err != nil:
-			return fmt.Errorf("%w: %w", ErrTruncated, err)
+			return fmt.Errorf("%w: %w", ErrTruncated, withoutURL(err))
 		}
 		idle.Reset(r.cfg.IdleTimeout)
 	}

@@ -59,7 +59,7 @@ func (c *Channel) openPoll(ctx context.Context, s *session) (*http.Response, err
 	req.Header.Set("Accept-Encoding", "identity")
 	resp, err := c.cfg.Do(req)
 	if err != nil {
-		return nil, withoutURL(err)
+		return nil, requestError(err)
 	}
 	if err := checkStatus(resp); err != nil {
 		resp.Body.Close()
@@ -120,7 +120,7 @@ func (c *Channel) postOnce(ctx context.Context, query url.Values, maps []string)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := c.cfg.Do(req)
 	if err != nil {
-		return nil, withoutURL(err)
+		return nil, requestError(err)
 	}
 	defer resp.Body.Close()
 	if err := checkStatus(resp); err != nil {
@@ -128,7 +128,7 @@ func (c *Channel) postOnce(ctx context.Context, query url.Values, maps []string)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading the answer: %w", err)
+		return nil, fmt.Errorf("reading the answer: %w", withoutURL(err))
 	}
 	if len(body) > maxAnswer {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrMalformed, maxAnswer)

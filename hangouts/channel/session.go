@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"time"
 )
 
@@ -16,6 +17,11 @@ type session struct {
 	sid, gsessionid string
 	made            time.Time
 	nextArray       int64 // 0 as long as none came
+	recent          [256]struct {
+		next int64 // one more than the id
+		sum  uint64
+	}
+	seed maphash.Seed
 
 	ctx           context.Context
 	cancel        context.CancelFunc
@@ -28,9 +34,25 @@ type session struct {
 }
 
 func newSession(ctx context.Context, sid, gsessionid string) *session {
-	s := &session{sid: sid, gsessionid: gsessionid, made: time.Now(), results: make(chan error, 1)}
+	s := &session{sid: sid, gsessionid: gsessionid, made: time.Now(), results: make(chan error, 1), seed: maphash.MakeSeed()}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	return s
+}
+
+// repeated reports whether an array came before, with the same id and the same content. The id
+// alone does not tell: nothing is lost when a server numbers in its own way.
+func (s *session) repeated(e entry) bool {
+	var h maphash.Hash
+	h.SetSeed(s.seed)
+	for _, part := range e.data {
+		_, _ = h.Write(part)
+	}
+	slot, sum := &s.recent[uint64(e.id)%uint64(len(s.recent))], h.Sum64()
+	if slot.next == e.id+1 && slot.sum == sum {
+		return true
+	}
+	slot.next, slot.sum = e.id+1, sum
+	return false
 }
 
 // close ends the session's goroutine and waits for it.
