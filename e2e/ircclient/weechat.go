@@ -29,6 +29,7 @@ func StartWeeChat(t testing.TB, server Server) *WeeChat {
 	home := t.TempDir()
 	args := []string{"weechat", "--dir", home}
 	run := func(format string, values ...any) { args = append(args, "-r", fmt.Sprintf(format, values...)) }
+	run("/set weechat.look.paste_max_lines -1") // quick typing is no paste
 	run("/set typing.look.enabled_nicks on")
 	run("/set typing.look.enabled_self on")
 	run("/set irc.look.typing_status_nicks on")
