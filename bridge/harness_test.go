@@ -37,7 +37,7 @@ const (
 )
 
 const (
-	patience = 15 * time.Second
+	patience = 60 * time.Second
 	domain   = "test.localhost"
 	bot      = id.UserID("@hangoutsbot:" + domain)
 )
