@@ -103,7 +103,9 @@ func TestRevokedPassword(t *testing.T) {
 	bridge := p.start()
 	old, kept := p.chat("ada", first), p.chat("ada", second)
 	p.run("irc-password", "-revoke", id, "ada").ok()
-	old.WaitClosed()
+	eventually(t, "the session to end", func() bool {
+		return count(old, func(l ircclient.Line) bool { return l.Command == "ERROR" && strings.Contains(l.Raw, "revoked") }) == 1
+	})
 	kept.Roundtrip()
 	wrong := ircclient.Dial(t, p.irc)
 	for _, line := range []string{"PASS " + first, "NICK ada", "USER ada 0 * :Ada"} {

@@ -51,6 +51,7 @@ func TestNewerDatabase(t *testing.T) {
 	both(t, func(t *testing.T, p *place) {
 		bridge := p.start()
 		require.Zero(t, bridge.Terminate())
+		requirePrivate(t, p.path("bridge.db"))
 		p.sql("UPDATE hangouts_version SET version=1000, compat=1000")
 		p.run().refused("newer version", "v1000")
 		p.run("irc-password", "ada").refused("newer version", "v1000")
