@@ -1,6 +1,7 @@
 # make build   bin/hangouts-bridge
 # make test    everything: lint, unit and in-process tests under the race detector, end-to-end tests, feature table
 # make lint    vet, gofmt, staticcheck
+# make crash   kill -9 and broken connections under load; CRASH_KILLS=500 CRASH_MESSAGES=2000 SEED=1 (docs/reliability.md)
 # make bench   benchmarks; make fuzz: every fuzz target for FUZZTIME; make demo: the demo
 # make setup   what the end-to-end tests need (they also ask for it themselves)
 
@@ -17,7 +18,7 @@ COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 GO_SOURCES = $(shell git ls-files -co --exclude-standard '*.go' 2>/dev/null || find . -name '*.go' -not -path './.cache/*')
 
-.PHONY: all build test lint vet fmt-check staticcheck bench fuzz demo setup clean
+.PHONY: all build test lint vet fmt-check staticcheck bench crash fuzz demo setup clean
 
 all: build
 
@@ -50,8 +51,14 @@ $(STATICCHECK):
 	GOBIN=$(CURDIR)/.cache/bin/tmp go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
 	@mv .cache/bin/tmp/staticcheck $@
 
+# The second call is the whole program: a few bounded runs, one after the other.
 bench:
-	go test -run '^$$' -bench . -benchmem ./...
+	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v /e2e/)
+	go test -run '^$$' -bench . -timeout 15m ./e2e/bench
+
+crash:
+	CRASH_KILLS=$${CRASH_KILLS:-60} CRASH_MESSAGES=$${CRASH_MESSAGES:-500} \
+	  go test -count=1 -v -timeout 12h -run 'TestNothingLostInCrashes' ./e2e/crash
 
 # go test takes one fuzz target of one package at a time.
 fuzz:

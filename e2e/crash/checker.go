@@ -43,6 +43,11 @@ type Problem struct {
 	Where  string // the end that shows it
 	What   string // text of the message, or the subject of a watermark
 	Detail string
+
+	by   Message // of a disordered message: the one that overtook it
+	late Message
+	from int64 // of a watermark that moved back: the greatest value before
+	at   int64 // when that was seen
 }
 
 func (p Problem) String() string {
@@ -67,7 +72,7 @@ func occurrences(list []Message) []occurrence {
 // Compare returns what is wrong with the messages that an end shows, given those that were accepted for it, both in order.
 func Compare(where string, accepted, shown []Message) (found []Problem) {
 	report := func(kind Kind, what, format string, args ...any) {
-		found = append(found, Problem{kind, where, what, fmt.Sprintf(format, args...)})
+		found = append(found, Problem{Kind: kind, Where: where, What: what, Detail: fmt.Sprintf(format, args...)})
 	}
 	index, known := map[occurrence]int{}, map[string]int{}
 	for i, o := range occurrences(accepted) {
@@ -89,6 +94,7 @@ func Compare(where string, accepted, shown []Message) (found []Problem) {
 		there[at] = true
 		if at < latest {
 			report(Disordered, o.text, "comes after %q", accepted[latest].Text)
+			found[len(found)-1].by, found[len(found)-1].late = accepted[latest], accepted[at]
 		}
 		latest = max(latest, at)
 		want, got := accepted[at], shown[i]
@@ -114,6 +120,7 @@ func Compare(where string, accepted, shown []Message) (found []Problem) {
 type Mark struct {
 	Subject string // whose, where
 	Value   int64
+	At      int64 // when it was observed, ms
 }
 
 // Forward returns the watermarks that moved back, given all observations at one end in order.
@@ -121,23 +128,30 @@ func Forward(where string, marks []Mark) (found []Problem) {
 	last := map[string]int64{}
 	for _, m := range marks {
 		if m.Value < last[m.Subject] {
-			found = append(found, Problem{Backwards, where, m.Subject, fmt.Sprintf("from %d to %d", last[m.Subject], m.Value)})
+			found = append(found, Problem{Kind: Backwards, Where: where, What: m.Subject, Detail: fmt.Sprintf("from %d to %d", last[m.Subject], m.Value),
+				from: last[m.Subject], at: m.At})
 		}
 		last[m.Subject] = max(last[m.Subject], m.Value)
 	}
 	return found
 }
 
-// Split takes the problems of one kind that concern certain messages out of a list.
-func Split(all []Problem, kind Kind, messages map[string]bool) (rest, taken []Problem) {
+// Split takes those problems out of a list that fit.
+func Split(all []Problem, fits func(Problem) bool) (rest, taken []Problem) {
 	for _, p := range all {
-		if p.Kind == kind && messages[p.What] {
+		if fits(p) {
 			taken = append(taken, p)
 		} else {
 			rest = append(rest, p)
 		}
 	}
 	return rest, taken
+}
+
+// Overtaken says whether a problem is that the answer to a request of the bridge's own user came before the push of a
+// message that the server had accepted less than a second earlier.
+func Overtaken(p Problem, own string) bool {
+	return p.Kind == Disordered && p.by.Author == own && p.late.Author != own && p.late.TimeMS != 0 && p.by.TimeMS-p.late.TimeMS < 1000
 }
 
 // Summary counts problems by kind, one line.

@@ -71,9 +71,16 @@ func TestChecker(t *testing.T) {
 	}
 }
 
+func marks(list ...any) (out []Mark) {
+	for i := 0; i < len(list); i += 2 {
+		out = append(out, Mark{Subject: list[i].(string), Value: int64(list[i+1].(int))})
+	}
+	return out
+}
+
 func TestCheckerOfWatermarks(t *testing.T) {
-	require.Empty(t, Forward("x", []Mark{{"bob", 1}, {"carol", 9}, {"bob", 1}, {"bob", 5}, {"carol", 9}}))
-	found := Forward("x", []Mark{{"bob", 5}, {"bob", 4}, {"bob", 4}, {"bob", 6}, {"bob", 5}})
+	require.Empty(t, Forward("x", marks("bob", 1, "carol", 9, "bob", 1, "bob", 5, "carol", 9)))
+	found := Forward("x", marks("bob", 5, "bob", 4, "bob", 4, "bob", 6, "bob", 5))
 	require.Len(t, found, 3, "every observation below the greatest")
 	require.Equal(t, `watermark moved back x: "bob" from 5 to 4`, found[0].String())
 	require.Equal(t, `watermark moved back x: "bob" from 6 to 5`, found[2].String())
@@ -81,9 +88,23 @@ func TestCheckerOfWatermarks(t *testing.T) {
 
 func TestSplitAndSummary(t *testing.T) {
 	all := Compare("x", stream("a", "b", "c"), at(stream("a", "b", "c"), 0, 0))
-	rest, taken := Split(all, Lost, map[string]bool{"b": true, "a": true})
+	rest, taken := Split(all, func(p Problem) bool { return p.Kind == Lost && p.What != "c" })
 	require.Len(t, taken, 1)
 	require.Equal(t, "b", taken[0].What)
 	require.Equal(t, "1 doubled, 1 lost", Summary(rest))
 	require.Contains(t, Summary(nil), "nothing lost")
+}
+
+func TestOvertaken(t *testing.T) {
+	bob, alice := Message{Text: "b", Author: "bob", TimeMS: 1000}, Message{Text: "a", Author: "alice", TimeMS: 1999}
+	one := func(accepted ...Message) Problem {
+		found := Compare("x", accepted, []Message{accepted[1], accepted[0]})
+		require.Len(t, found, 1)
+		return found[0]
+	}
+	require.True(t, Overtaken(one(bob, alice), "alice"))
+	require.False(t, Overtaken(one(bob, Message{Text: "a", Author: "alice", TimeMS: 2000}), "alice"), "too late for a race")
+	require.False(t, Overtaken(one(bob, Message{Text: "c", Author: "carol", TimeMS: 1001}), "alice"), "others' messages")
+	require.False(t, Overtaken(one(Message{Text: "a0", Author: "alice", TimeMS: 1000}, alice), "alice"), "among her own")
+	require.False(t, Overtaken(Compare("x", []Message{bob}, nil)[0], "alice"), "lost is lost")
 }

@@ -14,18 +14,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// homeserverLossFails decides whether messages that the homeserver forgot in a restart, before it handed them over, are
-// failures. CRASH_HOMESERVER_LOSS=count or =fail overrides it.
-const homeserverLossFails = false
+// What is counted apart until the program promises more; CRASH_STRICT=1 makes all of it failures, CRASH_STRICT=0 nothing.
+const (
+	homeserverLossFails = false // messages that the homeserver forgot in a restart, before it handed them over
+	overtakingFails     = false // an own message's answer is faster than the push of what came a moment before it
+	withdrawalFails     = false // a read marker set on IRC is forgotten in a crash before Hangouts has it
+)
 
-func lossFails() bool {
-	switch os.Getenv("CRASH_HOMESERVER_LOSS") {
-	case "fail":
-		return true
-	case "count":
-		return false
+func strict(otherwise bool) bool {
+	if text := os.Getenv("CRASH_STRICT"); text != "" {
+		return text != "0"
 	}
-	return homeserverLossFails
+	return otherwise
 }
 
 // settling bounds how long the ends may take to become complete after the last fault.
@@ -103,15 +103,25 @@ func (w *world) report(v verdict, took, settled time.Duration) {
 		v.accepted, v.unconfirmed, took.Round(time.Second), settled.Round(time.Second))
 	w.t.Logf("faults: %s", strings.Join(faults, ", "))
 	w.t.Logf("IRC connected %d times, %d messages repeated with a known msgid; hangups has seen %s", welcomes, repeats, v.hangups)
-	w.t.Logf("lost by the homeserver: %d", len(v.byHomeserver))
+	w.t.Logf("counted apart: %d lost by the homeserver, %d overtaken by the answer to an own message, %d read markers withdrawn",
+		len(v.byHomeserver), len(v.overtaken), len(v.withdrawn))
 	w.t.Logf("found: %s", Summary(v.problems))
-	problems := v.problems
-	if lossFails() {
-		problems = append(problems, v.byHomeserver...)
-	}
+	problems := slices.Clone(v.problems)
 	var all strings.Builder
-	for _, p := range append(slices.Clone(v.problems), v.byHomeserver...) {
+	for _, p := range v.problems {
 		fmt.Fprintln(&all, p)
+	}
+	for _, apart := range []struct {
+		what  string
+		found []Problem
+		fails bool
+	}{{"by the homeserver: ", v.byHomeserver, homeserverLossFails}, {"", v.overtaken, overtakingFails}, {"", v.withdrawn, withdrawalFails}} {
+		for _, p := range apart.found {
+			fmt.Fprintf(&all, "%s%s\n", apart.what, p)
+		}
+		if strict(apart.fails) {
+			problems = append(problems, apart.found...)
+		}
 	}
 	_ = os.WriteFile(filepath.Join(w.Dir, "problems.txt"), []byte(all.String()), 0o600)
 	for i, p := range problems {

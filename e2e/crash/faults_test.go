@@ -19,7 +19,7 @@ type step struct {
 
 // kills are the faults that kill, with their weights; others the rest.
 var (
-	kills  = []weighted{{"kill bridge", 10}, {"kill hangouts", 5}, {"kill homeserver", 4}, {"kill bridge twice", 2}, {"kill bridge and homeserver", 1}, {"kill bridge and hangouts", 1}}
+	kills  = []weighted{{"kill bridge", 10}, {"kill hangouts", 5}, {"kill homeserver", 4}, {"kill bridge twice", 2}, {"kill homeserver with events under way", 1}, {"kill bridge and homeserver", 1}, {"kill bridge and hangouts", 1}}
 	others = []weighted{{"cut", 4}, {"truncate", 4}, {"stall", 2}, {"refuse", 3}, {"homeserver error", 3}, {"homeserver loses answer", 3}, {"hangouts fault", 5}, {"drop channel", 3}}
 )
 
@@ -58,7 +58,7 @@ func plan(seed uint64, n int, killing, other []weighted) (steps []step) {
 	return steps
 }
 
-// break_ does what a plan says. It belongs to the goroutine of the test.
+// breakThings does what a plan says. It belongs to the goroutine of the test.
 func (w *world) breakThings(steps []step) {
 	w.t.Helper()
 	for n, s := range steps {
@@ -71,7 +71,7 @@ func (w *world) breakThings(steps []step) {
 		}
 		if !w.Bridge.Running() {
 			w.mu.Lock()
-			w.ended = append(w.ended, Problem{Ended, "before fault", s.fault, "see bridge.log"})
+			w.ended = append(w.ended, Problem{Kind: Ended, Where: "before fault", What: s.fault, Detail: "see bridge.log"})
 			w.mu.Unlock()
 			w.note("the bridge is gone")
 			w.Bridge.StartAgain()
@@ -95,6 +95,10 @@ func (w *world) do(s step) {
 	case "kill hangouts":
 		w.kill(s, w.hangouts)
 	case "kill homeserver":
+		w.kill(s, w.home)
+	case "kill homeserver with events under way":
+		w.links["appservice"].Stall(time.Second)
+		time.Sleep(ms(s.b, 900))
 		w.kill(s, w.home)
 	case "kill bridge twice":
 		w.kill(s, w.Bridge)
@@ -177,7 +181,7 @@ func (w *world) calm() {
 		w.null.ClearFaults()
 	}
 	if !w.Bridge.Running() {
-		w.ended = append(w.ended, Problem{Ended, "at the end", "", "see bridge.log"})
+		w.ended = append(w.ended, Problem{Kind: Ended, Where: "at the end", Detail: "see bridge.log"})
 		w.Bridge.StartAgain()
 	}
 }

@@ -34,9 +34,14 @@ type verdict struct {
 	problems []Problem
 	// byHomeserver are messages that the homeserver accepted and never handed to the bridge, because it was killed.
 	byHomeserver []Problem
-	accepted     map[string]int // messages, by source
-	unconfirmed  int
-	hangups      string // what the reference client has seen, for information
+	// overtaken are messages that come after an own one which the server accepted a moment later: its answer was faster
+	// than their push.
+	overtaken []Problem
+	// withdrawn are read markers that an IRC client set, that Hangouts never had, and that were forgotten.
+	withdrawn   []Problem
+	accepted    map[string]int // messages, by source
+	unconfirmed int
+	hangups     string // what the reference client has seen, for information
 }
 
 // look collects what all ends have.
@@ -90,23 +95,28 @@ func (w *world) judge() verdict {
 	for end, marks := range w.marks {
 		v.problems = append(v.problems, Forward(end, marks)...)
 	}
-	var marks []Mark
-	for _, l := range w.irc.Marks() {
-		if at, err := time.Parse("timestamp=2006-01-02T15:04:05.000Z", l.Param(1)); err == nil {
-			marks = append(marks, Mark{l.Param(0), at.UnixMilli()})
-		}
-	}
-	v.problems = append(v.problems, Forward("on IRC", marks)...)
+	rest, taken := Split(Forward("on IRC", w.ircMarks), func(p Problem) bool { return !w.confirmed(p) })
+	v.problems, v.withdrawn = append(v.problems, rest...), append(v.withdrawn, taken...)
 	v.problems = append(v.problems, ircFailures(w.irc.Told())...)
 	v.hangups = w.hangupsView(all)
 	return v
+}
+
+// confirmed says whether Hangouts had Alice's watermark at the value from which a marker on IRC moved back; mu is held.
+func (w *world) confirmed(p Problem) bool {
+	for _, m := range w.marks["on Hangouts"] {
+		if m.Subject == p.What+"/"+w.gaia["alice"] && m.At <= p.at && m.Value/1000 >= p.from {
+			return true
+		}
+	}
+	return false
 }
 
 // ircFailures are notices that a line was not delivered.
 func ircFailures(told []string) (found []Problem) {
 	for _, line := range told {
 		if strings.Contains(line, "NOTICE") && (strings.Contains(line, "not delivered") || strings.Contains(line, "could not be")) {
-			found = append(found, Problem{FailureTold, "on IRC", line, ""})
+			found = append(found, Problem{Kind: FailureTold, Where: "on IRC", What: line})
 		}
 	}
 	return found
@@ -142,7 +152,7 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 		m := Message{Text: e.Content.AsMessage().Body, Author: string(e.Sender), TimeMS: e.Timestamp}
 		switch {
 		case e.Sender == stage.Bot:
-			v.problems = append(v.problems, Problem{FailureTold, "in Matrix, " + key, m.Text, ""})
+			v.problems = append(v.problems, Problem{Kind: FailureTold, Where: "in Matrix, " + key, What: m.Text})
 		case from("mx", m.Text):
 			own = append(own, m)
 			eventIDs[m.Text] = e.ID
@@ -150,9 +160,9 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 			shown = append(shown, m)
 		}
 	}
-	v.add(Compare("in Matrix, "+key, remote, shown))
+	v.shown(Compare("in Matrix, "+key, remote, shown), string(w.Alice.UserID()))
 	v.add(Compare("in Matrix (own), "+key, w.by("mx", key, string(w.Alice.UserID())), own))
-	v.add(Compare("on IRC, "+key, everything, s.irc))
+	v.shown(Compare("on IRC, "+key, everything, s.irc), w.gaia["alice"])
 
 	for _, src := range sources {
 		accepted := w.by(src.name, key, w.gaia[src.author])
@@ -169,7 +179,8 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 		}
 		if src.name == "mx" {
 			var taken []Problem
-			found, taken = Split(found, Lost, w.neverHandedOver(eventIDs))
+			never := w.neverHandedOver(eventIDs)
+			found, taken = Split(found, func(p Problem) bool { return p.Kind == Lost && never[p.What] })
 			v.byHomeserver = append(v.byHomeserver, taken...)
 		}
 		v.add(found)
@@ -180,6 +191,12 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 		}
 		v.accepted[src.name] += len(accepted)
 	}
+}
+
+// shown adds what is wrong with messages that the bridge shows; own is how the end names the bridge's user.
+func (v *verdict) shown(found []Problem, own string) {
+	rest, taken := Split(found, func(p Problem) bool { return Overtaken(p, own) })
+	v.problems, v.overtaken = append(v.problems, rest...), append(v.overtaken, taken...)
 }
 
 func (v *verdict) add(found []Problem) { v.problems = append(v.problems, found...) }

@@ -65,11 +65,12 @@ type world struct {
 	faulted  atomic.Bool  // all faults are done
 	counts   map[string]int
 
-	mu    sync.Mutex
-	said  map[string]map[string][]Message // by source and conversation, in order
-	ended []Problem
-	marks map[string][]Mark // observations by end
-	diary *os.File
+	mu       sync.Mutex
+	said     map[string]map[string][]Message // by source and conversation, in order
+	ended    []Problem
+	marks    map[string][]Mark // observations by end
+	ircMarks []Mark
+	diary    *os.File
 }
 
 // seed is that of the environment, or a new one.
@@ -156,17 +157,31 @@ func (w *world) enter() {
 		w.rooms[c.key] = w.Alice.WaitRoom(c.room)
 		w.Alice.WaitText(w.rooms[c.key], "welcome")
 	}
-	w.irc = stage.StartIRC(w.links["irc"].Addr, "alice", w.IRCPassword(who), func(l ircclient.Line) {
-		if l.Command == "PRIVMSG" {
-			w.progress.Add(1)
-		}
-	})
+	w.irc = stage.StartIRC(w.links["irc"].Addr, "alice", w.IRCPassword(who), w.heard)
 	w.t.Cleanup(w.irc.Close)
 	w.Eventually(time.Minute, "the IRC client to be welcomed", w.irc.Connected)
 	w.bob = hangups.Start(w.t, w.hangouts.ProxyURL, w.hangouts.CAFile)
 	require.NoError(w.t, w.bob.Login(w.ctx, hangups.LoginOptions{RefreshToken: bob.RefreshToken, BackoffBase: 0.1, Resume: true}))
 	for _, person := range []string{"alice", "bob"} {
 		require.NoError(w.t, w.hangouts.Control(w.ctx, "wait-subscribed", map[string]any{"account": person, "count": 1}, nil))
+	}
+}
+
+// heard takes each line of IRC.
+func (w *world) heard(l ircclient.Line) {
+	switch l.Command {
+	case "PRIVMSG":
+		w.progress.Add(1)
+	case "MARKREAD":
+		w.note("irc: told %s", l.Raw)
+		at, err := time.Parse("timestamp=2006-01-02T15:04:05.000Z", l.Param(1))
+		for _, c := range conversations {
+			if err == nil && c.irc == l.Param(0) {
+				w.mu.Lock()
+				w.ircMarks = append(w.ircMarks, Mark{c.key, at.UnixMilli(), time.Now().UnixMilli()})
+				w.mu.Unlock()
+			}
+		}
 	}
 }
 

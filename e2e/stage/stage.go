@@ -189,6 +189,10 @@ func (s *Stage) Login(hs mxclient.Homeserver, who Account) {
 	s.Bridge.WaitPort(s.ASAddr)
 	s.Alice = mxclient.New(s.T, hs, "alice")
 	s.Alice.AutoJoin()
+	s.Alice.WaitFor("the bot", func() bool {
+		_, err := s.Alice.Matrix.GetProfile(context.Background(), Bot)
+		return err == nil
+	})
 	room := s.Alice.CreateDM(Bot)
 	s.Alice.WaitFor("the bot joins", func() bool { return s.Alice.Members(room)[Bot] == "join" })
 	s.Alice.SendText(room, "login token")
