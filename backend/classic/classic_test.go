@@ -156,5 +156,5 @@ func TestConfigExampleIsTheDefault(t *testing.T) {
 	require.NoError(t, decoder.Decode(&c))
 	require.NoError(t, c.Validate())
 	c.BaseURL = "no address"
-	require.ErrorContains(t, c.Validate(), "network.hangouts")
+	require.ErrorContains(t, c.Validate(), "base URL")
 }

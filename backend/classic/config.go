@@ -2,7 +2,6 @@ package classic
 
 import (
 	_ "embed"
-	"fmt"
 
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts"
 )
@@ -53,7 +52,7 @@ func (c Config) Hangouts() hangouts.Config {
 func (c *Config) Validate() error {
 	client, err := hangouts.New(c.Hangouts(), map[string]string{"SAPISID": "-"})
 	if err != nil {
-		return fmt.Errorf("network.hangouts: %w", err)
+		return err
 	}
 	client.Close()
 	return nil
