@@ -53,6 +53,7 @@ type bench struct {
 	net     *accounttest.Network
 	path    string
 	options account.Options
+	backend account.Backend
 	m       *account.Manager
 	db      *database.DB
 }
@@ -67,6 +68,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{t: t, net: n, path: filepath.Join(t.TempDir(), "bridge.db"), options: account.Options{
 		DoubtDelay: 50 * time.Millisecond, BackoffMin: 10 * time.Millisecond, BackoffMax: 50 * time.Millisecond,
 		MarkDelay: 10 * time.Millisecond, RefreshEvery: 50 * time.Millisecond, SendWait: 20 * time.Second}}
+	b.backend = n
 	b.start()
 	t.Cleanup(func() { b.stop() })
 	return b
@@ -74,7 +76,7 @@ func newBench(t *testing.T) *bench {
 
 func (b *bench) start() {
 	b.db = openDB(b.t, b.path)
-	b.m = account.NewManager(b.db, b.net, b.options, zerolog.New(zerolog.NewTestWriter(b.t)).Level(zerolog.WarnLevel))
+	b.m = account.NewManager(b.db, b.backend, b.options, zerolog.New(zerolog.NewTestWriter(b.t)).Level(zerolog.WarnLevel))
 	require.NoError(b.t, b.m.Start(context.Background()))
 }
 

@@ -136,13 +136,13 @@ func (c *catchupState) once(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	shared, err := c.s.m.db.Snapshots().Shared(ctx, c.s.id)
+	mine, err := c.s.m.db.Snapshots().ConversationIDs(ctx, c.s.id)
 	if err != nil {
 		return false, err
 	}
-	c.s.m.gates.close(shared, c.s.id, c.run.began.Add(c.s.m.options.Gate))
+	c.s.m.gates.close(mine, c.s.id, c.run.began.Add(c.s.m.options.Gate))
 	defer c.s.m.pulse.beat()
-	defer c.s.m.gates.open(shared, c.s.id)
+	defer c.s.m.gates.open(mine, c.s.id)
 	row, err := c.s.m.db.Accounts().Get(ctx, c.s.id)
 	if err != nil {
 		return false, err

@@ -68,11 +68,9 @@ func (s *SnapshotStore) Sharers(ctx context.Context, id chat.ConversationID) ([]
 	return scanAll(rows, err, dbutil.ScanSingleColumn[chat.PersonID])
 }
 
-// Shared returns the conversations of an account that another account knows too.
-func (s *SnapshotStore) Shared(ctx context.Context, account chat.PersonID) ([]chat.ConversationID, error) {
-	rows, err := s.db.Query(ctx, `
-		SELECT id FROM conversation a WHERE account=$1
-		AND EXISTS (SELECT 1 FROM conversation b WHERE b.id=a.id AND b.account<>a.account)`, account)
+// ConversationIDs returns the conversations of an account.
+func (s *SnapshotStore) ConversationIDs(ctx context.Context, account chat.PersonID) ([]chat.ConversationID, error) {
+	rows, err := s.db.Query(ctx, `SELECT id FROM conversation WHERE account=$1`, account)
 	return scanAll(rows, err, dbutil.ScanSingleColumn[chat.ConversationID])
 }
 

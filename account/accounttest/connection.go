@@ -113,16 +113,30 @@ func (c *connection) allowed() error {
 
 func (c *connection) Sync(_ context.Context, since int64) (account.SyncPage, error) {
 	c.n.mu.Lock()
+	fault := c.n.syncFault
+	c.n.mu.Unlock()
+	if fault != nil {
+		if err := fault(c.id); err != nil {
+			return account.SyncPage{}, err
+		}
+	}
+	page, err := c.sync(since)
+	c.n.mu.Lock()
+	synced := c.n.synced
+	c.n.mu.Unlock()
+	if synced != nil {
+		synced(c.id)
+	}
+	return page, err
+}
+
+func (c *connection) sync(since int64) (account.SyncPage, error) {
+	c.n.mu.Lock()
 	defer c.n.mu.Unlock()
 	if err := c.allowed(); err != nil {
 		return account.SyncPage{}, err
 	}
-	if c.n.syncFault != nil {
-		if err := c.n.syncFault(c.id); err != nil {
-			return account.SyncPage{}, err
-		}
-	}
-	page := account.SyncPage{SyncedTo: c.n.clock + 1}
+	page := account.SyncPage{SyncedTo: c.n.now() + 1}
 	for _, conv := range c.mine() {
 		for _, e := range conv.events {
 			if e.Time >= since {
@@ -145,7 +159,7 @@ func (c *connection) Conversations(_ context.Context, before int64, limit int) (
 	if err := c.allowed(); err != nil {
 		return account.ConversationPage{}, err
 	}
-	page := account.ConversationPage{Time: c.n.clock + 1}
+	page := account.ConversationPage{Time: c.n.now() + 1}
 	for _, conv := range c.mine() {
 		if before != 0 && conv.snapshot.SortTime >= before {
 			continue
@@ -217,12 +231,18 @@ func (c *connection) Send(_ context.Context, id uint64, conv chat.Conversation, 
 	}
 	if fault.Err != nil && !fault.Accept {
 		c.n.mu.Unlock()
+		if fault.Until != nil {
+			<-fault.Until
+		}
 		return account.ReceivedEvent{}, fault.Err
 	}
 	c.n.sends = append(c.n.sends, Sent{Account: c.id, RequestID: id, Text: request.Message.Text.String()})
 	e := c.n.add(chat.Event{Conversation: conv.ID, Author: c.id, Kind: chat.KindMessage, Message: request.Message}, id)
 	c.n.mu.Unlock()
 	c.n.flush()
+	if fault.Until != nil {
+		<-fault.Until
+	}
 	return e, fault.Err
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
-// Network is the whole network. Its clock starts an hour before New and ticks one
-// millisecond for each event.
+// Network is the whole network. Its clock runs an hour behind; events are at least one
+// millisecond apart.
 type Network struct {
 	mu            sync.Mutex
 	clock         int64
@@ -27,6 +27,7 @@ type Network struct {
 
 	sendFault func(account chat.PersonID, request chat.Request) Fault
 	syncFault func(account chat.PersonID) error
+	synced    func(account chat.PersonID)
 	markFault func(account chat.PersonID, time int64) error
 	deaf      map[chat.PersonID]bool
 	silent    map[chat.PersonID]bool
@@ -52,10 +53,11 @@ type Sent struct {
 }
 
 // Fault is what happens to a request: Err is returned; with Accept the event is made
-// all the same.
+// all the same. Until, if set, is waited for after that and before the answer.
 type Fault struct {
 	Err    error
 	Accept bool
+	Until  <-chan struct{}
 }
 
 // New makes an empty network.
@@ -94,11 +96,26 @@ func (n *Network) AddConversation(id chat.ConversationID, name string, members .
 	n.conversations[id] = &conversation{snapshot: c, reads: make(map[chat.PersonID]int64)}
 }
 
+// now is the network's clock, in µs. mu is held.
+func (n *Network) now() int64 {
+	n.clock = max(n.clock, time.Now().Add(-time.Hour).UnixMicro())
+	return n.clock
+}
+
 // Say makes a person write a message with another client than ours and returns the
 // event.
 func (n *Network) Say(author chat.PersonID, id chat.ConversationID, text string) chat.Event {
 	return n.Post(chat.Event{Conversation: id, Author: author, Kind: chat.KindMessage,
 		Message: &chat.Message{Text: chat.Plain(text)}})
+}
+
+// SayAs is Say with a client that gives its requests ids.
+func (n *Network) SayAs(author chat.PersonID, id chat.ConversationID, text string, requestID uint64) chat.Event {
+	n.mu.Lock()
+	e := n.add(chat.Event{Conversation: id, Author: author, Kind: chat.KindMessage, Message: &chat.Message{Text: chat.Plain(text)}}, requestID).Event
+	n.mu.Unlock()
+	n.flush()
+	return e
 }
 
 // Post makes an event happen; id and time are filled.
@@ -113,7 +130,7 @@ func (n *Network) Post(e chat.Event) chat.Event {
 // Type makes a person type.
 func (n *Network) Type(person chat.PersonID, id chat.ConversationID, state chat.TypingState) {
 	n.mu.Lock()
-	n.clock += 1000
+	n.clock = n.now() + 1000
 	t := chat.Typing{Conversation: id, Person: person, State: state, Time: n.clock}
 	n.pushLocked(id, account.Update{Typing: []chat.Typing{t}})
 	n.mu.Unlock()
@@ -137,7 +154,7 @@ func (n *Network) read(person chat.PersonID, id chat.ConversationID, time int64)
 
 // add appends an event and queues its push. mu is held.
 func (n *Network) add(e chat.Event, requestID uint64) account.ReceivedEvent {
-	n.clock += 1000
+	n.clock = n.now() + 1000
 	n.nextEvent++
 	e.V, e.Time = chat.Version, n.clock
 	e.ID = chat.EventID(fmt.Sprintf("event-%d", n.nextEvent))
@@ -226,7 +243,8 @@ func (n *Network) OnSend(fault func(account chat.PersonID, request chat.Request)
 	n.sendFault = fault
 }
 
-// OnSync makes Connection.Sync fail while fault returns an error; nil ends that.
+// OnSync makes Connection.Sync fail while fault returns an error; nil ends that. fault is
+// called before anything is read, and may wait.
 func (n *Network) OnSync(fault func(account chat.PersonID) error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -272,6 +290,14 @@ func (n *Network) LimitSync(limit int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.syncLimit = limit
+}
+
+// OnSynced calls fn, which may wait, between the making and the arrival of an answer of
+// Sync.
+func (n *Network) OnSynced(fn func(account chat.PersonID)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.synced = fn
 }
 
 // HideRequestIDs makes the network forget which request made an event.

@@ -1,0 +1,312 @@
+package account_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+// refuse makes writes of one kind fail until the returned function is called.
+func (b *bench) refuse(what string) (allow func()) {
+	b.t.Helper()
+	_, err := b.db.Exec(context.Background(), `CREATE TRIGGER refused BEFORE `+what+` BEGIN SELECT RAISE(ABORT, 'refused by the test'); END`)
+	require.NoError(b.t, err)
+	return func() {
+		_, err := b.db.Exec(context.Background(), `DROP TRIGGER refused`)
+		require.NoError(b.t, err)
+	}
+}
+
+func (b *bench) state(ref string) database.OutboxState {
+	row, err := b.db.Outbox().ByOrigin(context.Background(), chat.Origin{Side: chat.OriginIRC, Ref: ref})
+	require.NoError(b.t, err)
+	return row.State
+}
+
+func TestPushThatIsFasterThanTheFailureSettles(t *testing.T) {
+	b := newBench(t)
+	b.stop()
+	b.options.DoubtDelay = 10 * time.Second
+	b.start()
+	s := b.login(anna)
+	r := &reader{}
+	b.attach(s, r, "a")
+	until := make(chan struct{})
+	b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault {
+		return accounttest.Fault{Err: account.ErrAmbiguous, Accept: true, Until: until}
+	})
+	require.NoError(t, s.Submit(context.Background(), request(duo, "1", "once")))
+	eventually(t, func() bool { return b.state("1") == database.OutboxDone }, "settled by the push")
+	close(until)
+	b.net.OnSend(nil)
+	require.NoError(t, s.Submit(context.Background(), request(duo, "2", "next")))
+	_, err := await(t, s, "2") // goes at once: nothing is in doubt
+	require.NoError(t, err)
+	require.Equal(t, database.OutboxDone, b.state("1"))
+	require.Equal(t, []string{"once", "next"}, texts(b.net.Events(duo)))
+}
+
+func TestAnsweredRequestCannotFail(t *testing.T) {
+	b := newBench(t)
+	b.stop()
+	b.options.SendWait = 200 * time.Millisecond
+	b.start()
+	s := b.login(anna)
+	allow := b.refuse("INSERT ON log")
+	require.NoError(t, s.Submit(context.Background(), request(duo, "1", "once")))
+	eventually(t, func() bool { return len(b.net.Sends()) == 1 }, "taken")
+	time.Sleep(500 * time.Millisecond) // well past its time
+	require.NotEqual(t, database.OutboxFailed, b.state("1"))
+	allow()
+	e, err := await(t, s, "1")
+	require.NoError(t, err)
+	require.Equal(t, "once", e.Message.Text.String())
+	require.Len(t, b.net.Sends(), 1)
+}
+
+func TestRequestWhoseFateCannotBeNotedIsNotRepeated(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	allow := b.refuse("UPDATE ON outbox WHEN NEW.state<>'sending'")
+	var n atomic.Int32
+	b.net.OnSend(func(chat.PersonID, chat.Request) (f accounttest.Fault) {
+		if n.Add(1) == 1 {
+			f = accounttest.Fault{Err: account.ErrAmbiguous, Accept: true}
+		}
+		return f
+	})
+	require.NoError(t, s.Submit(context.Background(), request(duo, "1", "once")))
+	eventually(t, func() bool { return n.Load() > 0 }, "out")
+	time.Sleep(300 * time.Millisecond) // several tries
+	allow()
+	_, err := await(t, s, "1")
+	require.NoError(t, err)
+	require.Equal(t, []string{"once"}, texts(b.net.Events(duo)))
+}
+
+// The user's phone says the same while our own line is in doubt: that is not our line.
+func TestSameTextFromAnotherClientIsNotOurs(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	r := &reader{}
+	b.attach(s, r, "a")
+	var n atomic.Int32
+	b.net.OnSend(func(chat.PersonID, chat.Request) (f accounttest.Fault) {
+		if n.Add(1) == 1 {
+			f.Err = account.ErrAmbiguous // and not taken
+		}
+		return f
+	})
+	b.net.SayAs(anna, duo, "ok", 4711)
+	b.expect(r, duo, "ok")
+	require.NoError(t, s.Submit(context.Background(), request(duo, "1", "ok")))
+	b.net.SayAs(anna, duo, "ok", 4712)
+	_, err := await(t, s, "1")
+	require.NoError(t, err)
+	require.Equal(t, []string{"ok", "ok", "ok"}, texts(b.net.Events(duo)), "ours was sent again")
+	b.expect(r, duo, "ok", "ok", "ok")
+}
+
+func TestRemovedAccountBeginsAnew(t *testing.T) {
+	b := newBench(t)
+	r := &reader{}
+	b.attach(b.login(anna), r, "a")
+	b.net.Say(bob, duo, "old")
+	b.expect(r, duo, "old")
+	require.NoError(t, b.m.Remove(context.Background(), anna))
+	again := &reader{}
+	b.attach(b.login(anna), again, "a")
+	b.net.Say(bob, duo, "new")
+	b.expect(again, duo, "new")
+}
+
+// spy remembers what the connections of a network were given.
+type spy struct {
+	*accounttest.Network
+	mu    sync.Mutex
+	sinks []account.Sink
+	hold  func(chat.PersonID) // before Open
+}
+
+func (s *spy) Open(stored []byte) (account.Connection, error) {
+	if s.hold != nil {
+		s.hold(chat.PersonID(stored))
+	}
+	conn, err := s.Network.Open(stored)
+	return &spyConnection{conn, s}, err
+}
+
+type spyConnection struct {
+	account.Connection
+	s *spy
+}
+
+func (c *spyConnection) Run(ctx context.Context, sink account.Sink) error {
+	c.s.mu.Lock()
+	c.s.sinks = append(c.s.sinks, sink)
+	c.s.mu.Unlock()
+	return c.Connection.Run(ctx, sink)
+}
+
+func TestReplacedConnectionIsNotHeard(t *testing.T) {
+	b := newBench(t)
+	b.stop()
+	s := &spy{Network: b.net}
+	b.backend = s
+	b.start()
+	b.login(anna)
+	s.mu.Lock()
+	old := s.sinks[0]
+	s.mu.Unlock()
+	b.login(anna) // again
+	eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.sinks) > 1 }, "the new connection")
+	eventually(t, func() bool { return b.session(anna).State().Status == chat.Connected }, "connected")
+	old.Credentials([]byte("of the old login"))
+	old.Lost()
+	require.NoError(t, old.Push(context.Background(), account.Update{Events: []account.ReceivedEvent{{Event: chat.Event{
+		V: 1, Conversation: duo, ID: "stale", Kind: chat.KindMessage, Time: 1, Author: bob, Message: &chat.Message{}}}}}))
+	require.Equal(t, chat.Connected, b.session(anna).State().Status)
+	row, err := b.db.Accounts().Get(context.Background(), anna)
+	require.NoError(t, err)
+	require.Equal(t, string(anna), string(row.Credentials))
+	_, known, err := b.db.Log().Find(context.Background(), duo, "stale")
+	require.NoError(t, err)
+	require.False(t, known)
+}
+
+func TestRotatedCredentialsAreStoredInTheEnd(t *testing.T) {
+	b := newBench(t)
+	b.stop()
+	s := &spy{Network: b.net}
+	b.backend = s
+	b.start()
+	b.login(anna)
+	allow := b.refuse("UPDATE OF credentials ON account")
+	s.sinks[0].Credentials([]byte("first"))
+	s.sinks[0].Credentials([]byte("second"))
+	time.Sleep(100 * time.Millisecond)
+	allow()
+	stored := func() string {
+		row, err := b.db.Accounts().Get(context.Background(), anna)
+		require.NoError(t, err)
+		return string(row.Credentials)
+	}
+	eventually(t, func() bool { return stored() == "second" }, "stored")
+	time.Sleep(100 * time.Millisecond)
+	require.Equal(t, "second", stored(), "the newest wins")
+}
+
+// Anna's connection is up before the rest of Cleo's account: it already knows that Cleo's
+// request has no answer.
+func TestOwnLineThroughAnotherAccountAfterARestart(t *testing.T) {
+	b := newBench(t)
+	b.stop()
+	b.options.DoubtDelay = time.Second
+	b.start()
+	ra := &reader{}
+	b.attach(b.login(anna), ra, "a")
+	s := b.login(cleo)
+	b.net.OnSync(func(chat.PersonID) error { return errors.New("not now") })
+	b.net.Deafen(anna)
+	b.net.Deafen(cleo)
+	out := make(chan struct{})
+	b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault {
+		close(out)
+		return accounttest.Fault{Err: account.ErrAmbiguous, Accept: true}
+	})
+	require.NoError(t, s.Submit(context.Background(), request(trio, "1", "from Cleo")))
+	<-out
+	b.stop()
+	b.net.OnSync(nil)
+	b.backend = &spy{Network: b.net, hold: func(id chat.PersonID) {
+		if id == cleo {
+			time.Sleep(300 * time.Millisecond) // Anna has every chance to be first
+		}
+	}}
+	b.start()
+	b.attach(b.session(anna), ra, "a")
+	b.expect(ra, trio, "from Cleo")
+	e, _ := ra.find("from Cleo")
+	require.Equal(t, chat.Origin{Side: chat.OriginIRC, Ref: "1"}, e.Origin)
+	require.Equal(t, cleo, e.Author)
+}
+
+func TestOneAttachmentPerConsumer(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	var n atomic.Int32
+	readers := make([]*reader, 20)
+	var wg sync.WaitGroup
+	for i := range readers {
+		readers[i] = &reader{decide: func(chat.Event) account.Result { n.Add(1); return account.Result{Outcome: account.Done} }}
+		wg.Go(func() { b.attach(s, readers[i], "same") })
+	}
+	wg.Wait()
+	b.net.Say(bob, duo, "one")
+	b.net.Say(bob, duo, "two")
+	eventually(t, func() bool { return n.Load() == 2 }, "delivered")
+	b.net.Say(bob, duo, "three")
+	eventually(t, func() bool { return n.Load() == 3 }, "delivered")
+	time.Sleep(50 * time.Millisecond)
+	require.EqualValues(t, 3, n.Load(), "to one of them only")
+}
+
+func TestStoppingWhileInUse(t *testing.T) {
+	for range 5 {
+		b := newBench(t)
+		s := b.login(anna)
+		var wg sync.WaitGroup
+		done := make(chan struct{})
+		for i := range 4 {
+			wg.Go(func() {
+				for j := 0; ; j++ {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					ctx := context.Background()
+					_ = s.Submit(ctx, request(duo, fmt.Sprint(i, " ", j), "x"))
+					_ = s.MarkRead(ctx, chat.Watermark{Conversation: duo, Time: int64(j)})
+					_ = s.SetTyping(ctx, chat.Typing{Conversation: duo, State: chat.TypingStarted})
+				}
+			})
+		}
+		b.net.Say(bob, duo, "y")
+		b.m.Stop()
+		close(done)
+		wg.Wait()
+		b.stop()
+		b.m, b.db = nil, nil
+	}
+}
+
+func TestLatestStateIsTold(t *testing.T) {
+	b := newBench(t)
+	r := &reader{}
+	b.attach(b.login(anna), r, "a")
+	for range 50 {
+		b.net.Cut(anna)
+		time.Sleep(time.Millisecond)
+	}
+	eventually(t, func() bool { return b.session(anna).State().Status == chat.Connected && b.net.Subscribed(anna) }, "settled")
+	eventually(t, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.states[len(r.states)-1].Status == b.session(anna).State().Status
+	}, "told")
+	row, err := b.db.Accounts().Get(context.Background(), anna)
+	require.NoError(t, err)
+	require.Equal(t, chat.Connected, row.Status)
+}

@@ -1,0 +1,119 @@
+package account_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+func (r *reader) shown() (shown []chat.AccountState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	shown, r.states = r.states, nil
+	return shown
+}
+
+func watched(t *testing.T, options func(*account.Options), test func(t *testing.T, b *bench, r *reader)) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.stop()
+		b.options.RefreshEvery = time.Hour
+		options(&b.options)
+		b.start()
+		r := &reader{}
+		b.attach(b.login(anna), r, "a")
+		pass(45 * time.Second) // past the grace time
+		r.shown()
+		test(t, b, r)
+	})
+}
+
+func hasReason(states []chat.AccountState, status chat.AccountStatus, reason string) bool {
+	for _, s := range states {
+		if s.Status == status && s.Reason == reason {
+			return true
+		}
+	}
+	return false
+}
+
+func TestSilentChannelIsMadeAnew(t *testing.T) {
+	never := func(o *account.Options) { o.CatchupEvery, o.CompareEvery = 1000*time.Hour, 1000*time.Hour }
+	watched(t, never, func(t *testing.T, b *bench, r *reader) {
+		pass(time.Hour)
+		require.Equal(t, 1, b.net.Runs(anna), "signs of life are enough")
+		b.net.Silence(anna)
+		b.net.Say(bob, duo, "not pushed")
+		pass(2 * time.Minute)
+		require.Empty(t, r.got(duo))
+		pass(2 * time.Minute)
+		require.Equal(t, 2, b.net.Runs(anna))
+		require.Equal(t, []string{"not pushed"}, r.got(duo))
+		require.True(t, hasReason(r.shown(), chat.Connecting, "the push channel is silent"))
+		require.Equal(t, chat.Connected, b.session(anna).State().Status)
+	})
+}
+
+func TestDeafChannelIsMadeAnew(t *testing.T) {
+	for name, options := range map[string]func(*account.Options){
+		"by comparing":   func(o *account.Options) { o.CatchupEvery = 1000 * time.Hour },
+		"by catching up": func(o *account.Options) { o.CompareEvery = 1000 * time.Hour },
+	} {
+		t.Run(name, func(t *testing.T) {
+			watched(t, options, func(t *testing.T, b *bench, r *reader) {
+				b.net.Deafen(anna)
+				b.net.Say(bob, duo, "not pushed")
+				pass(10 * time.Minute)
+				require.Equal(t, []string{"not pushed"}, r.got(duo))
+				require.Equal(t, 2, b.net.Runs(anna))
+				require.True(t, hasReason(r.shown(), chat.Connecting, "events were not pushed"))
+				b.net.Say(bob, duo, "pushed")
+				pass(0)
+				require.Equal(t, []string{"not pushed", "pushed"}, r.got(duo))
+			})
+		})
+	}
+}
+
+func TestHearingChannelStays(t *testing.T) {
+	watched(t, func(*account.Options) {}, func(t *testing.T, b *bench, r *reader) {
+		all := numbered(120)
+		for _, text := range all {
+			b.net.Say(bob, duo, text)
+			pass(time.Minute)
+		}
+		require.Equal(t, all, r.got(duo))
+		require.Equal(t, 1, b.net.Runs(anna))
+		require.Empty(t, r.shown())
+	})
+}
+
+// A network that never pushes must not lead to a connection every two minutes.
+func TestForcedConnectionsBecomeRare(t *testing.T) {
+	watched(t, func(*account.Options) {}, func(t *testing.T, b *bench, r *reader) {
+		all := numbered(240)
+		for _, text := range all {
+			b.net.Deafen(anna)
+			b.net.Say(bob, duo, text)
+			pass(time.Minute)
+		}
+		pass(10 * time.Minute)
+		require.Equal(t, all, r.got(duo), "everything comes with catch-ups")
+		require.Greater(t, b.net.Runs(anna), 4)
+		require.Less(t, b.net.Runs(anna), 12)
+	})
+}
+
+func TestBrokenChannelIsShown(t *testing.T) {
+	watched(t, func(o *account.Options) { o.BackoffMin, o.BackoffMax = time.Minute, time.Minute }, func(t *testing.T, b *bench, r *reader) {
+		b.net.Cut(anna)
+		pass(time.Second)
+		require.True(t, hasReason(r.shown(), chat.Disconnected, "channel cut"))
+		pass(time.Minute)
+		shown := r.shown()
+		require.Equal(t, chat.Connected, shown[len(shown)-1].Status)
+	})
+}
