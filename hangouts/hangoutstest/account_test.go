@@ -216,6 +216,26 @@ func TestLoginPages(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
+// TestLoginPagesBeyond: pages that ask for a captcha, another device or a security key lead nowhere.
+func TestLoginPagesBeyond(t *testing.T) {
+	for kind, sign := range map[string]string{
+		"captcha": `action="/signin/challenge/recaptcha/2"`, "prompt": `action="/signin/challenge/az/2"`, "key": `action="/signin/challenge/sk/2"`,
+	} {
+		s := start(t, hangoutstest.Options{Scenario: &hangoutstest.Scenario{People: []hangoutstest.ScenarioPerson{
+			{Key: "u", Email: "u@x", Account: true, Verification: kind},
+		}}})
+		c := newRaw(t, s, 0)
+		_, body := c.do("GET", "/o/oauth2/programmatic_auth?client_id=y", nil, "")
+		flow := url.Values{"flow": {forms(body)[0].flow}, "Email": {"u@x"}}
+		_, _ = c.do("POST", "/signin/v1/lookup", form, flow.Encode())
+		flow.Set("Passwd", "password")
+		resp, body := c.do("POST", "/signin/challenge/sl/password", form, flow.Encode())
+		require.Contains(t, body, sign)
+		require.NotContains(t, body, "totpPin")
+		require.Empty(t, resp.Cookies())
+	}
+}
+
 func TestUpload(t *testing.T) {
 	s := start(t, hangoutstest.Options{})
 	c := newRaw(t, s, 0)

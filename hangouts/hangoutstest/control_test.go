@@ -217,6 +217,10 @@ func TestCommandLine(t *testing.T) {
 		says   string
 	}{
 		{[]string{"--help"}, 0, "Control interface"},
+		{[]string{"--help"}, 0, `"history": [{"from": "bob"`},
+		{[]string{"--help"}, 0, "wrong_length"},
+		{[]string{"--help"}, 0, "repeat_array"},
+		{[]string{"--help"}, 0, hangoutstest.ControlHelp()},
 		{[]string{"extra"}, 2, "unexpected"},
 		{[]string{"--nonsense"}, 2, "nonsense"},
 		{[]string{"--accounts", "-1"}, 2, "--accounts"},

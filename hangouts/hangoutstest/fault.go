@@ -26,7 +26,8 @@ const (
 	// FaultLoseAnswer accepts the request, then cuts the connection instead of answering.
 	FaultLoseAnswer FaultKind = "lose_answer"
 	// FaultTruncate accepts, answers half of the body, then cuts the connection. On channel/poll
-	// it is half of what comes after the opening; the SID stays, the rest is lost.
+	// it is half of what comes after the opening, or everything behind Limit bytes of the body
+	// when that is set; the SID stays, the rest is lost.
 	FaultTruncate FaultKind = "truncate"
 	// FaultSilence does not accept and says nothing, for Delay or until the client gives up.
 	FaultSilence FaultKind = "silence"
@@ -44,6 +45,9 @@ const (
 	FaultSplit FaultKind = "split"
 	// FaultMute keeps a poll open without writing anything, keep-alives included.
 	FaultMute FaultKind = "mute"
+	// FaultWrongLength announces Limit (default 5, may be negative) units more than there are for the
+	// first chunk after the opening of a poll.
+	FaultWrongLength FaultKind = "wrong_length"
 	// FaultSyncCut ends syncallnewevents after Limit events, sync_timestamp at the last.
 	FaultSyncCut FaultKind = "sync_cut"
 	// FaultSyncStuck answers syncallnewevents with the sync_timestamp it was given and no events.
@@ -66,6 +70,10 @@ const (
 	FaultUnknownTag FaultKind = "unknown_tag"
 	// FaultNullPayload pushes a null payload before it.
 	FaultNullPayload FaultKind = "null_payload"
+	// FaultRepeatArray writes the array of the update twice, with the same array id.
+	FaultRepeatArray FaultKind = "repeat_array"
+	// FaultReorder writes the array of the update behind the next one, with its own array id.
+	FaultReorder FaultKind = "reorder"
 	// FaultHold keeps it back and pushes it in one batch with the next update of that client.
 	FaultHold FaultKind = "hold"
 	// FaultBothKeys repeats the client id in the same wrapper.
@@ -74,10 +82,10 @@ const (
 
 var requestFaults = []FaultKind{FaultStatus, FaultResponse, FaultDelay, FaultDelayAnswer, FaultLoseRequest, FaultLoseAnswer,
 	FaultTruncate, FaultSilence, FaultBadBase64, FaultNoHeader, FaultUnknownSID, FaultRefuseServices, FaultClose, FaultSplit,
-	FaultMute, FaultSyncCut, FaultSyncStuck, FaultClearCache}
+	FaultMute, FaultWrongLength, FaultSyncCut, FaultSyncStuck, FaultClearCache}
 
 var pushFaults = []FaultKind{FaultLose, FaultDuplicate, FaultMalformed, FaultGarbage, FaultUnknownTag, FaultNullPayload,
-	FaultHold, FaultBothKeys}
+	FaultHold, FaultBothKeys, FaultRepeatArray, FaultReorder}
 
 // Fault is one thing that goes wrong, at chosen places and so many times.
 type Fault struct {
@@ -258,4 +266,12 @@ func pick(faults []*Fault, kind FaultKind) *Fault {
 		}
 	}
 	return nil
+}
+
+func faultNames(kinds []FaultKind) string {
+	names := make([]string, len(kinds))
+	for i, kind := range kinds {
+		names[i] = string(kind)
+	}
+	return strings.Join(names, " ")
 }

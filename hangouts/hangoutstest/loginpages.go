@@ -20,7 +20,8 @@ const loginPage = `<!DOCTYPE html>
 {{if .InputID}}<input id="{{.InputID}}" name="{{.InputName}}" type="{{.InputType}}">{{end}}
 <input type="submit" name="signIn" value="Next">
 </form>
-{{end}}{{else}}<p>One moment please...</p>{{end}}
+{{end}}{{else if .Beyond}}<form id="challenge" action="{{.Beyond}}" method="post"><div id="{{.Mark}}">Confirm that it is you</div>
+<input type="submit" name="signIn" value="Next"></form>{{else}}<p>One moment please...</p>{{end}}
 </body></html>
 `
 
@@ -36,6 +37,13 @@ var (
 	totpForm     = loginForm{"challenge", "/signin/challenge/verify", "totpPin", "Pin", "tel"}
 	phoneForm    = loginForm{"challenge", "/signin/challenge/verify", "idvPreregisteredPhonePin", "Pin", "tel"}
 )
+
+// beyondPages ask for what a client without a browser cannot give (protocol §4.4).
+var beyondPages = map[string]loginForm{
+	"captcha": {"captcha", "/signin/challenge/recaptcha/2", "", "", ""},
+	"prompt":  {"prompt", "/signin/challenge/az/2", "", "", ""},
+	"key":     {"key", "/signin/challenge/sk/2", "", "", ""},
+}
 
 func (s *Server) handleLoginPages(mux *http.ServeMux) {
 	mux.HandleFunc("GET /o/oauth2/programmatic_auth", s.serveLoginStart)
@@ -60,6 +68,9 @@ func (s *Server) handleLoginPages(mux *http.ServeMux) {
 			return []loginForm{phoneForm}
 		case "choice":
 			return []loginForm{totpChoice, phoneChoice}
+		}
+		if page, ok := beyondPages[p.Verification]; ok {
+			return []loginForm{page}
 		}
 		s.finishLogin(w, r, p)
 		return nil
@@ -156,7 +167,11 @@ func (s *Server) newCodeLocked(p *person) string {
 
 func renderLogin(w http.ResponseWriter, flow string, forms []loginForm) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = loginTemplate.Execute(w, map[string]any{"Flow": flow, "Forms": forms})
+	page := map[string]any{"Flow": flow, "Forms": forms}
+	if len(forms) == 1 && beyondPages[forms[0].ID] == forms[0] {
+		page = map[string]any{"Beyond": forms[0].Action, "Mark": forms[0].ID}
+	}
+	_ = loginTemplate.Execute(w, page)
 }
 
 // AuthorizationCode hands out a single-use code as the browser login would show it.

@@ -33,6 +33,14 @@ Flags:
 `
 
 const usageTail = `
+Scenario file: JSON; all fields are in go doc ./hangouts/hangoutstest Scenario and docs/hangouts-server.md.
+
+  {"people": [{"key": "ada", "name": "Ada Lovelace", "email": "ada@example.com", "account": true},
+              {"key": "bob", "name": "Bob", "bot": "echo"}],
+   "conversations": [
+     {"members": ["ada", "bob"], "history": [{"from": "bob", "text": "Hello Ada", "ago": "2h"}]},
+     {"key": "team", "type": "group", "name": "Team", "members": ["ada", "bob"], "unread": {"ada": 1}}]}
+
 Control interface: POST JSON to {control_url}/{verb}; the answer is JSON, an error is
 {"error":"..."} with a status of 400 or more. People are named by key, e-mail or gaia id,
 conversations by id or key, times are in microseconds.
@@ -96,7 +104,8 @@ func parseFlags(args []string, stderr io.Writer) (opts Options, scenario string,
 	fs.Usage = func() {
 		fmt.Fprint(stderr, usageHead)
 		fs.PrintDefaults()
-		fmt.Fprint(stderr, usageTail, ControlHelp())
+		fmt.Fprint(stderr, usageTail, ControlHelp(), "\nFaults of requests (verb fault): ", faultNames(requestFaults),
+			"\nFaults of pushes: ", faultNames(pushFaults), "\n")
 	}
 	if err = fs.Parse(args); err != nil {
 		return opts, "", false, err

@@ -1,8 +1,10 @@
 package hangoutstest
 
 import (
+	"bytes"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -23,18 +25,28 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request, ss *session, 
 		return
 	}
 	out := &pollWriter{w: w, rc: rc, bytewise: pick(faults, FaultSplit) != nil}
-	truncate := pick(faults, FaultTruncate) != nil
+	if f := pick(faults, FaultTruncate); f != nil && f.Limit > 0 {
+		out.limited, out.left = true, f.Limit
+	}
+	truncate := pick(faults, FaultTruncate) != nil && !out.limited
+	wrong := pick(faults, FaultWrongLength)
 	mute := pick(faults, FaultMute) != nil
 	ended := time.NewTimer(s.Settings().PollDuration.Duration())
 	defer ended.Stop()
 	for noop, opened := true, false; ; opened = true {
 		if !mute {
 			data := s.nextChunks(ss, p, noop)
+			if wrong != nil && opened && len(data) > 0 {
+				data, wrong = wrongLength(data, wrong.Limit), nil
+			}
 			cut := truncate && opened && len(data) > 0
 			if cut {
 				data = data[:len(data)/2]
 			}
 			if _, err := out.Write(data); err != nil {
+				if out.limited && out.left == 0 {
+					cutConnection(w, false)
+				}
 				return
 			}
 			if cut {
@@ -89,6 +101,26 @@ func (s *Server) openPoll(w http.ResponseWriter, ss *session) *poll {
 	return p
 }
 
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// wrongLength changes the length that the first chunk announces.
+func wrongLength(data []byte, by int) []byte {
+	head, rest, found := bytes.Cut(data, []byte("\n"))
+	length, err := strconv.Atoi(string(head))
+	if !found || err != nil {
+		return data
+	}
+	if by == 0 {
+		by = 5
+	}
+	return append([]byte(strconv.Itoa(max(length+by, 0))+"\n"), rest...)
+}
+
 func (s *Server) closePoll(ss *session, p *poll) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,17 +140,20 @@ func (s *Server) nextChunks(ss *session, p *poll, noop bool) []byte {
 	if ss.poll != p || p.end == dropReplaced || p.end == DropMute {
 		return nil // what is queued waits for the next poll
 	}
-	var list []string
+	var list []queued
 	if noop {
-		list = append(list, noopArray)
+		list = append(list, queued{data: noopArray})
 	}
 	// A cut in between loses what was queued, as a cut of the real connection would.
 	list = append(list, ss.queue...)
 	ss.queue = nil
 	var arrays []array
-	for _, data := range list {
-		arrays = append(arrays, array{ss.nextArray, data})
-		s.deliveries.add(Delivery{SID: ss.sid, Account: ss.gaia, Array: ss.nextArray, Data: data})
+	for _, q := range list {
+		id := ss.nextArray + q.shift
+		for range 1 + bit(q.twice) {
+			arrays = append(arrays, array{id, q.data})
+			s.deliveries.add(Delivery{SID: ss.sid, Account: ss.gaia, Array: id, Data: q.data})
+		}
 		ss.nextArray++
 	}
 	if s.settings.MergeArrays && len(arrays) > 0 {
@@ -147,16 +182,27 @@ func (s *Server) pollEnds(w http.ResponseWriter, p *poll) bool {
 	return true
 }
 
-// pollWriter writes and flushes, byte by byte when asked to.
+// pollWriter writes and flushes, byte by byte when asked to, and fails when its limit is reached.
 type pollWriter struct {
 	w        io.Writer
 	rc       *http.ResponseController
 	bytewise bool
+	limited  bool
+	left     int
 }
 
 func (pw *pollWriter) Write(data []byte) (int, error) {
 	if len(data) == 0 {
 		return 0, nil
+	}
+	if pw.limited {
+		if len(data) >= pw.left {
+			data, pw.left = data[:pw.left], 0
+			_, _ = pw.w.Write(data)
+			_ = pw.rc.Flush()
+			return len(data), io.ErrShortWrite
+		}
+		pw.left -= len(data)
 	}
 	if !pw.bytewise {
 		n, err := pw.w.Write(data)

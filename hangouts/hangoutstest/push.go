@@ -108,6 +108,14 @@ func (s *Server) deliverLocked(ss *session, update string, f *Fault) {
 		s.wrapLocked(ss, babelMember(batch(update)))
 	case FaultBothKeys:
 		s.wrapLocked(ss, clientIDMember(ss.clientID)+","+babelMember(batch(update)))
+	case FaultRepeatArray:
+		s.wrapLocked(ss, babelMember(batch(update)))
+		if n := len(ss.queue); n > 0 {
+			ss.queue[n-1].twice = true
+		}
+	case FaultReorder:
+		ss.wrappers++
+		ss.late = wrap(ss.wrappers, uint64(s.clock().Add(s.clockOffset).UnixMilli()), babelMember(batch(update)))
 	case FaultDelay:
 		s.after(f.Delay.Duration(), func() { s.wrapLocked(ss, babelMember(batch(update))) })
 	default:

@@ -48,7 +48,8 @@ type ScenarioPerson struct {
 	VoiceNumber string `json:"voice_number,omitempty"`
 	// Password for the login pages; default "password".
 	Password string `json:"password,omitempty"`
-	// Verification after the password: "" none, "totp", "phone", or "choice" (both offered).
+	// Verification after the password: "" none, "totp", "phone", "choice" (both offered), or what
+	// ends a log-in without a browser: "captcha", "prompt" (another device), "key".
 	Verification string `json:"verification,omitempty"`
 	// VerificationCode is the right code; default 123456.
 	VerificationCode string `json:"verification_code,omitempty"`

@@ -96,7 +96,7 @@ func (b *builder) person(sp ScenarioPerson) (*person, error) {
 	if !slices.Contains([]string{"", "echo", "chatty"}, p.Bot) {
 		return nil, fmt.Errorf("%w: unknown bot %q of %q", ErrScenario, p.Bot, p.Key)
 	}
-	if !slices.Contains([]string{"", "totp", "phone", "choice"}, p.Verification) {
+	if !slices.Contains([]string{"", "totp", "phone", "choice", "captcha", "prompt", "key"}, p.Verification) {
 		return nil, fmt.Errorf("%w: unknown verification %q of %q", ErrScenario, p.Verification, p.Key)
 	}
 	if p.GaiaID == "" {

@@ -19,7 +19,8 @@ type session struct {
 	clientID     string
 	clientIDSent bool
 	services     map[string]bool
-	queue        []string // data arrays not yet written
+	queue        []queued // data arrays not yet written
+	late         string   // an array that FaultReorder keeps for behind the next one
 	held         []string // updates that FaultHold keeps for the next batch
 	nextArray    int
 	wrappers     int
@@ -27,6 +28,13 @@ type session struct {
 	idleSince    time.Time // when the last poll ended; zero while one is open
 	closeSaid    time.Time // when a poll last said Connection: close
 	created      time.Time
+}
+
+// queued is a data array that waits for a poll.
+type queued struct {
+	data  string
+	shift int  // of its array id against its place
+	twice bool // written twice with one id
 }
 
 func (ss *session) subscribed() bool { return ss.services[serviceBabel] }
@@ -128,7 +136,14 @@ func (s *Server) enqueueLocked(ss *session, data string) {
 		s.dropSessionLocked(ss, DropUnknownSID)
 		return
 	}
-	ss.queue = append(ss.queue, data)
+	q := queued{data: data}
+	if ss.late != "" {
+		q.shift = 1
+		ss.queue = append(ss.queue, q, queued{data: ss.late, shift: -1})
+		ss.late = ""
+	} else {
+		ss.queue = append(ss.queue, q)
+	}
 	if ss.poll != nil {
 		ss.poll.signal()
 	}
