@@ -38,3 +38,13 @@ func UploadState(body []byte) (string, error) {
 	}
 	return status.State, nil
 }
+
+// MaxKinds is how many conversations a client knows the type of.
+const MaxKinds = maxKinds
+
+// KnownKinds is how many that are.
+func KnownKinds(c *Client) int {
+	c.kinds.mu.Lock()
+	defer c.kinds.mu.Unlock()
+	return len(c.kinds.byID)
+}

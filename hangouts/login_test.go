@@ -75,6 +75,43 @@ func TestCredentialLogin(t *testing.T) {
 	}
 }
 
+// TestLoginBeyond: pages that ask for what no prompt can answer are reported as such, wherever they come.
+func TestLoginBeyond(t *testing.T) {
+	for name, c := range map[string]struct {
+		pages map[string]string
+		asked string
+		what  string
+	}{
+		"captcha with the password": {map[string]string{"/password": `<form id=gaia_loginform><img id=captcha-img src="/Captcha?x"><input id=logincaptcha></form>`}, "email password", "a captcha"},
+		"captcha later":             {map[string]string{"/check": `<form action="/signin/challenge/recaptcha/2"></form>`}, "email password", "a captcha"},
+		"other device":              {map[string]string{"/check": `<form id=challenge action="/signin/challenge/az/2"></form>`}, "email password", "confirmation on another device"},
+		"security key":              {map[string]string{"/check": `<form id=challenge action="/signin/challenge/sk/1"></form>`}, "email password", "a security key"},
+		"not trusted":               {map[string]string{"/password": `<div><a href="x"><form action="/signin/rejected"></form></a></div>`}, "email password", "another browser"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAccounts(t)
+			all := map[string]string{"/o/oauth2/programmatic_auth": emailPage, "/password": passwordPage}
+			for path, text := range c.pages {
+				all[path] = text
+			}
+			pages(a, all)
+			prompt := &answers{}
+			_, err := hangouts.GetAuth(context.Background(), a.config(), prompt, &memory{}, false)
+			require.ErrorIs(t, err, hangouts.ErrLoginBeyond)
+			var auth *hangouts.GoogleAuthError
+			require.ErrorAs(t, err, &auth)
+			require.Equal(t, "the login page asks for "+c.what, strings.Split(auth.Step, ":")[0])
+			require.Equal(t, c.asked, strings.Join(prompt.asked, " "))
+		})
+	}
+	for again, page := range map[string]string{"password": passwordPage, "verification code": totpPage} {
+		a := newAccounts(t)
+		pages(a, map[string]string{"/o/oauth2/programmatic_auth": emailPage, "/password": passwordPage, "/check": page, "/verify": page})
+		_, err := hangouts.GetAuth(context.Background(), a.config(), &answers{}, &memory{}, false)
+		require.ErrorContains(t, err, "code cookie not found: the page asks for the "+again+" again")
+	}
+}
+
 func TestCredentialLoginFailures(t *testing.T) {
 	elsewhere := strings.Replace(passwordPage, "/check?old=1", "https://evil.example/check", 1)
 	tests := []struct {
