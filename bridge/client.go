@@ -29,6 +29,7 @@ type Client struct {
 	login     *bridgev2.UserLogin
 	id        chat.PersonID
 	session   account.Session // nil: the account is gone
+	notices   *notices
 
 	mu       sync.Mutex
 	attached account.Attachment
@@ -38,17 +39,20 @@ type Client struct {
 
 // What the login can do. Two embedded methods of one name would vanish without a word.
 var (
-	_ bridgev2.NetworkAPI            = (*Client)(nil)
-	_ bridgev2.NetworkAPIWithUserID  = (*Client)(nil)
-	_ bridgev2.BackfillingNetworkAPI = (*Client)(nil)
+	_ bridgev2.NetworkAPI                    = (*Client)(nil)
+	_ bridgev2.NetworkAPIWithUserID          = (*Client)(nil)
+	_ bridgev2.BackfillingNetworkAPI         = (*Client)(nil)
+	_ bridgev2.TypingHandlingNetworkAPI      = (*Client)(nil)
+	_ bridgev2.ReadReceiptHandlingNetworkAPI = (*Client)(nil)
 )
 
 func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, session account.Session) *Client {
 	people := puppet.New(session, id, c.config.Displayname)
 	return &Client{
-		portalHandler: portal.New(session, id, people, portal.Options{SendWait: c.config.SendWait, Split: c.bridge.Config.SplitPortals}),
+		portalHandler: portal.New(session, id, people, portal.Options{SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, EventTime: c.eventTime}),
 		puppetHandler: people,
 		connector:     c, login: login, id: id, session: session,
+		notices: &notices{mode: c.notices, login: login},
 	}
 }
 
@@ -114,6 +118,7 @@ func (c *Client) Disconnect() {
 	if attached != nil {
 		attached.Detach()
 	}
+	c.notices.stop()
 	c.work.Wait()
 }
 
@@ -129,10 +134,17 @@ func (c *Client) release() {
 	}
 }
 
-// IsLoggedIn implements bridgev2.NetworkAPI: true while the credentials are not known to
-// be bad. Messages that are written meanwhile wait in the outbox.
-func (c *Client) IsLoggedIn() bool {
-	return c.session != nil && c.session.State().Status != chat.BadCredentials
+// IsLoggedIn implements bridgev2.NetworkAPI: always true, since the account itself says what
+// cannot be sent, and why. bridgev2 would look at its queue of states while that is changed.
+func (c *Client) IsLoggedIn() bool { return true }
+
+// HandleMatrixTyping implements bridgev2.TypingHandlingNetworkAPI. What our double puppet
+// shows is not told to its source.
+func (c *Client) HandleMatrixTyping(ctx context.Context, typing *bridgev2.MatrixTyping) error {
+	if c.connector.delivery.isShownTyping(typist{string(typing.Portal.ID), string(c.login.UserMXID)}) {
+		return nil
+	}
+	return c.portalHandler.HandleMatrixTyping(ctx, typing)
 }
 
 // LogoutRemote implements bridgev2.NetworkAPI: the Matrix user's grant ends. The account

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.mau.fi/util/configupgrade"
 	"maunium.net/go/mautrix/bridgev2"
 	bridgedb "maunium.net/go/mautrix/bridgev2/database"
 	"maunium.net/go/mautrix/bridgev2/networkid"
+	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
@@ -24,9 +27,16 @@ type Connector struct {
 	accounts account.Accounts
 	delivery *delivery
 	maxFile  atomic.Int64
-	ended    atomic.Bool
+	notices  string                // bridge.bridge_status_notices
+	sendWait func() time.Duration  // how long accounts let a request wait
+	logins   keyedLocks[id.UserID] // held while a user's login is made or ends
 	unwatch  func()
-	onStop   func()
+
+	mu    sync.Mutex
+	ended bool
+	tasks sync.WaitGroup // follow changes of accounts
+
+	onStop func()
 }
 
 var (
@@ -38,10 +48,17 @@ var (
 )
 
 func newConnector(sections ...config.Section) *Connector {
-	c := &Connector{config: config.Default(sections...)}
+	c := &Connector{config: config.Default(sections...), sendWait: func() time.Duration { return defaultSendWait }}
 	c.maxFile.Store(50 << 20)
 	return c
 }
+
+const (
+	// confirmWait is how much longer a handler waits for the fate of a message than the
+	// account may take to decide it. Past five minutes in all bridgev2 leaves a handler.
+	confirmWait     = 30 * time.Second
+	defaultSendWait = time.Minute
+)
 
 // errNoAccounts: the accounts have to run before the Matrix side starts.
 var errNoAccounts = errors.New("the accounts are not running")
@@ -61,10 +78,13 @@ func (c *Connector) Start(context.Context) error {
 // Stop implements bridgev2.StoppableNetwork: handlers have ended when it returns, and the
 // database may be closed.
 func (c *Connector) Stop() {
-	c.ended.Store(true)
+	c.mu.Lock()
+	c.ended = true
+	c.mu.Unlock()
 	if c.unwatch != nil {
 		c.unwatch()
 	}
+	c.tasks.Wait()
 	if c.onStop != nil {
 		c.onStop()
 	}
@@ -111,6 +131,15 @@ func (c *Connector) ValidateUserID(user networkid.UserID) bool {
 	return err == nil
 }
 
+// eventTime asks the homeserver when an event was sent.
+func (c *Connector) eventTime(ctx context.Context, room id.RoomID, eventID id.EventID) (time.Time, error) {
+	e, err := c.bridge.Matrix.(*matrixConnector).Bot.GetEvent(ctx, room, eventID)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(e.Timestamp), nil
+}
+
 // SetMaxFileSize implements bridgev2.MaxFileSizeingNetwork.
 func (c *Connector) SetMaxFileSize(size int64) { c.maxFile.Store(size) }
 
@@ -120,17 +149,17 @@ func (c *Connector) LoadUserLogin(_ context.Context, login *bridgev2.UserLogin) 
 	if c.accounts == nil {
 		return errNoAccounts
 	}
-	id, err := ids.ParseLoginID(login.ID)
+	person, err := ids.ParseLoginID(login.ID)
 	if err != nil {
 		return fmt.Errorf("login %q: %w", login.ID, err)
 	}
 	if old, ok := login.Client.(*Client); ok {
 		old.release()
 	}
-	session, ok := c.accounts.Get(id)
+	session, ok := c.accounts.Get(person)
 	if !ok {
 		session = nil
 	}
-	login.Client = newClient(c, login, id, session)
+	login.Client = newClient(c, login, person, session)
 	return nil
 }

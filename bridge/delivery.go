@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,57 +36,22 @@ const (
 type delivery struct {
 	sends *database.MatrixSends
 	inbox *inbox
-	// profiles is held while rooms and people are brought up to date: bridgev2 does not
-	// expect the same ghost to be updated twice at once.
-	profiles chan struct{}
+	order *database.MatrixOrder
+	// people guards the ghosts of everything that is delivered.
+	people *people
 
-	mu    sync.Mutex
-	locks map[networkid.PortalKey]*portalLock
+	// portals are locked while one login delivers to them.
+	portals keyedLocks[networkid.PortalKey]
+
+	mu      sync.Mutex
+	reached map[networkid.PortalKey]int64 // last seq that this life has delivered to a shared room
+	typists map[typist]time.Time          // whom their double puppets show as typing, until when at most
 }
 
-// portalLock keeps the logins of one portal apart while one delivers to it.
-type portalLock struct {
-	held  chan struct{}
-	users int
-}
-
-func newDelivery(sends *database.MatrixSends, inbox *inbox) *delivery {
-	return &delivery{sends: sends, inbox: inbox, profiles: make(chan struct{}, 1), locks: map[networkid.PortalKey]*portalLock{}}
-}
-
-// lock takes a portal's lock, or fails when ctx ends.
-func (d *delivery) lock(ctx context.Context, key networkid.PortalKey) (unlock func(), err error) {
-	d.mu.Lock()
-	lock := d.locks[key]
-	if lock == nil {
-		lock = &portalLock{held: make(chan struct{}, 1)}
-		d.locks[key] = lock
-	}
-	lock.users++
-	d.mu.Unlock()
-	leave := func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if lock.users--; lock.users == 0 {
-			delete(d.locks, key)
-		}
-	}
-	select {
-	case lock.held <- struct{}{}:
-		return func() { <-lock.held; leave() }, nil
-	case <-ctx.Done():
-		leave()
-		return nil, ctx.Err()
-	}
-}
-
-// lockProfiles takes the lock of profiles, or fails when ctx ends.
-func (d *delivery) lockProfiles(ctx context.Context) (unlock func(), err error) {
-	select {
-	case d.profiles <- struct{}{}:
-		return func() { <-d.profiles }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+func newDelivery(sends *database.MatrixSends, order *database.MatrixOrder, inbox *inbox) *delivery {
+	return &delivery{
+		sends: sends, order: order, inbox: inbox, people: newPeople(),
+		reached: map[networkid.PortalKey]int64{}, typists: map[typist]time.Time{},
 	}
 }
 
@@ -97,6 +63,7 @@ type consumer struct {
 
 	mu    sync.Mutex
 	tries map[networkid.MessageID]int
+	marks map[markKey]lateMark
 }
 
 var (
@@ -105,7 +72,7 @@ var (
 )
 
 func newConsumer(c *Client, d *delivery) *consumer {
-	return &consumer{Client: c, d: d, live: newLive(), tries: map[networkid.MessageID]int{}}
+	return &consumer{Client: c, d: d, live: newLive(), tries: map[networkid.MessageID]int{}, marks: map[markKey]lateMark{}}
 }
 
 // Deliver implements account.Consumer.
@@ -115,16 +82,22 @@ func (c *consumer) Deliver(ctx context.Context, events []chat.Event) account.Res
 	if err != nil {
 		return c.result(ctx, events[0], 0, fmt.Errorf("get conversation: %w", err))
 	}
-	unlock, err := c.d.lock(ctx, c.Key(conversation.ID, conversation.Kind))
+	key := c.Key(conversation.ID, conversation.Kind)
+	unlock, err := c.d.portals.lock(ctx, key)
 	if err != nil {
 		return account.Result{Outcome: account.Retry, Err: err}
 	}
 	defer unlock()
+	if err = c.inTurn(ctx, key, events[0]); err != nil {
+		return account.Result{Outcome: account.Retry, Err: err}
+	}
 	for n, e := range events {
 		if err = c.deliver(ctx, e, conversation); err != nil {
 			return c.result(ctx, e, n, err)
 		}
 		c.forgive(e)
+		c.d.delivered(key, e.Seq)
+		c.catchUpMarks(ctx, e)
 	}
 	return account.Result{Outcome: account.Done}
 }
@@ -138,6 +111,9 @@ func (c *consumer) result(ctx context.Context, e chat.Event, n int, err error) a
 		Msg("Giving up an event that cannot be shown in Matrix")
 	c.tellGivenUp(ctx, e)
 	c.forgive(e)
+	if conversation, err := c.session.Conversation(ctx, e.Conversation); err == nil {
+		c.d.delivered(c.Key(conversation.ID, conversation.Kind), e.Seq)
+	}
 	return account.Result{Outcome: account.Permanent, Handled: n + 1, Err: err}
 }
 
@@ -174,7 +150,11 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 	if err != nil || room == nil {
 		return err
 	}
-	if err = c.queue(ctx, remote); err != nil {
+	involved, err := c.involved(ctx, e, conversation)
+	if err != nil {
+		return err
+	}
+	if err = c.queue(ctx, remote, involved...); err != nil {
 		return err
 	}
 	if !portal.IsMessage(remote) {
@@ -183,8 +163,32 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 	return c.settle(ctx, room, ids.MakeMessageID(e.Conversation, e.ID))
 }
 
-// queue has bridgev2 handle an event and returns what became of it.
-func (c *consumer) queue(_ context.Context, remote bridgev2.RemoteEvent) error {
+// involved are the people whose ghosts an event needs, made known before.
+func (c *consumer) involved(ctx context.Context, e chat.Event, conversation chat.Conversation) ([]chat.PersonID, error) {
+	if e.Membership == nil {
+		return []chat.PersonID{e.Author}, nil
+	}
+	changed := e.Membership.People
+	if e.Membership.Joined {
+		known, err := c.Known(ctx, conversation, changed...)
+		if err == nil {
+			err = c.introduce(ctx, known)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("introduce people: %w", err)
+		}
+	}
+	return append(slices.Clone(changed), e.Author), nil
+}
+
+// queue has bridgev2 handle an event in which people are involved and returns what became
+// of it.
+func (c *consumer) queue(ctx context.Context, remote bridgev2.RemoteEvent, involved ...chat.PersonID) error {
+	release, err := c.holdPeople(ctx, involved...)
+	if err != nil {
+		return err
+	}
+	defer release()
 	result := c.login.QueueRemoteEvent(remote)
 	switch {
 	case result.Error != nil:

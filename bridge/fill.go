@@ -2,10 +2,8 @@ package bridge
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2"
@@ -56,12 +54,15 @@ func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversatio
 
 // resync makes a conversation's room, if create is set, or brings it up to date.
 func (c *consumer) resync(ctx context.Context, conversation chat.Conversation, create bool) error {
-	unlock, err := c.d.lockProfiles(ctx)
-	if err != nil {
-		return err
+	known, err := c.Known(ctx, conversation, portal.MemberIDs(conversation)...)
+	if err == nil {
+		err = c.introduce(ctx, known)
 	}
-	defer unlock()
-	return c.queue(ctx, c.Resync(conversation, create, c.mutate(ctx)))
+	if err != nil {
+		return fmt.Errorf("introduce members: %w", err)
+	}
+	involved := append(portal.MemberIDs(conversation), c.id)
+	return c.queue(ctx, c.Resync(conversation, create, c.mutate(ctx)), involved...)
 }
 
 // fill brings the initial history into a room whose making was cut short. What is there
@@ -93,7 +94,7 @@ func (c *consumer) fill(ctx context.Context, room *bridgev2.Portal, conversation
 		} else if remote == nil {
 			continue
 		}
-		if err = c.queue(ctx, remote); err != nil {
+		if err = c.queue(ctx, remote, e.Author); err != nil {
 			return err
 		}
 		if err = c.settle(ctx, room, id); err != nil {
@@ -138,7 +139,7 @@ func (c *consumer) makeRooms(ctx context.Context) {
 }
 
 func (c *consumer) makeRoom(ctx context.Context, conversation chat.Conversation, create bool) error {
-	unlock, err := c.d.lock(ctx, c.Key(conversation.ID, conversation.Kind))
+	unlock, err := c.d.portals.lock(ctx, c.Key(conversation.ID, conversation.Kind))
 	if err != nil {
 		return err
 	}
@@ -147,24 +148,9 @@ func (c *consumer) makeRoom(ctx context.Context, conversation chat.Conversation,
 	return err
 }
 
-// shape is what of a conversation shows in its room; a change of it is a reason to bring
-// the room up to date.
-func shape(c chat.Conversation) string {
-	parts := []string{string(c.Kind), c.Name, string(c.Standing)}
-	for _, member := range c.Members {
-		entry := string(member.ID) + "=" + member.Name
-		if member.Invited {
-			entry += "?"
-		}
-		parts = append(parts, entry)
-	}
-	slices.Sort(parts[3:])
-	return strings.Join(parts, "\x00")
-}
-
 // refresh brings a conversation's room up to date if its shape has changed.
 func (c *consumer) refresh(ctx context.Context, conversation chat.Conversation) error {
-	unlock, err := c.d.lock(ctx, c.Key(conversation.ID, conversation.Kind))
+	unlock, err := c.d.portals.lock(ctx, c.Key(conversation.ID, conversation.Kind))
 	if err != nil {
 		return err
 	}
@@ -173,16 +159,8 @@ func (c *consumer) refresh(ctx context.Context, conversation chat.Conversation) 
 	if err != nil || room == nil {
 		return err
 	}
-	meta, now := ids.PortalMeta(room), ids.ShapeHash(shape(conversation))
-	if meta.Shape == now {
-		return nil
-	}
-	if err = c.resync(ctx, conversation, false); err != nil {
+	if current, err := c.Current(ctx, room, conversation); err != nil || current {
 		return err
 	}
-	meta.Shape = now
-	if err = room.Save(ctx); err != nil {
-		return errors.Join(bridgev2.ErrDatabaseError, err)
-	}
-	return nil
+	return c.resync(ctx, conversation, false)
 }

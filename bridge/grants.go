@@ -12,45 +12,89 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
-// changed follows what happens to accounts elsewhere: a Matrix user whose grant ends loses
-// the login. It must not block, so the work is done apart.
+// changed follows what happens to accounts elsewhere, for example from the terminal: a
+// Matrix user who is given an account gets a login, one whose grant ends loses it. It must
+// not block, so the work is done apart.
 func (c *Connector) changed(change account.Change) {
-	gone := change.Removed || (change.Revoked != nil && change.Revoked.User.Side == chat.OriginMatrix)
-	if !gone || c.ended.Load() {
+	var follow func(context.Context) error
+	switch {
+	case change.Removed:
+		follow = func(ctx context.Context) error { return c.endLogin(ctx, change.Account, "") }
+	case change.Revoked != nil && change.Revoked.User.Side == chat.OriginMatrix:
+		follow = func(ctx context.Context) error {
+			return c.endLogin(ctx, change.Account, id.UserID(change.Revoked.User.ID))
+		}
+	case change.Granted != nil && change.Granted.User.Side == chat.OriginMatrix:
+		follow = func(ctx context.Context) error { return c.adoptGrant(ctx, *change.Granted) }
+	default:
 		return
 	}
-	go func() {
-		login := c.bridge.GetCachedUserLoginByID(ids.MakeLoginID(change.Account))
-		if login == nil || (!change.Removed && login.UserMXID != id.UserID(change.Revoked.User.ID)) {
-			return
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return
+	}
+	c.tasks.Go(func() {
+		log := c.bridge.Log.With().Str("account", string(change.Account)).Logger()
+		ctx := log.WithContext(c.bridge.BackgroundCtx)
+		if err := follow(ctx); err != nil && ctx.Err() == nil {
+			log.Err(err).Msg("Failed to follow a change of an account")
 		}
-		login.Delete(login.Log.WithContext(c.bridge.BackgroundCtx), status.BridgeState{StateEvent: status.StateLoggedOut}, bridgev2.DeleteOpts{})
-	}()
+	})
 }
 
-// adoptGrants makes logins for Matrix users who were given an account outside of Matrix,
-// for example from the terminal.
+// endLogin ends the login of an account, if it is this user's; "" is any.
+func (c *Connector) endLogin(ctx context.Context, person chat.PersonID, user id.UserID) error {
+	login := c.bridge.GetCachedUserLoginByID(ids.MakeLoginID(person))
+	if login == nil || (user != "" && login.UserMXID != user) {
+		return nil
+	}
+	unlock, err := c.logins.lock(ctx, login.UserMXID)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if c.bridge.GetCachedUserLoginByID(login.ID) == login {
+		login.Delete(login.Log.WithContext(ctx), status.BridgeState{StateEvent: status.StateLoggedOut}, bridgev2.DeleteOpts{})
+	}
+	return nil
+}
+
+// adoptGrants makes the logins of all Matrix users who were given an account outside of
+// Matrix.
 func (c *Connector) adoptGrants(ctx context.Context) error {
 	grants, err := c.accounts.Grants(ctx, "", account.User{Side: chat.OriginMatrix})
 	if err != nil {
 		return err
 	}
 	for _, grant := range grants {
-		existing, err := c.bridge.GetExistingUserLoginByID(ctx, ids.MakeLoginID(grant.Account))
-		if err != nil {
-			return err
-		}
-		session, ok := c.accounts.Get(grant.Account)
-		if existing != nil || !ok || grant.User.ID == "" {
-			continue
-		}
-		user, err := c.bridge.GetUserByMXID(ctx, id.UserID(grant.User.ID))
-		if err != nil || user == nil {
-			return err
-		}
-		if _, err = c.newLogin(ctx, user, session); err != nil {
+		if err = c.adoptGrant(ctx, grant); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// adoptGrant makes the login of a Matrix user who has an account, unless there is one.
+func (c *Connector) adoptGrant(ctx context.Context, grant account.Grant) error {
+	user := id.UserID(grant.User.ID)
+	if user == "" {
+		return nil
+	}
+	unlock, err := c.logins.lock(ctx, user)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	existing, err := c.bridge.GetExistingUserLoginByID(ctx, ids.MakeLoginID(grant.Account))
+	if err != nil || existing != nil {
+		return err
+	}
+	session, ok := c.accounts.Get(grant.Account)
+	person, err := c.bridge.GetUserByMXID(ctx, user)
+	if err != nil || person == nil || !ok {
+		return err
+	}
+	_, err = c.newLogin(ctx, person, session)
+	return err
 }

@@ -36,21 +36,25 @@ type inbox struct {
 	storing sync.Mutex // held while events are stored, so that Seq is in the order of commits
 	last    int64
 
-	mu      sync.Mutex
-	running bool
-	parent  context.Context // the bridge's: ends before its handlers do
-	ctx     context.Context
-	cancel  context.CancelFunc
-	workers sync.WaitGroup
-	rooms   map[string]int               // events that wait, by room with a worker or to get one
-	open    map[id.EventID]chan struct{} // closed when the event's effects are final
+	mu       sync.Mutex
+	running  bool
+	held     bool // events after heldFrom are not handled
+	heldFrom int64
+	parent   context.Context // the bridge's: ends before its handlers do
+	ctx      context.Context
+	cancel   context.CancelFunc
+	workers  sync.WaitGroup
+	rooms    map[string]int               // events that wait, by room
+	working  map[string]bool              // rooms with a worker
+	open     map[id.EventID]chan struct{} // closed when the event's effects are final
 }
 
 func newInbox(store *database.MatrixInbox, log zerolog.Logger) *inbox {
-	return &inbox{store: store, log: log, rooms: map[string]int{}, open: map[id.EventID]chan struct{}{}}
+	return &inbox{store: store, log: log, rooms: map[string]int{}, working: map[string]bool{}, open: map[id.EventID]chan struct{}{}}
 }
 
-// load reads what was left by the life before. Events may be stored from now on.
+// load reads what was left by the life before. Events may be stored from now on; new ones
+// are held until release.
 func (b *inbox) load(ctx context.Context) error {
 	last, err := b.store.Last(ctx)
 	if err != nil {
@@ -60,11 +64,68 @@ func (b *inbox) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read inbox: %w", err)
 	}
+	from, ok, err := b.store.HeldFrom(ctx)
+	if err != nil {
+		return fmt.Errorf("read inbox: %w", err)
+	} else if !ok {
+		from = last
+	}
 	b.last = last
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.held, b.heldFrom = true, from
 	b.expect(rows)
 	return nil
+}
+
+// hold keeps events that come from now on from being handled, until release. What came
+// before goes on.
+func (b *inbox) hold(ctx context.Context) {
+	b.storing.Lock()
+	defer b.storing.Unlock()
+	b.mu.Lock()
+	if b.held {
+		b.mu.Unlock()
+		return
+	}
+	b.held, b.heldFrom = true, b.last
+	b.mu.Unlock()
+	if err := b.store.Hold(ctx, b.heldFrom); err != nil && ctx.Err() == nil {
+		b.log.Err(err).Msg("Failed to note that events are held")
+	}
+}
+
+// release ends hold: the held events are handled after those that are named, which are in
+// the homeserver's order and may be known already.
+func (b *inbox) release(ctx context.Context, named []database.InboxRow, token string) error {
+	b.storing.Lock()
+	defer b.storing.Unlock()
+	b.mu.Lock()
+	from := b.heldFrom
+	b.mu.Unlock()
+	added, last, err := b.store.Arrange(ctx, from, b.last, named, token)
+	if err != nil {
+		return fmt.Errorf("store missing events: %w", err)
+	}
+	if len(added) > 0 {
+		b.log.Info().Int("events", len(added)).Msg("Found events that the homeserver had not pushed")
+	}
+	b.last = last
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.held = false
+	b.expect(added)
+	b.startWorkers()
+	return nil
+}
+
+// startWorkers gives a worker to every room with something to do; mu is held.
+func (b *inbox) startWorkers() {
+	for room := range b.rooms {
+		if b.running && !b.working[room] {
+			b.startWorker(room)
+		}
+	}
 }
 
 // expect notes stored events; mu is held.
@@ -72,7 +133,7 @@ func (b *inbox) expect(rows []database.InboxRow) {
 	for _, row := range rows {
 		b.open[id.EventID(row.EventID)] = make(chan struct{})
 		b.rooms[row.RoomID]++
-		if b.running && b.rooms[row.RoomID] == 1 {
+		if b.running && !b.working[row.RoomID] && !b.isHeld(row) {
 			b.startWorker(row.RoomID)
 		}
 	}
@@ -103,10 +164,11 @@ func (b *inbox) start(ctx context.Context) {
 	b.parent = ctx
 	b.ctx, b.cancel = context.WithCancel(ctx)
 	b.running = true
-	for room := range b.rooms {
-		b.startWorker(room)
-	}
+	b.startWorkers()
 }
+
+// isHeld reports whether an event is not to be handled yet; mu is held.
+func (b *inbox) isHeld(row database.InboxRow) bool { return b.held && row.Seq > b.heldFrom }
 
 // stop ends handling and waits for the workers. What was not final stays so.
 func (b *inbox) stop() {
@@ -142,6 +204,7 @@ func (b *inbox) final(ctx context.Context, event id.EventID) error {
 
 // startWorker runs a room's worker; mu is held.
 func (b *inbox) startWorker(room string) {
+	b.working[room] = true
 	b.workers.Add(1)
 	go func() {
 		defer b.workers.Done()
@@ -154,6 +217,13 @@ func (b *inbox) startWorker(room string) {
 func (b *inbox) next(room string) bool {
 	row, err := b.store.Next(b.ctx, room)
 	if err == nil {
+		b.mu.Lock()
+		if b.isHeld(row) {
+			delete(b.working, room)
+			b.mu.Unlock()
+			return false
+		}
+		b.mu.Unlock()
 		err = b.handle(row)
 	}
 	if b.ended() {
@@ -174,6 +244,7 @@ func (b *inbox) next(room string) bool {
 		return true
 	}
 	delete(b.rooms, room)
+	delete(b.working, room)
 	return false
 }
 

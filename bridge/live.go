@@ -9,6 +9,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
 
 // live runs what is not worth keeping, one thing after another for each subject: while
@@ -64,6 +65,9 @@ func (l *live) work(subject string) {
 // typingAge is how old a typing state may be when its turn comes.
 const typingAge = 10 * time.Second
 
+// typingEnds is how long the homeserver may take to tell that somebody types no longer.
+const typingEnds = 5 * time.Second
+
 // Typing implements account.Observer.
 func (c *consumer) Typing(ctx context.Context, typing chat.Typing) {
 	if typing.Origin.Side == chat.OriginMatrix || typing.Person == c.id {
@@ -71,36 +75,39 @@ func (c *consumer) Typing(ctx context.Context, typing chat.Typing) {
 	}
 	came := time.Now()
 	c.live.do(string(typing.Conversation), "typing/"+string(typing.Person), func() {
-		if ctx.Err() == nil && time.Since(came) < typingAge {
-			c.inRoom(ctx, typing.Conversation, func(conversation chat.Conversation) {
-				c.login.QueueRemoteEvent(c.RemoteTyping(typing, conversation))
-			})
+		if time.Since(came) < typingAge {
+			c.inRoom(ctx, typing.Conversation, func(conversation chat.Conversation) { c.showTyping(ctx, typing, conversation) })
 		}
 	})
 }
 
-// Watermark implements account.Observer.
-func (c *consumer) Watermark(ctx context.Context, mark chat.Watermark) {
-	if mark.Origin.Side == chat.OriginMatrix && mark.Person == c.id {
-		return
+func (c *consumer) showTyping(ctx context.Context, typing chat.Typing, conversation chat.Conversation) {
+	if key := c.Key(conversation.ID, conversation.Kind); key.Receiver == "" {
+		if user := c.puppetOf(typing.Person); user != "" {
+			lasts := typingEnds // until the homeserver has told us of the end
+			if typing.State == chat.TypingStarted {
+				lasts += portal.TypingTime
+			}
+			c.d.shownTyping(typist{string(key.ID), user}, time.Now().Add(lasts))
+		}
 	}
-	c.live.do(string(mark.Conversation), "read/"+string(mark.Person), func() {
-		if ctx.Err() == nil {
-			c.inRoom(ctx, mark.Conversation, func(conversation chat.Conversation) {
-				c.login.QueueRemoteEvent(c.RemoteReceipt(mark, conversation))
-			})
-		}
-	})
+	_ = c.queue(ctx, c.RemoteTyping(typing, conversation), typing.Person)
 }
 
-// inRoom runs fn if a conversation has a room.
+// inRoom runs fn if a conversation has a room, while nothing is delivered to it.
 func (c *consumer) inRoom(ctx context.Context, id chat.ConversationID, fn func(chat.Conversation)) {
 	conversation, err := c.session.Conversation(ctx, id)
 	if err != nil {
 		return
 	}
-	room, err := c.connector.bridge.GetExistingPortalByKey(ctx, c.Key(id, conversation.Kind))
-	if err == nil && room != nil && room.MXID != "" {
+	key := c.Key(id, conversation.Kind)
+	unlock, err := c.d.portals.lock(ctx, key)
+	if err != nil {
+		return
+	}
+	defer unlock()
+	room, err := c.connector.bridge.GetExistingPortalByKey(ctx, key)
+	if err == nil && room != nil && room.MXID != "" && ctx.Err() == nil {
 		fn(conversation)
 	}
 }
@@ -119,23 +126,34 @@ func (c *consumer) ConversationChanged(ctx context.Context, conversation chat.Co
 func (c *consumer) PersonChanged(ctx context.Context, person chat.Person) {
 	ctx = c.login.Log.WithContext(ctx)
 	c.live.do("person/"+string(person.ID), "info", func() {
-		unlock, err := c.d.lockProfiles(ctx)
-		if err != nil {
+		ghost, err := c.connector.bridge.GetExistingGhostByID(ctx, ids.MakeUserID(person.ID))
+		if err != nil || ghost == nil || c.updateGhost(ctx, ghost, c.PersonInfo(person)) != nil {
 			return
 		}
-		defer unlock()
-		ghost, err := c.connector.bridge.GetExistingGhostByID(ctx, ids.MakeUserID(person.ID))
-		if err == nil && ghost != nil && ctx.Err() == nil {
-			ghost.UpdateInfo(ctx, c.PersonInfo(person))
-		}
+		c.renameGroups(ctx, person.ID)
 	})
 }
 
+// renameGroups brings the rooms up to date that are called after a person.
+func (c *consumer) renameGroups(ctx context.Context, person chat.PersonID) {
+	conversations, err := c.session.Conversations(ctx)
+	if err != nil {
+		zerolog.Ctx(ctx).Err(err).Msg("Failed to look for rooms called after a person")
+		return
+	}
+	for _, conversation := range conversations {
+		if conversation.Kind == chat.Group && conversation.Name == "" && conversation.Has(person) {
+			c.ConversationChanged(ctx, conversation)
+		}
+	}
+}
+
 // StateChanged implements account.Observer.
-func (c *consumer) StateChanged(_ context.Context, state chat.AccountState) {
+func (c *consumer) StateChanged(ctx context.Context, state chat.AccountState) {
 	out, ok := bridgeState(state)
 	if !ok {
 		return
 	}
 	c.login.BridgeState.Send(out)
+	c.live.do("state", "notice", func() { c.notices.tell(c.login.Log.WithContext(ctx), out) })
 }

@@ -124,6 +124,11 @@ func (p *tokenLogin) SubmitUserInput(ctx context.Context, input map[string]strin
 
 // complete logs the account in and makes, or renews, the Matrix user's login for it.
 func (p *loginProcess) complete(ctx context.Context, credentials chat.Credentials) (*bridgev2.LoginStep, error) {
+	unlock, err := p.connector.logins.lock(ctx, p.user.MXID)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	session, err := p.connector.accounts.Login(ctx, credentials, matrixUser(p.user.MXID))
 	if err != nil {
 		return nil, loginError(err)
@@ -139,7 +144,8 @@ func (p *loginProcess) complete(ctx context.Context, credentials chat.Credential
 	}, nil
 }
 
-// newLogin makes, or renews, a Matrix user's login for an account and connects it.
+// newLogin makes, or renews, a Matrix user's login for an account and connects it. The
+// user's lock is held.
 func (c *Connector) newLogin(ctx context.Context, user *bridgev2.User, session account.Session) (*bridgev2.UserLogin, error) {
 	// A login that exists is changed below; nothing of it may run meanwhile.
 	if old := c.bridge.GetCachedUserLoginByID(ids.MakeLoginID(session.ID())); old != nil {

@@ -60,6 +60,14 @@ type Options struct {
 	// Stop ends what Start began. It is called after Matrix has stopped and before the
 	// database is closed, also when Start has failed.
 	Stop func()
+	// SendWait is how long an account lets a request wait for the network; it is asked when
+	// the config is read. nil is a minute.
+	SendWait func() time.Duration
+	// ExitCode is the exit code of an error of Start; 0 leaves it to the caller. May be nil.
+	ExitCode func(error) int
+	// LookEvery is how often events are looked for that the homeserver did not push; 0 is an
+	// hour.
+	LookEvery time.Duration
 	// KeepIDs is how long ids of handled Matrix events are remembered; 0 is 30 days.
 	KeepIDs time.Duration
 }
@@ -75,6 +83,7 @@ type Main struct {
 	db        *database.DB
 	inbox     *inbox
 	ephemeral *ephemeral
+	watch     *watch
 	server    *http.Server
 
 	background context.Context // ends with the program
@@ -90,6 +99,9 @@ type Main struct {
 // NewMain makes the program.
 func NewMain(o Options) *Main {
 	connector := newConnector(o.Sections...)
+	if o.SendWait != nil {
+		connector.sendWait = o.SendWait
+	}
 	m := &Main{options: o, connector: connector, BridgeMain: &mxmain.BridgeMain{
 		Name: o.Name, Description: o.Description, URL: o.URL, Version: o.Version, Connector: connector, DBOwner: DBOwner, SaveConfig: true,
 	}}
@@ -125,7 +137,7 @@ func (m *Main) Run(args []string) int {
 
 // fatal logs the one line that says why the program ends.
 func (m *Main) fatal(err error) int {
-	code := ExitStart
+	code := 0
 	var exit matrix.ExitError
 	var dbErr bridgev2.DBUpgradeError
 	switch {
@@ -137,6 +149,11 @@ func (m *Main) fatal(err error) int {
 		code = ExitDatabase
 	case errors.As(err, &exit):
 		code = exit.ExitCode
+	case m.options.ExitCode != nil:
+		code = m.options.ExitCode(err)
+	}
+	if code == 0 {
+		code = ExitStart
 	}
 	m.Log.WithLevel(zerolog.FatalLevel).Err(err).Int("exit_code", code).Msg("Cannot run")
 	if !logsToTerminal(&m.Config.Logging) {
@@ -148,6 +165,7 @@ func (m *Main) fatal(err error) int {
 // Setup opens the database, makes the connectors, listens for the homeserver, and begins
 // what lives without it. Config has to be loaded. After an error everything is closed.
 func (m *Main) Setup() (err error) {
+	m.connector.notices = m.Config.Bridge.BridgeStatusNotices
 	forceConfig(m.Config)
 	restore := hideBodies(&m.Config.Logging)
 	m.Init()
@@ -180,6 +198,7 @@ func forceConfig(cfg *bridgeconfig.Config) {
 	cfg.Bridge.PortalEventBuffer = 0
 	cfg.Bridge.AsyncEvents = false
 	cfg.Bridge.DeduplicateMatrixMessages = true
+	cfg.Bridge.BridgeStatusNotices = "none" // we tell the user
 	cfg.AppService.AsyncTransactions = false
 	cfg.AppService.NoServer = true // we listen
 }
@@ -207,7 +226,8 @@ func (m *Main) openDB() error {
 func (m *Main) wrap() error {
 	ctx := m.Log.WithContext(m.background)
 	as := m.Matrix.AS
-	as.HTTPClient.Transport = newTransport(as.HTTPClient.Transport)
+	plain := as.HTTPClient.Transport
+	as.HTTPClient.Transport = newTransport(plain)
 	m.matrix = &matrixConnector{Connector: m.Matrix, main: m}
 	devices := newDevices(m.db.MatrixRooms())
 	m.matrix.sender = &sender{store: m.db.MatrixSends(), devices: devices, m: m.matrix, run: random.String(16), now: time.Now}
@@ -219,11 +239,13 @@ func (m *Main) wrap() error {
 	m.Matrix.EventProcessor.ExecSyncWarnTime, m.Matrix.EventProcessor.ExecSyncTimeout = 0, 0
 
 	log := m.Log.With().Str("component", "inbox").Logger()
+	m.watch = m.newWatch(plain)
 	m.inbox = newInbox(m.db.MatrixInbox(), log)
 	m.inbox.dispatch, m.inbox.atMostOnce, m.inbox.state = m.Matrix.EventProcessor.Dispatch, m.isCommand, as.StateStore
+	m.watch.inbox = m.inbox
 	m.ephemeral = newEphemeral(log)
 	m.ephemeral.dispatch = m.Matrix.EventProcessor.Dispatch
-	m.connector.delivery = newDelivery(m.db.MatrixSends(), m.inbox)
+	m.connector.delivery = newDelivery(m.db.MatrixSends(), m.db.MatrixOrder(), m.inbox)
 	m.connector.onStop = func() { m.inbox.stop(); m.ephemeral.stop() }
 	for _, load := range []func(context.Context) error{devices.load, m.matrix.rooms.load, m.inbox.load} {
 		if err := load(ctx); err != nil {

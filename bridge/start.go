@@ -109,14 +109,29 @@ func (m *Main) startMatrix(ctx context.Context) error {
 	if keep == 0 {
 		keep = keepIDs
 	}
-	m.tasks.Add(1)
-	go func() {
-		defer m.tasks.Done()
-		m.inbox.prune(ctx, keep)
-	}()
+	m.tasks.Go(func() { m.inbox.prune(ctx, keep) })
+	m.tasks.Go(func() { m.watch.run(ctx) })
 	m.running.Store(true)
 	m.Bridge.PostStart(ctx)
 	return nil
+}
+
+// newWatch makes the watch over the homeserver; plain is the transport of its client.
+func (m *Main) newWatch(plain http.RoundTripper) *watch {
+	w := &watch{
+		bot: m.Matrix.Bot.Client, poll: newPollClient(plain), every: m.options.LookEvery, ping: func(ctx context.Context) error {
+			if m.server == nil {
+				return nil
+			}
+			return m.ping(context.WithValue(ctx, mautrix.MaxAttemptsContextKey, 1))
+		},
+		isOwn: func(e *event.Event) bool { return isOwnMessage(m.Matrix.AS, m.Bridge.IsGhostMXID, e) },
+		log:   m.Log.With().Str("component", "homeserver watch").Logger(),
+	}
+	if w.every == 0 {
+		w.every = lookEvery
+	}
+	return w
 }
 
 // awaitHomeserver returns when the homeserver answers us and reaches us. That it does not

@@ -253,11 +253,11 @@ func TestNamesAreNoMarkup(t *testing.T) {
 }
 
 func TestMegabyteArrivesInParts(t *testing.T) {
-	w, _, room := talk(t)
+	w, alice, room := talk(t)
 	huge := strings.Repeat("0123456789abcde\n", 1<<16)
 	w.network.Say(carl, direct, huge)
 	w.network.Say(carl, direct, "after")
-	w.eventually("the end", func() bool { l := w.lines(room); return l[len(l)-1].Body == "after" })
+	alice.WaitText(room, "after")
 	var all strings.Builder
 	lines := w.lines(room)
 	for _, l := range lines[1 : len(lines)-1] {

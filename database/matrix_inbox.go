@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"go.mau.fi/util/dbutil"
@@ -14,6 +15,8 @@ type InboxRow struct {
 	EventID string
 	RoomID  string
 	Body    string
+	// IfIdle says that Arrange stores it only if nothing of its room is open.
+	IfIdle bool
 }
 
 // MatrixInbox keeps room events from the homeserver until their effects are final, and
@@ -36,21 +39,133 @@ func (s *MatrixInbox) Put(ctx context.Context, after int64, rows []InboxRow) (ad
 		added = added[:0]
 		for _, row := range rows {
 			row.Seq = after + int64(len(added)) + 1
-			res, err := s.db.Exec(ctx, `
-				INSERT INTO matrix_inbox (seq, event_id, room_id, received_us, done, body) VALUES ($1, $2, $3, $4, false, $5)
-				ON CONFLICT (event_id) DO NOTHING`, row.Seq, row.EventID, row.RoomID, time.Now().UnixMicro(), row.Body)
+			inserted, err := s.insert(ctx, row)
 			if err != nil {
 				return err
-			}
-			if n, err := res.RowsAffected(); err != nil {
-				return err
-			} else if n > 0 {
+			} else if inserted {
 				added = append(added, row)
 			}
 		}
 		return nil
 	})
 	return added, err
+}
+
+// Names of values of the inbox.
+const (
+	valueSyncToken = "sync_token" // up to where /sync of the homeserver was read
+	valueHeldFrom  = "held_from"  // events after this Seq are not handled before Arrange; "" = none
+)
+
+// SyncToken is the token of the last Arrange, "" before the first.
+func (s *MatrixInbox) SyncToken(ctx context.Context) (string, error) {
+	return s.db.MatrixRooms().Value(ctx, valueSyncToken, "")
+}
+
+// Hold notes that events after a Seq are not handled before Arrange.
+func (s *MatrixInbox) Hold(ctx context.Context, from int64) error {
+	return s.db.MatrixRooms().SetValue(ctx, valueHeldFrom, strconv.FormatInt(from, 10))
+}
+
+// HeldFrom is what Hold noted; ok is false if nothing is held.
+func (s *MatrixInbox) HeldFrom(ctx context.Context) (from int64, ok bool, err error) {
+	value, err := s.db.MatrixRooms().Value(ctx, valueHeldFrom, "")
+	if err != nil || value == "" {
+		return 0, false, err
+	}
+	from, err = strconv.ParseInt(value, 10, 64)
+	return from, err == nil, err
+}
+
+// Arrange ends a Hold in one transaction. The events after from get new places after last:
+// first those that are named, in that order, then the others as they came. Named ones that
+// were never stored are stored and returned. An empty token leaves the stored one.
+func (s *MatrixInbox) Arrange(ctx context.Context, from, last int64, named []InboxRow, token string) (added []InboxRow, newLast int64, err error) {
+	err = s.db.Txn(ctx, func(ctx context.Context) error {
+		added, newLast = nil, last
+		held, err := s.heldAfter(ctx, from)
+		if err != nil {
+			return err
+		}
+		for _, row := range named {
+			row.Seq = newLast + 1
+			done, err := s.place(ctx, row, held[row.EventID])
+			if err != nil {
+				return err
+			}
+			if done {
+				newLast++
+				if !held[row.EventID] {
+					added = append(added, row)
+				}
+			}
+			delete(held, row.EventID)
+		}
+		if newLast, err = s.moveRest(ctx, from, last, newLast); err != nil {
+			return err
+		}
+		if token != "" {
+			if err = s.db.MatrixRooms().SetValue(ctx, valueSyncToken, token); err != nil {
+				return err
+			}
+		}
+		return s.db.MatrixRooms().SetValue(ctx, valueHeldFrom, "")
+	})
+	return added, newLast, err
+}
+
+func (s *MatrixInbox) heldAfter(ctx context.Context, from int64) (map[string]bool, error) {
+	rows, err := s.db.Query(ctx, `SELECT seq, event_id, room_id, '' FROM matrix_inbox WHERE seq>$1 AND NOT done`, from)
+	list, err := scanAll(rows, err, scanInboxRow)
+	held := make(map[string]bool, len(list))
+	for _, row := range list {
+		held[row.EventID] = true
+	}
+	return held, err
+}
+
+// place moves a held event to its Seq, or stores one that is not known.
+func (s *MatrixInbox) place(ctx context.Context, row InboxRow, held bool) (done bool, err error) {
+	if held {
+		_, err = s.db.Exec(ctx, `UPDATE matrix_inbox SET seq=$1 WHERE event_id=$2`, row.Seq, row.EventID)
+		return true, err
+	}
+	if row.IfIdle {
+		var busy bool
+		err = s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM matrix_inbox WHERE room_id=$1 AND NOT done)`, row.RoomID).Scan(&busy)
+		if err != nil || busy {
+			return false, err
+		}
+	}
+	return s.insert(ctx, row)
+}
+
+// moveRest moves the held events that are still where they were behind all others.
+func (s *MatrixInbox) moveRest(ctx context.Context, from, last, newLast int64) (int64, error) {
+	if newLast == last {
+		return last, nil
+	}
+	rows, err := s.db.Query(ctx, `SELECT seq, event_id, room_id, '' FROM matrix_inbox WHERE seq>$1 AND seq<=$2 AND NOT done ORDER BY seq`, from, last)
+	rest, err := scanAll(rows, err, scanInboxRow)
+	for _, row := range rest {
+		if err != nil {
+			break
+		}
+		newLast++
+		_, err = s.db.Exec(ctx, `UPDATE matrix_inbox SET seq=$1 WHERE event_id=$2`, newLast, row.EventID)
+	}
+	return newLast, err
+}
+
+func (s *MatrixInbox) insert(ctx context.Context, row InboxRow) (inserted bool, err error) {
+	res, err := s.db.Exec(ctx, `
+		INSERT INTO matrix_inbox (seq, event_id, room_id, received_us, done, body) VALUES ($1, $2, $3, $4, false, $5)
+		ON CONFLICT (event_id) DO NOTHING`, row.Seq, row.EventID, row.RoomID, time.Now().UnixMicro(), row.Body)
+	if err != nil {
+		return false, err
+	}
+	n, err := res.RowsAffected()
+	return n > 0, err
 }
 
 // Open lists the events whose effects are not final, in order, without their bodies.

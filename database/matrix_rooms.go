@@ -68,6 +68,13 @@ func (s *MatrixRooms) DropAlias(ctx context.Context, roomID string) error {
 	return err
 }
 
+// SetValue replaces a single value.
+func (s *MatrixRooms) SetValue(ctx context.Context, name, value string) error {
+	_, err := s.db.Exec(ctx, `
+		INSERT INTO matrix_value (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value=excluded.value`, name, value)
+	return err
+}
+
 // Value returns a single value, storing initial first if there is none.
 func (s *MatrixRooms) Value(ctx context.Context, name, initial string) (value string, err error) {
 	_, err = s.db.Exec(ctx, `INSERT INTO matrix_value (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name, initial)

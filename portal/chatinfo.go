@@ -26,13 +26,9 @@ func (h *Handler) GetChatInfo(ctx context.Context, portal *bridgev2.Portal) (*br
 // RoomInfo describes a conversation. The name of a one-to-one conversation is left alone:
 // such rooms are called after the other person's ghost.
 func (h *Handler) RoomInfo(ctx context.Context, portal *bridgev2.Portal, c chat.Conversation) (*bridgev2.ChatInfo, error) {
-	people, err := h.people.People(ctx, memberIDs(c)...)
-	if err != nil {
-		return nil, fmt.Errorf("get members of %s: %w", c.ID, err)
-	}
 	info := &bridgev2.ChatInfo{
 		Type:           ptr.Ptr(database.RoomTypeDefault),
-		Members:        h.memberList(c, people),
+		Members:        h.memberList(c),
 		MessageRequest: ptr.Ptr(c.Standing == chat.Invited),
 		CanBackfill:    true,
 	}
@@ -43,10 +39,23 @@ func (h *Handler) RoomInfo(ctx context.Context, portal *bridgev2.Portal, c chat.
 		}
 		return info, nil
 	}
-	if c.Name != "" || h.namesRoom(ctx, portal) {
-		info.Name = ptr.Ptr(c.Title(h.self, people))
+	title, err := h.Title(ctx, portal, c)
+	if err == nil && title != "" {
+		info.Name = &title
 	}
-	return info, nil
+	return info, err
+}
+
+// Title is how this login names a group's room, "" if another one does.
+func (h *Handler) Title(ctx context.Context, portal *bridgev2.Portal, c chat.Conversation) (string, error) {
+	if c.Name == "" && !h.namesRoom(ctx, portal) {
+		return "", nil
+	}
+	people, err := h.people.People(ctx, MemberIDs(c)...)
+	if err != nil {
+		return "", fmt.Errorf("get members of %s: %w", c.ID, err)
+	}
+	return c.Title(h.self, people), nil
 }
 
 // namesRoom reports whether this login is the one whose view names an unnamed group: the
@@ -67,7 +76,8 @@ func (h *Handler) namesRoom(ctx context.Context, portal *bridgev2.Portal) bool {
 	return true
 }
 
-func memberIDs(c chat.Conversation) []chat.PersonID {
+// MemberIDs are the members of a conversation.
+func MemberIDs(c chat.Conversation) []chat.PersonID {
 	all := make([]chat.PersonID, 0, len(c.Members))
 	for _, member := range c.Members {
 		all = append(all, member.ID)
@@ -77,36 +87,50 @@ func memberIDs(c chat.Conversation) []chat.PersonID {
 
 // memberList is the full list of members. The account's own person is always in it: a
 // conversation that it has left stays readable.
-func (h *Handler) memberList(c chat.Conversation, people map[chat.PersonID]chat.Person) *bridgev2.ChatMemberList {
+func (h *Handler) memberList(c chat.Conversation) *bridgev2.ChatMemberList {
 	members := make(bridgev2.ChatMemberMap, len(c.Members)+1)
 	for _, member := range c.Members {
-		members[ids.MakeUserID(member.ID)] = h.member(member, people[member.ID])
+		members[ids.MakeUserID(member.ID)] = h.member(member)
 	}
 	members[ids.MakeUserID(h.self)] = bridgev2.ChatMember{EventSender: h.people.Sender(h.self), Membership: event.MembershipJoin}
 	return &bridgev2.ChatMemberList{IsFull: true, TotalMemberCount: len(members), MemberMap: members}
 }
 
-func (h *Handler) member(member chat.Member, person chat.Person) bridgev2.ChatMember {
+// member leaves the ghost alone: whoever has the room changed brings it up to date before.
+func (h *Handler) member(member chat.Member) bridgev2.ChatMember {
 	membership := event.MembershipJoin
 	if member.Invited {
 		membership = event.MembershipInvite
 	}
-	person = chat.Person{ID: member.ID, FullName: member.Name}.Merge(person, true)
-	return bridgev2.ChatMember{
-		EventSender: h.people.Sender(member.ID),
-		Membership:  membership,
-		UserInfo:    h.people.PersonInfo(person),
+	return bridgev2.ChatMember{EventSender: h.people.Sender(member.ID), Membership: membership}
+}
+
+// Known returns what is known of people in a conversation, which may know names of those
+// of whom nothing else is known.
+func (h *Handler) Known(ctx context.Context, c chat.Conversation, who ...chat.PersonID) ([]chat.Person, error) {
+	people, err := h.people.People(ctx, who...)
+	if err != nil {
+		return nil, fmt.Errorf("get people of %s: %w", c.ID, err)
 	}
+	names := make(map[chat.PersonID]string, len(c.Members))
+	for _, member := range c.Members {
+		names[member.ID] = member.Name
+	}
+	known := make([]chat.Person, len(who))
+	for n, id := range who {
+		known[n] = chat.Person{ID: id, FullName: names[id]}.Merge(people[id], true)
+	}
+	return known, nil
 }
 
 // memberChanges is what a membership event changes in the room. Nobody's own person is
 // taken out of their room: it stays readable.
-func (h *Handler) memberChanges(e chat.Event, people map[chat.PersonID]chat.Person) *bridgev2.ChatMemberList {
+func (h *Handler) memberChanges(e chat.Event) *bridgev2.ChatMemberList {
 	changes := bridgev2.ChatMemberMap{}
 	for _, id := range e.Membership.People {
 		switch {
 		case e.Membership.Joined:
-			changes[ids.MakeUserID(id)] = h.member(chat.Member{ID: id}, people[id])
+			changes[ids.MakeUserID(id)] = h.member(chat.Member{ID: id})
 		case id != h.self:
 			changes[ids.MakeUserID(id)] = bridgev2.ChatMember{
 				EventSender:  bridgev2.EventSender{Sender: networkid.UserID(id)},

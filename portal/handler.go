@@ -8,6 +8,7 @@ import (
 
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/networkid"
+	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
@@ -17,8 +18,10 @@ import (
 
 // Options are the settings of a Handler.
 type Options struct {
-	// SendWait bounds how long HandleMatrixMessage waits for the network.
+	// SendWait bounds how long HandleMatrixMessage waits for the fate of a message.
 	SendWait time.Duration
+	// EventTime asks the homeserver when an event was sent; nil if it cannot be asked.
+	EventTime func(context.Context, id.RoomID, id.EventID) (time.Time, error)
 	// Split says that every login has a room of its own for groups too.
 	Split bool
 }

@@ -26,7 +26,7 @@ func (h *Handler) Remote(ctx context.Context, e chat.Event, c chat.Conversation,
 	case e.Membership != nil && slices.Contains(e.Membership.People, h.self) && !e.Membership.Joined:
 		return h.selfLeft(e, meta), nil
 	case e.Membership != nil:
-		return h.membership(ctx, e, meta)
+		return h.membership(e, meta), nil
 	case e.Rename != nil:
 		return h.rename(ctx, e, c, meta)
 	}
@@ -69,19 +69,15 @@ func (h *Handler) selfLeft(e chat.Event, meta simplevent.EventMeta) bridgev2.Rem
 	return newMessage(meta, e, parts)
 }
 
-func (h *Handler) membership(ctx context.Context, e chat.Event, meta simplevent.EventMeta) (bridgev2.RemoteEvent, error) {
-	people, err := h.people.People(ctx, e.Membership.People...)
-	if err != nil {
-		return nil, fmt.Errorf("get people of event: %w", err)
-	}
-	changes := h.memberChanges(e, people)
+func (h *Handler) membership(e chat.Event, meta simplevent.EventMeta) bridgev2.RemoteEvent {
+	changes := h.memberChanges(e)
 	if len(changes.MemberMap) == 0 {
-		return nil, nil
+		return nil
 	}
 	return &simplevent.ChatInfoChange{
 		EventMeta:      meta.WithType(bridgev2.RemoteEventChatInfoChange),
 		ChatInfoChange: &bridgev2.ChatInfoChange{MemberChanges: changes},
-	}, nil
+	}
 }
 
 func (h *Handler) rename(ctx context.Context, e chat.Event, c chat.Conversation, meta simplevent.EventMeta) (bridgev2.RemoteEvent, error) {
@@ -90,7 +86,7 @@ func (h *Handler) rename(ctx context.Context, e chat.Event, c chat.Conversation,
 	}
 	title := e.Rename.New
 	if title == "" {
-		people, err := h.people.People(ctx, memberIDs(c)...)
+		people, err := h.people.People(ctx, MemberIDs(c)...)
 		if err != nil {
 			return nil, fmt.Errorf("get members for title: %w", err)
 		}
@@ -104,12 +100,13 @@ func (h *Handler) rename(ctx context.Context, e chat.Event, c chat.Conversation,
 }
 
 // Resync is the whole conversation as it is now. It makes the room if create is set and
-// there is none.
+// there is none. What it shows is noted with the portal.
 func (h *Handler) Resync(c chat.Conversation, create bool, mutate func(context.Context) context.Context) bridgev2.RemoteEvent {
 	return &simplevent.ChatResync{
 		EventMeta: simplevent.EventMeta{
 			Type: bridgev2.RemoteEventChatResync, PortalKey: h.Key(c.ID, c.Kind), CreatePortal: create, MutateContextFunc: mutate,
-			LogContext: func(with zerolog.Context) zerolog.Context { return with.Str("conversation", string(c.ID)) },
+			PostHandleFunc: func(ctx context.Context, portal *bridgev2.Portal) { h.noteShape(ctx, portal, c) },
+			LogContext:     func(with zerolog.Context) zerolog.Context { return with.Str("conversation", string(c.ID)) },
 		},
 		GetChatInfoFunc: func(ctx context.Context, portal *bridgev2.Portal) (*bridgev2.ChatInfo, error) {
 			return h.RoomInfo(ctx, portal, c)
@@ -120,14 +117,14 @@ func (h *Handler) Resync(c chat.Conversation, create bool, mutate func(context.C
 	}
 }
 
-// typingTime is how long a typing notification lasts in Matrix without a new one.
-const typingTime = 30 * time.Second
+// TypingTime is how long a typing notification lasts in Matrix without a new one.
+const TypingTime = 30 * time.Second
 
 // RemoteTyping is a typing state in bridgev2's form.
 func (h *Handler) RemoteTyping(typing chat.Typing, c chat.Conversation) bridgev2.RemoteEvent {
 	timeout := time.Duration(0)
 	if typing.State == chat.TypingStarted {
-		timeout = typingTime
+		timeout = TypingTime
 	}
 	return &simplevent.Typing{
 		EventMeta: simplevent.EventMeta{

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"strings"
 	"text/template"
-	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -23,10 +22,9 @@ var Example string
 
 // Config is the section "network:".
 type Config struct {
-	DisplaynameTemplate string        `yaml:"displayname_template"`
-	InitialChatSync     int           `yaml:"initial_chat_sync"`
-	CreateOnMessage     bool          `yaml:"create_on_message"`
-	SendWait            time.Duration `yaml:"send_wait"`
+	DisplaynameTemplate string `yaml:"displayname_template"`
+	InitialChatSync     int    `yaml:"initial_chat_sync"`
+	CreateOnMessage     bool   `yaml:"create_on_message"`
 
 	displayname *template.Template
 	sections    []Section
@@ -34,12 +32,6 @@ type Config struct {
 
 // ErrInvalid is wrapped by the errors of Validate; their text names the key.
 var ErrInvalid = errors.New("invalid config")
-
-// Limits of SendWait: past five minutes bridgev2 leaves a handler and order is gone.
-const (
-	MinSendWait = 5 * time.Second
-	MaxSendWait = 4*time.Minute + 30*time.Second
-)
 
 // nameFields is what displayname_template can use.
 type nameFields struct {
@@ -83,9 +75,6 @@ func (c *Config) Validate() error {
 	}
 	if c.InitialChatSync < 0 {
 		return fmt.Errorf("%w: network.initial_chat_sync must not be negative", ErrInvalid)
-	}
-	if c.SendWait < MinSendWait || c.SendWait > MaxSendWait {
-		return fmt.Errorf("%w: network.send_wait must be between %s and %s", ErrInvalid, MinSendWait, MaxSendWait)
 	}
 	for _, s := range c.sections {
 		if s.Validate == nil {

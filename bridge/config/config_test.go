@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.mau.fi/util/configupgrade"
@@ -78,8 +77,6 @@ func TestValidate(t *testing.T) {
 		"unknown field":   {func(c *config.Config) { c.DisplaynameTemplate = "{{.Nick}}" }, "displayname_template"},
 		"empty names":     {func(c *config.Config) { c.DisplaynameTemplate = " " }, "displayname_template"},
 		"negative count":  {func(c *config.Config) { c.InitialChatSync = -1 }, "initial_chat_sync"},
-		"wait too long":   {func(c *config.Config) { c.SendWait = time.Hour }, "send_wait"},
-		"no wait":         {func(c *config.Config) { c.SendWait = 0 }, "send_wait"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := config.Default()
@@ -114,7 +111,7 @@ func TestLoadFile(t *testing.T) {
 	require.Equal(t, config.Default().DisplaynameTemplate, file.Network.DisplaynameTemplate)
 	require.Equal(t, "sqlite3-fk-wal", file.Database.Type)
 
-	require.NoError(t, os.WriteFile(path, []byte("network:\n  send_wait: 1h\n"), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte("network:\n  initial_chat_sync: -1\n"), 0o600))
 	_, err = config.LoadFile(path)
 	require.ErrorIs(t, err, config.ErrInvalid)
 	_, err = config.LoadFile(path + ".missing")

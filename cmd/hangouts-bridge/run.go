@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"go.mau.fi/zeroconfig"
 	"gopkg.in/yaml.v3"
@@ -37,7 +38,9 @@ func runBridge(args []string) int {
 			}
 			return c.accounts, nil
 		},
-		Stop: c.stop,
+		Stop:     c.stop,
+		SendWait: func() time.Duration { return s.accounts.SendWait },
+		ExitCode: exitCode,
 	})
 	return main.Run(args)
 }

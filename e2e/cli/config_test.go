@@ -20,8 +20,7 @@ func TestBadConfig(t *testing.T) {
 		says  []string
 	}{
 		"network: text for a number":    {"network.initial_chat_sync", "lots", []string{"lots"}},
-		"network: no duration":          {"network.send_wait", "soon", []string{"soon"}},
-		"network: too long":             {"network.send_wait", "1h", []string{"network.send_wait", "between"}},
+		"accounts: no duration":         {"network.accounts.send_wait", "soon", []string{"soon"}},
 		"network: broken template":      {"network.displayname_template", "{{.Nope}}", []string{"network.displayname_template"}},
 		"hangouts: no address":          {"network.hangouts.base_url", "not an address", []string{"network.hangouts"}},
 		"hangouts: list for a text":     {"network.hangouts.proxy", []string{"a"}, []string{"config.yaml"}},

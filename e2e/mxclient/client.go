@@ -11,6 +11,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -64,11 +65,18 @@ type roomView struct {
 // the test. The first sync has been received when New returns.
 func New(t testing.TB, hs Homeserver, localpart string) *Client {
 	t.Helper()
-	ctx := context.Background()
+	ctx := silent(context.Background())
 	if err := Register(ctx, hs, localpart, localpart); err != nil {
 		t.Fatalf("register %s: %v", localpart, err)
 	}
 	return Login(t, hs, localpart, localpart)
+}
+
+// silent keeps the library from the logger that a program in the same process makes its
+// default.
+func silent(ctx context.Context) context.Context {
+	log, nop := zerolog.New(io.Discard), zerolog.Nop()
+	return nop.WithContext(log.WithContext(ctx)) // alone it would not be put there
 }
 
 // Login logs an existing user in on a new device and starts to sync.
@@ -80,7 +88,7 @@ func Login(t testing.TB, hs Homeserver, localpart, password string) *Client {
 	}
 	matrix.Log = zerolog.Nop()
 	c := &Client{Matrix: matrix, t: t, done: make(chan struct{}), changed: make(chan struct{}), rooms: map[id.RoomID]*roomView{}}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.ctx, c.cancel = context.WithCancel(silent(context.Background()))
 	_, err = matrix.Login(c.ctx, &mautrix.ReqLogin{
 		Type:       mautrix.AuthTypePassword,
 		Identifier: mautrix.UserIdentifier{Type: mautrix.IdentifierTypeUser, User: localpart},

@@ -1,0 +1,47 @@
+package bridge
+
+import (
+	"context"
+	"sync"
+)
+
+// keyedLocks are locks that exist only while somebody holds them or waits. The zero value
+// is usable.
+type keyedLocks[K comparable] struct {
+	mu    sync.Mutex
+	locks map[K]*keyedLock
+}
+
+type keyedLock struct {
+	held  chan struct{}
+	users int
+}
+
+// lock takes a key's lock, or fails when ctx ends.
+func (l *keyedLocks[K]) lock(ctx context.Context, key K) (unlock func(), err error) {
+	l.mu.Lock()
+	if l.locks == nil {
+		l.locks = map[K]*keyedLock{}
+	}
+	lock := l.locks[key]
+	if lock == nil {
+		lock = &keyedLock{held: make(chan struct{}, 1)}
+		l.locks[key] = lock
+	}
+	lock.users++
+	l.mu.Unlock()
+	leave := func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if lock.users--; lock.users == 0 {
+			delete(l.locks, key)
+		}
+	}
+	select {
+	case lock.held <- struct{}{}:
+		return func() { <-lock.held; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, ctx.Err()
+	}
+}

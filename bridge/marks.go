@@ -1,0 +1,125 @@
+package bridge
+
+import (
+	"context"
+	"time"
+
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+const (
+	// markAge is how long a watermark is kept that may be about messages still on their
+	// way to the room; marksKept bounds how many.
+	markAge   = 10 * time.Minute
+	marksKept = 1000
+)
+
+type markKey struct {
+	conversation chat.ConversationID
+	person       chat.PersonID
+}
+
+// lateMark is a watermark that was told lately.
+type lateMark struct {
+	chat.Watermark
+	came time.Time
+}
+
+// Watermark implements account.Observer.
+func (c *consumer) Watermark(ctx context.Context, mark chat.Watermark) {
+	switch {
+	case mark.Person == c.id && mark.Origin.Side == chat.OriginMatrix:
+		return // read in Matrix
+	case mark.Person != c.id && c.connector.delivers(mark.Person) && c.sharesRoom(ctx, mark.Conversation):
+		return // that person's own login shows it, or it was read in Matrix
+	}
+	c.keepMark(mark)
+	c.showMark(ctx, mark)
+}
+
+func (c *consumer) showMark(ctx context.Context, mark chat.Watermark) {
+	c.live.do(string(mark.Conversation), "read/"+string(mark.Person), func() {
+		c.inRoom(ctx, mark.Conversation, func(conversation chat.Conversation) {
+			_ = c.queue(ctx, c.RemoteReceipt(mark, conversation), mark.Person)
+		})
+	})
+}
+
+// sharesRoom reports whether logins share the room of a conversation.
+func (c *consumer) sharesRoom(ctx context.Context, id chat.ConversationID) bool {
+	conversation, err := c.session.Conversation(ctx, id)
+	return err == nil && c.Key(id, conversation.Kind).Receiver == ""
+}
+
+// keepMark keeps a watermark for messages that come into the room after it.
+func (c *consumer) keepMark(mark chat.Watermark) {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.marks) >= marksKept {
+		for key, kept := range c.marks {
+			if now.Sub(kept.came) > markAge {
+				delete(c.marks, key)
+			}
+		}
+	}
+	key := markKey{mark.Conversation, mark.Person}
+	if _, known := c.marks[key]; known || len(c.marks) < marksKept {
+		c.marks[key] = lateMark{mark, now}
+	}
+}
+
+// catchUpMarks shows the watermarks again that are about an event which is in the room
+// only now.
+func (c *consumer) catchUpMarks(ctx context.Context, e chat.Event) {
+	now := time.Now()
+	var due []chat.Watermark
+	c.mu.Lock()
+	for key, kept := range c.marks {
+		switch {
+		case now.Sub(kept.came) > markAge:
+			delete(c.marks, key)
+		case key.conversation == e.Conversation && kept.Time >= e.Time && key.person != e.Author:
+			due = append(due, kept.Watermark)
+		}
+	}
+	c.mu.Unlock()
+	for _, mark := range due {
+		c.showMark(ctx, mark)
+	}
+}
+
+// typist is a Matrix user in a room.
+type typist struct {
+	room string
+	user string
+}
+
+// shownTyping notes that a double puppet shows, or no longer shows, somebody as typing: the
+// homeserver then tells us of it.
+func (d *delivery) shownTyping(who typist, until time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for other, end := range d.typists {
+		if time.Since(end) > 0 {
+			delete(d.typists, other)
+		}
+	}
+	d.typists[who] = until
+}
+
+// isShownTyping reports whether somebody's typing is our own doing.
+func (d *delivery) isShownTyping(who typist) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return time.Now().Before(d.typists[who])
+}
+
+// puppetOf is the Matrix user who shows a person in a shared room, "" if a ghost does.
+func (c *consumer) puppetOf(person chat.PersonID) string {
+	if login := c.connector.bridge.GetCachedUserLoginByID(ids.MakeLoginID(person)); login != nil {
+		return string(login.UserMXID)
+	}
+	return ""
+}

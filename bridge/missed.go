@@ -1,0 +1,193 @@
+package bridge
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+const (
+	// missedPage is how many events of a room are asked for at once; at most missedPages
+	// pages of a room are read. What is older stays lost.
+	missedPage  = 100
+	missedPages = 50
+)
+
+// Filters of /sync. With the first nothing passes, so that the answer waits.
+const (
+	filterNothing = `{"presence":{"types":[]},"account_data":{"types":[]},"room":{"rooms":[]}}`
+	filterMissed  = `{"presence":{"types":[]},"account_data":{"types":[]},"room":{"account_data":{"types":[]},"ephemeral":{"types":[]},"state":{"types":[]},"timeline":{"limit":100}}}`
+)
+
+// syncAnswer is what we read of an answer to /sync; events stay as they are.
+type syncAnswer struct {
+	NextBatch string `json:"next_batch"`
+	Rooms     struct {
+		Join map[id.RoomID]struct {
+			Timeline struct {
+				Events    []json.RawMessage `json:"events"`
+				Limited   bool              `json:"limited"`
+				PrevBatch string            `json:"prev_batch"`
+			} `json:"timeline"`
+		} `json:"join"`
+		Invite map[id.RoomID]struct {
+			State struct {
+				Events []json.RawMessage `json:"events"`
+			} `json:"invite_state"`
+		} `json:"invite"`
+	} `json:"rooms"`
+}
+
+// errNoAnswer: the homeserver's answer to /sync says nothing.
+var errNoAnswer = errors.New("the homeserver's answer has no next_batch")
+
+// sync asks what has happened to the bot's rooms since a token. client may be nil.
+func (w *watch) sync(ctx context.Context, since, filter string, timeout int64, client *http.Client) (answer *syncAnswer, err error) {
+	query := map[string]string{"timeout": strconv.FormatInt(timeout, 10), "filter": filter, "set_presence": "offline"}
+	if since != "" {
+		query["since"] = since
+	}
+	url := w.bot.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "sync"}, query)
+	_, err = w.bot.MakeFullRequest(ctx, mautrix.FullRequest{Method: http.MethodGet, URL: url, ResponseJSON: &answer, MaxAttempts: 1, Client: client})
+	if err == nil && (answer == nil || answer.NextBatch == "") {
+		err = errNoAnswer
+	}
+	return answer, err
+}
+
+// missed returns what the homeserver has in the bot's rooms since a token, in its order
+// within each room, our own messages left out, and the token of now. The first time, with
+// no token, that is nothing.
+func (w *watch) missed(ctx context.Context, since string) (rows []database.InboxRow, next string, err error) {
+	filter := filterMissed
+	if since == "" {
+		filter = filterNothing
+	}
+	answer, err := w.sync(ctx, since, filter, 0, nil)
+	if err != nil {
+		return nil, "", fmt.Errorf("ask for events that may be missing: %w", err)
+	}
+	if since == "" {
+		return nil, answer.NextBatch, nil
+	}
+	for room, joined := range answer.Rooms.Join {
+		raws := joined.Timeline.Events
+		if joined.Timeline.Limited && joined.Timeline.PrevBatch != "" {
+			before, err := w.page(ctx, room, joined.Timeline.PrevBatch, since)
+			if err != nil {
+				return nil, "", fmt.Errorf("ask for events of %s that may be missing: %w", room, err)
+			}
+			raws = append(before, raws...)
+		}
+		rows = append(rows, w.rows(room, raws)...)
+	}
+	for room, invited := range answer.Rooms.Invite {
+		if row, ok := w.invite(room, invited.State.Events, answer.NextBatch); ok {
+			rows = append(rows, row)
+		}
+	}
+	return rows, answer.NextBatch, nil
+}
+
+// page reads a room's events before a token back to another one, oldest first.
+func (w *watch) page(ctx context.Context, room id.RoomID, from, to string) (raws []json.RawMessage, err error) {
+	for range missedPages {
+		var answer struct {
+			Chunk []json.RawMessage `json:"chunk"`
+			End   string            `json:"end"`
+		}
+		query := map[string]string{"dir": "b", "from": from, "to": to, "limit": strconv.Itoa(missedPage)}
+		url := w.bot.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "rooms", room, "messages"}, query)
+		if _, err = w.bot.MakeRequest(ctx, http.MethodGet, url, nil, &answer); err != nil {
+			return nil, err
+		}
+		raws = append(raws, answer.Chunk...)
+		if answer.End == "" || answer.End == from || len(answer.Chunk) == 0 {
+			slices.Reverse(raws)
+			return raws, nil
+		}
+		from = answer.End
+	}
+	w.log.Warn().Stringer("room", room).Int("events", len(raws)).Msg("Too many events may be missing; the oldest are given up")
+	slices.Reverse(raws)
+	return raws, nil
+}
+
+// rows are the events of a room that somebody may have to handle. What was there before the
+// bot came is none of ours.
+func (w *watch) rows(room id.RoomID, raws []json.RawMessage) (rows []database.InboxRow) {
+	for _, raw := range raws {
+		var e event.Event
+		if json.Unmarshal(raw, &e) != nil || e.ID == "" {
+			continue
+		}
+		if w.isArrival(&e) {
+			rows = rows[:0]
+		}
+		if body, ok := withRoom(raw, room); ok && !w.isOwn(&e) {
+			rows = append(rows, database.InboxRow{EventID: string(e.ID), RoomID: string(room), Body: body})
+		}
+	}
+	return rows
+}
+
+// isArrival reports whether an event is the bot coming into the room.
+func (w *watch) isArrival(e *event.Event) bool {
+	if e.Type.Type != event.StateMember.Type || e.GetStateKey() != string(w.bot.UserID) {
+		return false
+	}
+	membership, _ := e.Content.Raw["membership"].(string)
+	if membership != string(event.MembershipJoin) {
+		return false
+	}
+	before := e.Unsigned.PrevContent
+	if before == nil {
+		return true
+	}
+	was, _ := before.Raw["membership"].(string)
+	return was != string(event.MembershipJoin)
+}
+
+// invite makes the event of an invitation of the bot: /sync shows it without its id.
+func (w *watch) invite(room id.RoomID, state []json.RawMessage, token string) (row database.InboxRow, ok bool) {
+	for _, raw := range state {
+		var e event.Event
+		if json.Unmarshal(raw, &e) != nil || e.Type.Type != event.StateMember.Type || e.GetStateKey() != string(w.bot.UserID) {
+			continue
+		}
+		sum := sha256.Sum256([]byte(string(room) + "\x00" + token))
+		eventID := "$invite-" + hex.EncodeToString(sum[:16])
+		body, ok := withFields(raw, map[string]string{"room_id": string(room), "event_id": eventID})
+		return database.InboxRow{EventID: eventID, RoomID: string(room), Body: body, IfIdle: true}, ok
+	}
+	return row, false
+}
+
+// withRoom adds the room to an event of /sync.
+func withRoom(raw json.RawMessage, room id.RoomID) (string, bool) {
+	return withFields(raw, map[string]string{"room_id": string(room)})
+}
+
+func withFields(raw json.RawMessage, add map[string]string) (string, bool) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil {
+		return "", false
+	}
+	for name, value := range add {
+		fields[name], _ = json.Marshal(value)
+	}
+	body, err := json.Marshal(fields)
+	return string(body), err == nil
+}

@@ -1,0 +1,75 @@
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/database"
+
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/puppet"
+)
+
+// HandleMatrixTyping tells the account what its person does at the keyboard in Matrix. The
+// homeserver says only when it begins and ends, so it lasts until then.
+func (h *Handler) HandleMatrixTyping(ctx context.Context, typing *bridgev2.MatrixTyping) error {
+	if h.session == nil {
+		return puppet.ErrNoAccount
+	}
+	state := chat.TypingStopped
+	if typing.IsTyping {
+		state = chat.TypingStarted
+	}
+	err := h.session.SetTyping(ctx, chat.Typing{
+		Conversation: ids.ParsePortalID(typing.Portal.ID), Person: h.self, State: state, Time: time.Now().UnixMicro(),
+		Origin: chat.Origin{Side: chat.OriginMatrix, Ref: string(typing.Portal.MXID)}, Lasting: true,
+	})
+	return quiet(err)
+}
+
+// HandleMatrixReadReceipt moves the account's watermark to the message that was read in
+// Matrix. What is no message of the conversation, such as a notice of the bot, stands for
+// the message before it.
+func (h *Handler) HandleMatrixReadReceipt(ctx context.Context, receipt *bridgev2.MatrixReadReceipt) error {
+	if h.session == nil {
+		return puppet.ErrNoAccount
+	}
+	read := receipt.ExactMessage
+	if read == nil {
+		var err error
+		if read, err = h.messageBefore(ctx, receipt); err != nil || read == nil {
+			return err
+		}
+	}
+	err := h.session.MarkRead(ctx, chat.Watermark{
+		Conversation: ids.ParsePortalID(receipt.Portal.ID), Person: h.self, Time: read.Timestamp.UnixMicro(),
+		Origin: chat.Origin{Side: chat.OriginMatrix, Ref: string(receipt.EventID)},
+	})
+	return quiet(err)
+}
+
+// messageBefore is the latest message up to an event that is none, nil if that cannot be
+// told.
+func (h *Handler) messageBefore(ctx context.Context, receipt *bridgev2.MatrixReadReceipt) (*database.Message, error) {
+	if h.options.EventTime == nil {
+		return nil, nil
+	}
+	sent, err := h.options.EventTime(ctx, receipt.Portal.MXID, receipt.EventID)
+	if err != nil {
+		return nil, fmt.Errorf("get event that was read: %w", err)
+	}
+	return receipt.Portal.Bridge.DB.Message.GetLastPartAtOrBeforeTime(ctx, receipt.Portal.PortalKey, sent)
+}
+
+// quiet drops errors that say only that the network is away: typing and watermarks are not
+// worth a word then.
+func quiet(err error) error {
+	if errors.Is(err, chat.ErrUnavailable) || errors.Is(err, chat.ErrBadCredentials) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,54 @@
+package portal
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix/bridgev2"
+
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// shape is what of a conversation shows in its room.
+func (h *Handler) shape(ctx context.Context, portal *bridgev2.Portal, c chat.Conversation) (string, error) {
+	parts := []string{string(c.Kind), c.Name, string(c.Standing), ""}
+	if c.Kind == chat.Group {
+		title, err := h.Title(ctx, portal, c)
+		if err != nil {
+			return "", err
+		}
+		parts[3] = title
+	}
+	for _, member := range c.Members {
+		entry := string(member.ID) + "=" + member.Name
+		if member.Invited {
+			entry += "?"
+		}
+		parts = append(parts, entry)
+	}
+	slices.Sort(parts[4:])
+	return ids.ShapeHash(strings.Join(parts, "\x00")), nil
+}
+
+// Current reports whether a room shows what this login knows of its conversation.
+func (h *Handler) Current(ctx context.Context, portal *bridgev2.Portal, c chat.Conversation) (bool, error) {
+	now, err := h.shape(ctx, portal, c)
+	return err == nil && ids.PortalMeta(portal).Shapes[ids.MakeLoginID(h.self)] == now, err
+}
+
+// noteShape notes what a room has been brought up to date with.
+func (h *Handler) noteShape(ctx context.Context, portal *bridgev2.Portal, c chat.Conversation) {
+	now, err := h.shape(ctx, portal, c)
+	meta, login := ids.PortalMeta(portal), ids.MakeLoginID(h.self)
+	if err != nil || meta.Shapes[login] == now {
+		return
+	}
+	meta.SetShape(login, now)
+	if err = portal.Save(ctx); err != nil {
+		meta.SetShape(login, "")
+		zerolog.Ctx(ctx).Err(err).Msg("Failed to note what the room shows")
+	}
+}
