@@ -46,7 +46,7 @@ type Problem struct {
 
 	by   Message // of a disordered message: the one that overtook it
 	late Message
-	from int64 // of a watermark that moved back: the greatest value before
+	from int64 // of a watermark that moved back: the value before
 	at   int64 // when that was seen
 }
 
@@ -131,7 +131,7 @@ func Forward(where string, marks []Mark) (found []Problem) {
 			found = append(found, Problem{Kind: Backwards, Where: where, What: m.Subject, Detail: fmt.Sprintf("from %d to %d", last[m.Subject], m.Value),
 				from: last[m.Subject], at: m.At})
 		}
-		last[m.Subject] = max(last[m.Subject], m.Value)
+		last[m.Subject] = m.Value
 	}
 	return found
 }

@@ -12,11 +12,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/event"
 )
 
 // What is counted apart until the program promises more; CRASH_STRICT=1 makes all of it failures, CRASH_STRICT=0 nothing.
 const (
-	homeserverLossFails = false // messages that the homeserver forgot in a restart, before it handed them over
+	homeserverLossFails = false // messages that the homeserver forgot or delayed in a restart, before it handed them over
 	overtakingFails     = false // an own message's answer is faster than the push of what came a moment before it
 	withdrawalFails     = false // a read marker set on IRC is forgotten in a crash before Hangouts has it
 )
@@ -71,11 +72,32 @@ func (w *world) run(steps []step, messages int) {
 		v = w.judge()
 	}
 	took := time.Since(settled)
+	w.readToTheEnd()
 	time.Sleep(3 * time.Second) // what comes twice may come late
 	cancel()
 	<-reading
 	v = w.judge()
 	w.report(v, time.Since(began), took)
+	for _, src := range sources {
+		require.NotZero(w.t, v.accepted[src.name], "a run without messages of %s proves nothing", src.name)
+	}
+	for _, end := range []string{"on Hangouts", "in Matrix"} {
+		require.NotEmpty(w.t, w.marks[end], "a run without watermarks %s proves nothing", end)
+	}
+}
+
+// readToTheEnd has Bob read everything when nothing fails any more: that must show in Matrix.
+func (w *world) readToTheEnd() {
+	w.t.Helper()
+	for _, c := range conversations {
+		w.control("watermark", map[string]any{"as": "bob", "conversation": c.key})
+		w.Eventually(time.Minute, "Bob's receipt at the end of "+c.room, func() bool {
+			receipt := w.Alice.Receipt(w.rooms[c.key], w.ghost("bob"))
+			return slices.ContainsFunc(w.timeline(w.rooms[c.key]), func(e *event.Event) bool {
+				return e.ID == receipt && strings.HasSuffix(e.Content.AsMessage().Body, " end") // one of the closing messages
+			})
+		})
+	}
 }
 
 // complete says whether nothing more is to be expected. What the homeserver has forgotten may still be found for a while.
@@ -103,7 +125,7 @@ func (w *world) report(v verdict, took, settled time.Duration) {
 		v.accepted, v.unconfirmed, took.Round(time.Second), settled.Round(time.Second))
 	w.t.Logf("faults: %s", strings.Join(faults, ", "))
 	w.t.Logf("IRC connected %d times, %d messages repeated with a known msgid; hangups has seen %s", welcomes, repeats, v.hangups)
-	w.t.Logf("counted apart: %d lost by the homeserver, %d overtaken by the answer to an own message, %d read markers withdrawn",
+	w.t.Logf("counted apart: %d lost or delayed by the homeserver, %d overtaken by the answer to an own message, %d read markers withdrawn",
 		len(v.byHomeserver), len(v.overtaken), len(v.withdrawn))
 	w.t.Logf("found: %s", Summary(v.problems))
 	problems := slices.Clone(v.problems)

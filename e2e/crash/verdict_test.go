@@ -32,7 +32,8 @@ type seen struct {
 // verdict is what a check has found.
 type verdict struct {
 	problems []Problem
-	// byHomeserver are messages that the homeserver accepted and never handed to the bridge, because it was killed.
+	// byHomeserver are messages that the homeserver accepted and never handed to the bridge, or handed over late, because
+	// it was killed.
 	byHomeserver []Problem
 	// overtaken are messages that come after an own one which the server accepted a moment later: its answer was faster
 	// than their push.
@@ -179,8 +180,11 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 		}
 		if src.name == "mx" {
 			var taken []Problem
-			never := w.neverHandedOver(eventIDs)
-			found, taken = Split(found, func(p Problem) bool { return p.Kind == Lost && never[p.What] })
+			handed := w.handedOver()
+			at := func(text string) int { return handed[eventIDs[text]] }
+			found, taken = Split(found, func(p Problem) bool {
+				return p.Kind == Lost && at(p.What) == 0 || p.Kind == Disordered && at(p.What) > at(p.by.Text)
+			})
 			v.byHomeserver = append(v.byHomeserver, taken...)
 		}
 		v.add(found)
@@ -218,35 +222,38 @@ func (w *world) inMatrix(gaia string) string {
 	return string(id.NewUserID("hangouts_"+gaia, stage.Domain))
 }
 
-// neverHandedOver are the texts whose events the bridge has never acknowledged: lost by the homeserver when it was
-// killed. The null homeserver's journal says so; with Synapse it is the bridge's own inbox.
-func (w *world) neverHandedOver(events map[string]id.EventID) map[string]bool {
+// handedOver numbers the events that the bridge has acknowledged in that order, from 1. What it does not have was lost by
+// the homeserver when it was killed; what has a greater number than a later event came late. The null homeserver's
+// journal says so; with Synapse it is the bridge's own inbox.
+func (w *world) handedOver() map[id.EventID]int {
 	w.t.Helper()
-	acknowledged := map[id.EventID]bool{}
+	var list []id.EventID
 	if w.null != nil {
-		require.NoError(w.t, journalAcknowledged(filepath.Join(w.Dir, "homeserver.state"), acknowledged))
-	} else {
-		list, err := w.Column("SELECT event_id FROM matrix_inbox")
+		var err error
+		list, err = journalAcknowledged(filepath.Join(w.Dir, "homeserver.state"))
 		require.NoError(w.t, err)
-		for _, e := range list {
-			acknowledged[id.EventID(e)] = true
+	} else {
+		rows, err := w.Column("SELECT event_id FROM matrix_inbox ORDER BY seq")
+		require.NoError(w.t, err)
+		for _, e := range rows {
+			list = append(list, id.EventID(e))
 		}
 	}
-	out := map[string]bool{}
-	for text, e := range events {
-		if !acknowledged[e] {
-			out[text] = true
+	out := map[id.EventID]int{}
+	for i, e := range list {
+		if out[e] == 0 {
+			out[e] = i + 1
 		}
 	}
 	return out
 }
 
 // journalAcknowledged reads from the state of a null homeserver which events were in a transaction that was answered
-// with 200.
-func journalAcknowledged(path string, into map[id.EventID]bool) error {
+// with 200, in the order of the answers.
+func journalAcknowledged(path string) (list []id.EventID, err error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer file.Close()
 	type event struct {
@@ -257,14 +264,14 @@ func journalAcknowledged(path string, into map[id.EventID]bool) error {
 	for {
 		line, err := in.ReadBytes('\n')
 		if err != nil {
-			return nil // the end, or a last line in the making
+			return list, nil // the end, or a last line in the making
 		}
 		var rec struct {
 			Kind string
 			Data json.RawMessage
 		}
 		if err = json.Unmarshal(line, &rec); err != nil {
-			return fmt.Errorf("read the homeserver's state: %w", err)
+			return nil, fmt.Errorf("read the homeserver's state: %w", err)
 		}
 		switch rec.Kind {
 		case "pending":
@@ -275,16 +282,16 @@ func journalAcknowledged(path string, into map[id.EventID]bool) error {
 				}
 			}
 			if err = json.Unmarshal(rec.Data, &data); err != nil {
-				return fmt.Errorf("read the homeserver's state: %w", err)
+				return nil, fmt.Errorf("read the homeserver's state: %w", err)
 			}
 			pending[data.Txn.ID] = data.Txn.Body.Events
 		case "sent":
 			var data struct{ ID int64 }
 			if err = json.Unmarshal(rec.Data, &data); err != nil {
-				return fmt.Errorf("read the homeserver's state: %w", err)
+				return nil, fmt.Errorf("read the homeserver's state: %w", err)
 			}
 			for _, e := range pending[data.ID] {
-				into[e.ID] = true
+				list = append(list, e.ID)
 			}
 			delete(pending, data.ID)
 		}
