@@ -29,12 +29,22 @@
 // need an [EventRequestHeader], whose client generated id the caller may choose: it comes back in
 // the sender's own copies of the event.
 //
+// What only groups know ([Client.AddUser], [Client.RemoveUser], [Client.SetGroupLinkSharingEnabled],
+// [Client.GetGroupConversationURL]) gives a [ConversationTypeError] without being sent when an answer
+// or a push showed that the conversation is one-to-one.
+//
+// # Pictures
+//
+// [Client.UploadImage] makes a photo id, [UploadedImage.Photo] and [PhotoByID] put one into a message.
+// [Client.Download] fetches what others attached, from [Config].MediaHosts only and up to a size.
+//
 // # Errors
 //
 // Requests fail with a [NetworkError], which keeps HTTP status, response status, description and
 // how long the server asks to wait. errors.Is knows [ErrUnauthorized], [ErrRateLimited] and
 // [ErrInvalidConversation]. [Ambiguous] tells a request that may have been carried out from one
-// that certainly was not. Logging in fails with a [GoogleAuthError].
+// that certainly was not. Logging in fails with a [GoogleAuthError], which is [ErrLoginBeyond] when the
+// login pages ask for a captcha or another device. No error text holds a secret or an address.
 //
 // By default a request that got no answer is repeated at once, as the reference client does, which
 // can double its effect; [Config].NoBlindRepeats forbids that for requests with an effect.

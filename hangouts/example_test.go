@@ -3,6 +3,7 @@ package hangouts_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -93,4 +94,77 @@ func ExampleClient_SyncAllNewEvents() {
 		return nil
 	})
 	_ = catchUp // client.OnSubscribed.AddObserver(catchUp)
+}
+
+// Sending a message with formatting and a link.
+func ExampleClient_SendChatMessage() {
+	srv := hangoutstest.New(hangoutstest.Options{})
+	defer srv.Close()
+	client, err := hangouts.New(hangouts.Config{BaseURL: srv.URL}, srv.Account(0).Cookies())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	ctx := context.Background()
+	recent, err := client.SyncRecentConversations(ctx, &pb.SyncRecentConversationsRequest{MaxConversations: proto.Uint64(1)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	conversation := recent.GetConversationState()[0].GetConversation()
+	sent, err := client.SendChatMessage(ctx, &pb.SendChatMessageRequest{
+		MessageContent:     &pb.MessageContent{Segment: hangouts.ParseText("See **this**: www.example.com")},
+		EventRequestHeader: hangouts.EventRequestHeader(conversation, hangouts.ClientGeneratedID()),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, segment := range sent.GetCreatedEvent().GetChatMessage().GetMessageContent().GetSegment() {
+		fmt.Printf("%q %v %q\n", segment.GetText(), segment.GetFormatting().GetBold(), segment.GetLinkData().GetLinkTarget())
+	}
+	// Output:
+	// "See " false ""
+	// "this" true ""
+	// ": " false ""
+	// "www.example.com" false "http://www.example.com"
+}
+
+// Uploading an image, sending it by its id, and fetching what others see.
+func ExampleClient_UploadImage() {
+	srv := hangoutstest.New(hangoutstest.Options{})
+	defer srv.Close()
+	client, err := hangouts.New(hangouts.Config{BaseURL: srv.URL}, srv.Account(0).Cookies())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	ctx := context.Background()
+	image, err := client.UploadImage(ctx, strings.NewReader("\x89PNG\r\n\x1a\n"), "dot.png")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	team, _ := srv.Conversation("team")
+	sent, err := client.SendChatMessage(ctx, &pb.SendChatMessageRequest{
+		ExistingMedia: image.Photo(),
+		EventRequestHeader: &pb.EventRequestHeader{
+			ConversationId: &pb.ConversationId{Id: proto.String(team.ID)}, ClientGeneratedId: proto.Uint64(hangouts.ClientGeneratedID()),
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, address := range hangouts.PhotoURLs(sent.GetCreatedEvent().GetChatMessage()) {
+		photo, err := client.Download(ctx, address, 1<<20)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(len(photo.Data), photo.ContentType)
+	}
+	// Output: 8 image/png
 }

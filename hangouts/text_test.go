@@ -42,6 +42,15 @@ func TestParseTextVectors(t *testing.T) {
 	}
 }
 
+// TestUpperCaseScheme: a scheme is matched in any letter case (the vectors have no such link).
+func TestUpperCaseScheme(t *testing.T) {
+	for _, text := range []string{"HTTP://EXAMPLE.COM/x", "HTTPS://1.2.3.4", "Http://example.com", "hTTps://EXAMPLE.org/A?b#c"} {
+		require.Equal(t, []string{
+			`TEXT "see " {false false false false} ""`, fmt.Sprintf(`LINK %q {false false false false} %q`, text, text),
+		}, show(hangouts.ParseText("see "+text)))
+	}
+}
+
 func show(segments []*pb.Segment) []string {
 	var list []string
 	for _, s := range segments {

@@ -328,6 +328,25 @@ class Driver:
         response = await getattr(self.client, command['method'])(request)
         return dict(response=json_format.MessageToDict(response, preserving_proto_field_name=True))
 
+    async def cmd_methods(self, command):
+        """The low-level calls that hangups has: coroutines of its client."""
+        return dict(methods=sorted(
+            name for name, value in vars(hangups.Client).items()
+            if asyncio.iscoroutinefunction(value) and not name.startswith('_')))
+
+    async def cmd_upload(self, command):
+        """Upload an image; answers with id and address."""
+        image = await self.client.upload_image(
+            io.BytesIO(base64.b64decode(command['image'])), filename=command['name'],
+            return_uploaded_image=True)
+        return dict(image_id=image.image_id, url=image.url)
+
+    async def cmd_ids(self, command):
+        """What hangups makes up for a request."""
+        header = self.client.get_request_header()
+        return dict(client_generated_id=self.client.get_client_generated_id(),
+                    resource=header.client_identifier.resource, language=header.language_code)
+
     async def cmd_disconnect(self, command):
         await self.client.disconnect()
         await self.running

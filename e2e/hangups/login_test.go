@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -125,6 +126,76 @@ func TestEveryLowLevelCall(t *testing.T) {
 	}
 	_, err := d.Request(ctx, "easter_egg", "EasterEggRequest", m{"conversation_id": id(team)})
 	require.ErrorContains(t, err, "status 4")
+
+	// What the calls did is the state of the server.
+	after, _ := srv.Conversation("team")
+	require.Equal(t, "Renamed", after.Name)
+	require.True(t, after.HistoryOff && after.Link)
+	require.Equal(t, []string{"x@example.org"}, srv.Invitations())
+	for _, member := range after.Members {
+		if member.GaiaID == srv.Account(0).GaiaID() {
+			require.NotZero(t, member.ReadUS)
+		}
+	}
+	var kinds []string
+	for _, e := range srv.Events("team") {
+		kinds = append(kinds, e.Text)
+	}
+	require.Contains(t, kinds, "low level")
+}
+
+// TestEveryMethodOfTheReference: the table of TestEveryLowLevelCall leaves none of them out.
+func TestEveryMethodOfTheReference(t *testing.T) {
+	ctx, srv, d := setup(t, hangoutstest.Options{})
+	login(t, ctx, srv, d)
+	var out struct{ Methods []string }
+	require.NoError(t, d.Do(ctx, "methods", nil, &out))
+	require.Len(t, out.Methods, 29)
+	source, err := os.ReadFile("login_test.go")
+	require.NoError(t, err)
+	others := "connect disconnect set_active upload_image" // in tests of their own
+	for _, name := range out.Methods {
+		require.True(t, strings.Contains(string(source), `{"`+name+`", "`) || strings.Contains(others, name), name)
+	}
+}
+
+// TestUploadAndHeaders: upload_image with its UploadedImage, the request header and the client
+// generated id.
+func TestUploadAndHeaders(t *testing.T) {
+	ctx, srv, d := setup(t, hangoutstest.Options{})
+	login(t, ctx, srv, d)
+	var image struct {
+		ID  string `json:"image_id"`
+		URL string `json:"url"`
+	}
+	require.NoError(t, d.Do(ctx, "upload", map[string]any{"image": "iVBORw0KGgo=", "name": "dot.png"}, &image))
+	require.NotEmpty(t, image.ID)
+	resp, err := http.Get(image.URL)
+	require.NoError(t, err)
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	require.NoError(t, err)
+	require.Equal(t, "\x89PNG\r\n\x1a\n", string(body))
+	response, err := d.Request(ctx, "send_chat_message", "SendChatMessageRequest", map[string]any{
+		"existing_media":       map[string]any{"photo": map[string]any{"photo_id": image.ID}},
+		"event_request_header": map[string]any{"conversation_id": map[string]any{"id": conversation(t, srv, "team")}, "client_generated_id": "7"},
+	})
+	require.NoError(t, err)
+	require.Contains(t, string(response), image.URL)
+
+	var ids struct {
+		ID       uint64 `json:"client_generated_id"`
+		Resource string
+		Language string
+	}
+	require.NoError(t, d.Do(ctx, "ids", nil, &ids))
+	require.LessOrEqual(t, ids.ID, uint64(1)<<32)
+	require.Equal(t, srv.Channels("")[0].ClientID, ids.Resource)
+	require.Equal(t, "en", ids.Language)
+
+	_, err = srv.Inject(hangoutstest.Fault{Kind: hangoutstest.FaultStatus, Status: 503, Endpoint: "upload/start"})
+	require.NoError(t, err)
+	require.ErrorContains(t, d.Do(ctx, "upload", map[string]any{"image": "iVBORw0KGgo=", "name": "dot.png"}, nil), "NetworkError")
 }
 
 func pathOf(method string) string {

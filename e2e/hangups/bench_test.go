@@ -1,0 +1,77 @@
+package hangups_test
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/hangups"
+	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/pblite"
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/pblite/pblitetest"
+)
+
+// BenchmarkDecode decodes a push with pblite, and says how many times faster that is than protojson
+// with the same message and than hangups' decoder with the same bytes, all in one run.
+func BenchmarkDecode(b *testing.B) {
+	python := hangups.Python(b)
+	for _, push := range pblitetest.Pushes() {
+		b.Run(push.Name, func(b *testing.B) {
+			decoded := &pb.BatchUpdate{}
+			_, err := pblite.UnmarshalOptions{Tag: pblite.SkipTag}.Unmarshal(push.Text, decoded)
+			require.NoError(b, err)
+			own := func() {
+				_, _ = pblite.UnmarshalOptions{Tag: pblite.SkipTag}.Unmarshal(push.Text, &pb.BatchUpdate{})
+			}
+			text, err := protojson.MarshalOptions{AllowPartial: true}.Marshal(decoded)
+			require.NoError(b, err)
+			ratio := pblitetest.Ratio(own, func() {
+				_ = protojson.UnmarshalOptions{AllowPartial: true}.Unmarshal(text, &pb.BatchUpdate{})
+			})
+			theirs := hangupsDecode(b, python, push.Text)
+			best := math.Inf(1)
+			for range 100 {
+				best = min(best, pblitetest.PerCall(own, 2*time.Millisecond))
+			}
+			b.ReportAllocs()
+			b.SetBytes(int64(len(push.Text)))
+			for b.Loop() {
+				own()
+			}
+			b.ReportMetric(ratio, "x-protojson")
+			if theirs > 0 {
+				b.ReportMetric(theirs/best, "x-hangups")
+			}
+			b.ReportMetric(float64(len(push.Text))/best*1000, "best-MB/s")
+		})
+	}
+}
+
+// hangupsDecode is hangups' best time in ns, 0 when it fails on the bytes.
+func hangupsDecode(b *testing.B, python string, text []byte) float64 {
+	name := filepath.Join(b.TempDir(), "push.json")
+	require.NoError(b, os.WriteFile(name, text, 0o600))
+	cmd := exec.Command(python, "bench.py", name)
+	cmd.Env = append(os.Environ(), "PYTHONPATH=.", "PYTHONDONTWRITEBYTECODE=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		b.Logf("hangups does not decode this push: %s", lines[len(lines)-1])
+		return 0
+	}
+	var ns float64
+	var updates int
+	var runtime string
+	_, err = fmt.Sscan(string(out), &ns, &updates, &runtime)
+	require.NoError(b, err, string(out))
+	b.Logf("hangups: %.0f ns, %d updates, protobuf runtime %s", ns, updates, runtime)
+	return ns
+}
