@@ -149,9 +149,9 @@ func Split(all []Problem, fits func(Problem) bool) (rest, taken []Problem) {
 }
 
 // Overtaken says whether a problem is that the answer to a request of the bridge's own user came before the push of a
-// message that the server had accepted less than a second earlier.
+// message that the server had accepted less than 5 s earlier: connections are stalled for that long.
 func Overtaken(p Problem, own string) bool {
-	return p.Kind == Disordered && p.by.Author == own && p.late.Author != own && p.late.TimeMS != 0 && p.by.TimeMS-p.late.TimeMS < 1000
+	return p.Kind == Disordered && p.by.Author == own && p.late.Author != own && p.late.TimeMS != 0 && p.by.TimeMS-p.late.TimeMS < 5000
 }
 
 // Summary counts problems by kind, one line.

@@ -100,14 +100,14 @@ func TestSplitAndSummary(t *testing.T) {
 }
 
 func TestOvertaken(t *testing.T) {
-	bob, alice := Message{Text: "b", Author: "bob", TimeMS: 1000}, Message{Text: "a", Author: "alice", TimeMS: 1999}
+	bob, alice := Message{Text: "b", Author: "bob", TimeMS: 1000}, Message{Text: "a", Author: "alice", TimeMS: 5999}
 	one := func(accepted ...Message) Problem {
 		found := Compare("x", accepted, []Message{accepted[1], accepted[0]})
 		require.Len(t, found, 1)
 		return found[0]
 	}
 	require.True(t, Overtaken(one(bob, alice), "alice"))
-	require.False(t, Overtaken(one(bob, Message{Text: "a", Author: "alice", TimeMS: 2000}), "alice"), "too late for a race")
+	require.False(t, Overtaken(one(bob, Message{Text: "a", Author: "alice", TimeMS: 6000}), "alice"), "too late for a race")
 	require.False(t, Overtaken(one(bob, Message{Text: "c", Author: "carol", TimeMS: 1001}), "alice"), "others' messages")
 	require.False(t, Overtaken(one(Message{Text: "a0", Author: "alice", TimeMS: 1000}, alice), "alice"), "among her own")
 	require.False(t, Overtaken(Compare("x", []Message{bob}, nil)[0], "alice"), "lost is lost")
