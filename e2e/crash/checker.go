@@ -47,7 +47,6 @@ type Problem struct {
 	by   Message // of a disordered message: the one that overtook it
 	late Message
 	from int64 // of a watermark that moved back: the value before
-	at   int64 // when that was seen
 }
 
 func (p Problem) String() string {
@@ -120,7 +119,6 @@ func Compare(where string, accepted, shown []Message) (found []Problem) {
 type Mark struct {
 	Subject string // whose, where
 	Value   int64
-	At      int64 // when it was observed, ms
 }
 
 // Forward returns the watermarks that moved back, given all observations at one end in order.
@@ -128,8 +126,7 @@ func Forward(where string, marks []Mark) (found []Problem) {
 	last := map[string]int64{}
 	for _, m := range marks {
 		if m.Value < last[m.Subject] {
-			found = append(found, Problem{Kind: Backwards, Where: where, What: m.Subject, Detail: fmt.Sprintf("from %d to %d", last[m.Subject], m.Value),
-				from: last[m.Subject], at: m.At})
+			found = append(found, Problem{Kind: Backwards, Where: where, What: m.Subject, Detail: fmt.Sprintf("from %d to %d", last[m.Subject], m.Value), from: last[m.Subject]})
 		}
 		last[m.Subject] = m.Value
 	}

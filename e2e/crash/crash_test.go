@@ -19,7 +19,7 @@ import (
 const (
 	homeserverLossFails = false // messages that the homeserver forgot or delayed in a restart, before it handed them over
 	overtakingFails     = false // an own message's answer is faster than the push of what came a moment before it
-	withdrawalFails     = false // a read marker set on IRC is forgotten in a crash before Hangouts has it
+	withdrawalFails     = false // a read marker set on IRC steps back in a crash: it is outstanding in memory only
 )
 
 func strict(otherwise bool) bool {

@@ -205,6 +205,10 @@ func (w *world) read(ctx context.Context) {
 		case 3:
 			for _, l := range slices.Backward(w.irc.Messages()) {
 				if l.Param(0) == c.irc && l.Tags["time"] != "" {
+					at, _ := time.Parse("2006-01-02T15:04:05.000Z", l.Tags["time"])
+					w.mu.Lock()
+					w.ircSet[Mark{Subject: c.key, Value: at.UnixMilli()}] = true
+					w.mu.Unlock()
 					w.note("irc: marks %s read up to %s", c.irc, l.Tags["time"])
 					w.irc.Send("MARKREAD " + c.irc + " timestamp=" + l.Tags["time"])
 					break
@@ -222,7 +226,7 @@ func (w *world) observe(ctx context.Context) {
 	if err == nil {
 		for _, c := range list {
 			for _, m := range c.Members {
-				w.marks["on Hangouts"] = append(w.marks["on Hangouts"], Mark{c.Key + "/" + m.GaiaID, int64(m.ReadUS), time.Now().UnixMilli()})
+				w.marks["on Hangouts"] = append(w.marks["on Hangouts"], Mark{c.Key + "/" + m.GaiaID, int64(m.ReadUS)})
 			}
 		}
 	}
@@ -233,7 +237,7 @@ func (w *world) observe(ctx context.Context) {
 		}
 		for _, person := range []string{"bob", "carol", "dave"} {
 			if at := position[string(w.Alice.Receipt(room, w.ghost(person)))]; at > 0 {
-				w.marks["in Matrix"] = append(w.marks["in Matrix"], Mark{key + "/" + person, at, time.Now().UnixMilli()})
+				w.marks["in Matrix"] = append(w.marks["in Matrix"], Mark{key + "/" + person, at})
 			}
 		}
 	}

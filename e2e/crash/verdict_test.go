@@ -38,7 +38,8 @@ type verdict struct {
 	// overtaken are messages that come after an own one which the server accepted a moment later: its answer was faster
 	// than their push.
 	overtaken []Problem
-	// withdrawn are read markers that an IRC client set, that Hangouts never had, and that were forgotten.
+	// withdrawn are steps back from read markers that the IRC client itself had set: the bridge keeps them in memory only
+	// until Hangouts has them and it has stored that.
 	withdrawn   []Problem
 	accepted    map[string]int // messages, by source
 	unconfirmed int
@@ -96,21 +97,11 @@ func (w *world) judge() verdict {
 	for end, marks := range w.marks {
 		v.problems = append(v.problems, Forward(end, marks)...)
 	}
-	rest, taken := Split(Forward("on IRC", w.ircMarks), func(p Problem) bool { return !w.confirmed(p) })
+	rest, taken := Split(Forward("on IRC", w.ircMarks), func(p Problem) bool { return w.ircSet[Mark{Subject: p.What, Value: p.from}] })
 	v.problems, v.withdrawn = append(v.problems, rest...), append(v.withdrawn, taken...)
 	v.problems = append(v.problems, ircFailures(w.irc.Told())...)
 	v.hangups = w.hangupsView(all)
 	return v
-}
-
-// confirmed says whether Hangouts had Alice's watermark at the value from which a marker on IRC moved back; mu is held.
-func (w *world) confirmed(p Problem) bool {
-	for _, m := range w.marks["on Hangouts"] {
-		if m.Subject == p.What+"/"+w.gaia["alice"] && m.At <= p.at && m.Value/1000 >= p.from {
-			return true
-		}
-	}
-	return false
 }
 
 // ircFailures are notices that a line was not delivered.

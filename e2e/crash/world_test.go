@@ -70,6 +70,7 @@ type world struct {
 	ended    []Problem
 	marks    map[string][]Mark // observations by end
 	ircMarks []Mark
+	ircSet   map[Mark]bool // markers that the IRC client has set
 	diary    *os.File
 }
 
@@ -111,7 +112,7 @@ func newWorld(t *testing.T, seed uint64, realHomeserver bool, limit time.Duratio
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
-	w := &world{t: t, ctx: ctx, seed: seed, counts: map[string]int{}, said: map[string]map[string][]Message{}, marks: map[string][]Mark{},
+	w := &world{t: t, ctx: ctx, seed: seed, counts: map[string]int{}, said: map[string]map[string][]Message{}, marks: map[string][]Mark{}, ircSet: map[Mark]bool{},
 		gaia: map[string]string{}, ids: map[string]string{}, rooms: map[string]id.RoomID{}, links: map[string]*stage.Link{}}
 	w.diary, err = os.Create(filepath.Join(dir, "diary.log"))
 	require.NoError(t, err)
@@ -178,7 +179,7 @@ func (w *world) heard(l ircclient.Line) {
 		for _, c := range conversations {
 			if err == nil && c.irc == l.Param(0) {
 				w.mu.Lock()
-				w.ircMarks = append(w.ircMarks, Mark{c.key, at.UnixMilli(), time.Now().UnixMilli()})
+				w.ircMarks = append(w.ircMarks, Mark{c.key, at.UnixMilli()})
 				w.mu.Unlock()
 			}
 		}
