@@ -121,8 +121,8 @@ func (w *world) report(v verdict, took, settled time.Duration) {
 		total += n
 	}
 	welcomes, repeats := w.irc.Counts()
-	w.t.Logf("SEED=%d: %d kill points, %d messages accepted %v (%d on IRC unconfirmed), %v; all there %v after the last fault", w.seed, killed, total,
-		v.accepted, v.unconfirmed, took.Round(time.Second), settled.Round(time.Second))
+	w.t.Logf("SEED=%d: %d kill points, %d messages accepted %v (%d on IRC unconfirmed, %d of them not there), %v; all there %v after the last fault", w.seed, killed, total,
+		v.accepted, v.unconfirmed, v.absent, took.Round(time.Second), settled.Round(time.Second))
 	w.t.Logf("faults: %s", strings.Join(faults, ", "))
 	w.t.Logf("IRC connected %d times, %d messages repeated with a known msgid; hangups has seen %s", welcomes, repeats, v.hangups)
 	w.t.Logf("counted apart: %d lost or delayed by the homeserver, %d overtaken by the answer to an own message, %d read markers withdrawn",

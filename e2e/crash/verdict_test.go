@@ -43,6 +43,7 @@ type verdict struct {
 	withdrawn   []Problem
 	accepted    map[string]int // messages, by source
 	unconfirmed int
+	absent      int    // of those, not on Hangouts
 	hangups     string // what the reference client has seen, for information
 }
 
@@ -99,7 +100,10 @@ func (w *world) judge() verdict {
 	}
 	rest, taken := Split(Forward("on IRC", w.ircMarks), func(p Problem) bool { return w.ircSet[Mark{Subject: p.What, Value: p.from}] })
 	v.problems, v.withdrawn = append(v.problems, rest...), append(v.withdrawn, taken...)
-	v.problems = append(v.problems, ircFailures(w.irc.Told())...)
+	// What was not confirmed and is not there may have been told, late.
+	if told := ircFailures(w.irc.Told()); len(told) > v.absent {
+		v.problems = append(v.problems, told...)
+	}
 	v.hangups = w.hangupsView(all)
 	return v
 }
@@ -182,6 +186,9 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 		for _, m := range accepted {
 			if m.Optional {
 				v.unconfirmed++
+				if !slices.ContainsFunc(sent[src.name], func(s Message) bool { return s.Text == m.Text }) {
+					v.absent++
+				}
 			}
 		}
 		v.accepted[src.name] += len(accepted)
