@@ -11,8 +11,9 @@ logging.disable(logging.CRITICAL)
 for name in sys.argv[1:]:
     with open(name, encoding='utf-8') as file:
         text = file.read()
-    best, end = float('inf'), time.perf_counter() + 1.0
-    while time.perf_counter() < end:
+    best, end, turns = float('inf'), time.perf_counter() + 1.0, 0
+    while turns < 5 or time.perf_counter() < end:
+        turns += 1
         start = time.perf_counter_ns()
         payload = json.loads(text)
         message = hangouts_pb2.BatchUpdate()

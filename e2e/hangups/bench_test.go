@@ -2,13 +2,11 @@ package hangups_test
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -37,10 +35,7 @@ func BenchmarkDecode(b *testing.B) {
 				_ = protojson.UnmarshalOptions{AllowPartial: true}.Unmarshal(text, &pb.BatchUpdate{})
 			})
 			theirs := hangupsDecode(b, python, push.Text)
-			best := math.Inf(1)
-			for range 100 {
-				best = min(best, pblitetest.PerCall(own, 2*time.Millisecond))
-			}
+			best := pblitetest.Best(own)
 			b.ReportAllocs()
 			b.SetBytes(int64(len(push.Text)))
 			for b.Loop() {

@@ -58,6 +58,7 @@ func run(b *testing.B, f func(), size int, ratio float64) {
 		f()
 	}
 	b.ReportMetric(ratio, "x-protojson")
+	b.ReportMetric(float64(size)/pblitetest.Best(f)*1000, "best-MB/s")
 }
 
 // TestPushes: what the benchmarks decode is what it says.

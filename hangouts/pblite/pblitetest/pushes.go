@@ -42,7 +42,7 @@ func Pushes() []Push {
 	large := `["cbu",[` + strings.Join(many, ",") + `]]`
 	deep := strings.Repeat("[", 80) + strings.Repeat("]", 80)
 	odd := `[["x",{"1":true},-1],null,[[["` + strings.Repeat(`\u00e9\ud83d\ude00\ud800`, 200) + `"],"nobody",1e400,[7],"x",-1,[null,` + deep +
-		`,[[["zero",5],[0,["not text"]],` + strings.Repeat(`[0,"a\"\\\n"],`, 200) + `null],{"9999":[]}]]]],null,{"77":` + deep + `,"3":[[null,[1]]],"x":1}]`
+		`,[[["zero",5],[0,["not text"]],` + strings.Repeat(`[0,"a\"\\\n"],`, 200) + `null],{"9999":[]}]]]],null,{"77":` + deep + `,"3":[[null,[1]]],"99":1}]`
 	hostile := `["cbu",[` + strings.Repeat(odd+",", 20) + `null,7,` + fmt.Sprintf(chat, us, 1) + `]]`
 	return []Push{{"typical", []byte(typical)}, {"large", []byte(large)}, {"hostile", []byte(hostile)}}
 }

@@ -24,3 +24,12 @@ func PerCall(f func(), while time.Duration) float64 {
 	}
 	return float64(time.Since(start).Nanoseconds()) / float64(n)
 }
+
+// Best is the time of one call in ns in the best of many short turns.
+func Best(f func()) float64 {
+	best := math.Inf(1)
+	for range 150 {
+		best = min(best, PerCall(f, 2*time.Millisecond))
+	}
+	return best
+}
