@@ -136,6 +136,8 @@ func TestSecretsStaySecret(t *testing.T) {
 	ask("login token", "Please enter your refresh token")
 	ask(grace.RefreshToken(), "Logged in as")
 	hidden.of(grace)
+	user.SendText(room, "!hangouts 1//wrong-refresh-token") // when nobody has asked
+	user.WaitText(room, "Unknown command")
 	ask("login cookies", "Login URL")
 	ask(`{"SAPISID": "wrong-cookie-SAPISID", "SID": "wrong-cookie-SID"}`, "does not accept")
 	ask("login cookies", "Login URL")
@@ -160,9 +162,12 @@ func TestSecretsStaySecret(t *testing.T) {
 	unlock()
 	bridge.WaitLine("Query took long")
 	eventually(t, "the new session", func() bool { return ada.Subscribed() == 1 })
+	waitSubscribed(t, grace)
 	require.NoError(t, service.RevokeTokens(grace.GaiaID()))
 	require.NoError(t, service.InvalidateCookies(grace.GaiaID()))
-	bridge.WaitLine("Credentials refused")
+	eventually(t, "grace's account to be refused", func() bool {
+		return p.count("SELECT COUNT(*) FROM account WHERE status='bad_credentials'") == 1
+	})
 	_, err := service.Person("carol").Send("carol", "text of a message")
 	require.NoError(t, err)
 	client.AwaitFunc("a message", says("text of a message"))
