@@ -46,13 +46,13 @@ var (
 	_ bridgev2.ReadReceiptHandlingNetworkAPI = (*Client)(nil)
 )
 
-func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, session account.Session) *Client {
+func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, session account.Session, told *notices) *Client {
 	people := puppet.New(session, id, c.config.Displayname)
 	return &Client{
 		portalHandler: portal.New(session, id, people, portal.Options{SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, EventTime: c.eventTime}),
 		puppetHandler: people,
 		connector:     c, login: login, id: id, session: session,
-		notices: &notices{mode: c.notices, login: login},
+		notices: told,
 	}
 }
 
@@ -137,15 +137,6 @@ func (c *Client) release() {
 // IsLoggedIn implements bridgev2.NetworkAPI: always true, since the account itself says what
 // cannot be sent, and why. bridgev2 would look at its queue of states while that is changed.
 func (c *Client) IsLoggedIn() bool { return true }
-
-// HandleMatrixTyping implements bridgev2.TypingHandlingNetworkAPI. What our double puppet
-// shows is not told to its source.
-func (c *Client) HandleMatrixTyping(ctx context.Context, typing *bridgev2.MatrixTyping) error {
-	if c.connector.delivery.isShownTyping(typist{string(typing.Portal.ID), string(c.login.UserMXID)}) {
-		return nil
-	}
-	return c.portalHandler.HandleMatrixTyping(ctx, typing)
-}
 
 // LogoutRemote implements bridgev2.NetworkAPI: the Matrix user's grant ends. The account
 // goes on while anybody else has one, and is removed otherwise.

@@ -153,13 +153,15 @@ func (c *Connector) LoadUserLogin(_ context.Context, login *bridgev2.UserLogin) 
 	if err != nil {
 		return fmt.Errorf("login %q: %w", login.ID, err)
 	}
+	told := &notices{mode: c.notices, login: login}
 	if old, ok := login.Client.(*Client); ok {
 		old.release()
+		told = old.notices
 	}
 	session, ok := c.accounts.Get(person)
 	if !ok {
 		session = nil
 	}
-	login.Client = newClient(c, login, person, session)
+	login.Client = newClient(c, login, person, session, told)
 	return nil
 }

@@ -45,13 +45,12 @@ type delivery struct {
 
 	mu      sync.Mutex
 	reached map[networkid.PortalKey]int64 // last seq that this life has delivered to a shared room
-	typists map[typist]time.Time          // whom their double puppets show as typing, until when at most
 }
 
 func newDelivery(sends *database.MatrixSends, order *database.MatrixOrder, inbox *inbox) *delivery {
 	return &delivery{
 		sends: sends, order: order, inbox: inbox, people: newPeople(),
-		reached: map[networkid.PortalKey]int64{}, typists: map[typist]time.Time{},
+		reached: map[networkid.PortalKey]int64{},
 	}
 }
 

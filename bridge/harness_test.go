@@ -53,6 +53,8 @@ type world struct {
 	port    int
 	change  func(*bridgeconfig.Config) // of the framework's settings
 	prepare func(*bridge.Main)         // of ours
+	backend account.Backend            // the network, or something around it
+	look    time.Duration              // bridge.Options.LookEvery
 
 	main    *bridge.Main
 	manager *account.Manager
@@ -63,6 +65,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), network: accounttest.New(), port: freePort(t), change: func(*bridgeconfig.Config) {}, prepare: func(*bridge.Main) {}}
+	w.backend = w.network
 	w.network.AddPerson(anna, "Anna Ahrens")
 	w.network.AddPerson(bert, "Bert Blum")
 	w.network.AddPerson(carl, "Carl Conrad")
@@ -89,13 +92,13 @@ func freePort(t *testing.T) int {
 // test.
 func (w *world) newMain(homeserver string) *bridge.Main {
 	main := makeMain(w.t, w.dir, homeserver, w.port, w.tokens, func(ctx context.Context, env bridge.Env) (account.Accounts, error) {
-		w.manager = account.NewManager(env.DB, w.network, quick, env.Log)
+		w.manager = account.NewManager(env.DB, w.backend, quick, env.Log)
 		return w.manager, w.manager.Start(ctx)
 	}, func() {
 		if w.manager != nil {
 			w.manager.Stop()
 		}
-	}, w.change)
+	}, w.change, w.look)
 	w.prepare(main)
 	return main
 }
@@ -110,9 +113,9 @@ var quick = account.Options{
 }
 
 func makeMain(t testing.TB, dir, homeserver string, port int, tokens *appservice.Registration,
-	start func(context.Context, bridge.Env) (account.Accounts, error), stop func(), change func(*bridgeconfig.Config),
+	start func(context.Context, bridge.Env) (account.Accounts, error), stop func(), change func(*bridgeconfig.Config), look time.Duration,
 ) *bridge.Main {
-	main := bridge.NewMain(bridge.Options{Name: "hangouts-bridge", Version: "0.1", Start: start, Stop: stop})
+	main := bridge.NewMain(bridge.Options{Name: "hangouts-bridge", Version: "0.1", Start: start, Stop: stop, LookEvery: look})
 	path := filepath.Join(dir, "config.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(bridge.ExampleConfig()), 0o600))
 	require.NoError(t, main.LoadConfigFile(path, false))

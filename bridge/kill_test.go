@@ -47,7 +47,7 @@ func runChild(encoded string) {
 	main := makeMain(t, s.Dir, s.Homeserver, s.Port, s.Tokens, func(ctx context.Context, env bridge.Env) (account.Accounts, error) {
 		manager := account.NewManager(env.DB, &remoteNetwork{s.Network}, quick, env.Log)
 		return manager, manager.Start(ctx)
-	}, nil, nil)
+	}, nil, nil, 0)
 	if err := main.Setup(); err != nil {
 		panic(err)
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
-	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
 
 // live runs what is not worth keeping, one thing after another for each subject: while
@@ -65,10 +64,8 @@ func (l *live) work(subject string) {
 // typingAge is how old a typing state may be when its turn comes.
 const typingAge = 10 * time.Second
 
-// typingEnds is how long the homeserver may take to tell that somebody types no longer.
-const typingEnds = 5 * time.Second
-
-// Typing implements account.Observer.
+// Typing implements account.Observer. A Matrix user's double puppet never types: the
+// homeserver would tell us of it as if they did so in Matrix.
 func (c *consumer) Typing(ctx context.Context, typing chat.Typing) {
 	if typing.Origin.Side == chat.OriginMatrix || typing.Person == c.id {
 		return
@@ -76,22 +73,11 @@ func (c *consumer) Typing(ctx context.Context, typing chat.Typing) {
 	came := time.Now()
 	c.live.do(string(typing.Conversation), "typing/"+string(typing.Person), func() {
 		if time.Since(came) < typingAge {
-			c.inRoom(ctx, typing.Conversation, func(conversation chat.Conversation) { c.showTyping(ctx, typing, conversation) })
+			c.inRoom(ctx, typing.Conversation, func(conversation chat.Conversation) {
+				_ = c.queue(ctx, c.RemoteTyping(typing, conversation), typing.Person)
+			})
 		}
 	})
-}
-
-func (c *consumer) showTyping(ctx context.Context, typing chat.Typing, conversation chat.Conversation) {
-	if key := c.Key(conversation.ID, conversation.Kind); key.Receiver == "" {
-		if user := c.puppetOf(typing.Person); user != "" {
-			lasts := typingEnds // until the homeserver has told us of the end
-			if typing.State == chat.TypingStarted {
-				lasts += portal.TypingTime
-			}
-			c.d.shownTyping(typist{string(key.ID), user}, time.Now().Add(lasts))
-		}
-	}
-	_ = c.queue(ctx, c.RemoteTyping(typing, conversation), typing.Person)
 }
 
 // inRoom runs fn if a conversation has a room, while nothing is delivered to it.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
@@ -88,38 +87,4 @@ func (c *consumer) catchUpMarks(ctx context.Context, e chat.Event) {
 	for _, mark := range due {
 		c.showMark(ctx, mark)
 	}
-}
-
-// typist is a Matrix user in a room.
-type typist struct {
-	room string
-	user string
-}
-
-// shownTyping notes that a double puppet shows, or no longer shows, somebody as typing: the
-// homeserver then tells us of it.
-func (d *delivery) shownTyping(who typist, until time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for other, end := range d.typists {
-		if time.Since(end) > 0 {
-			delete(d.typists, other)
-		}
-	}
-	d.typists[who] = until
-}
-
-// isShownTyping reports whether somebody's typing is our own doing.
-func (d *delivery) isShownTyping(who typist) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return time.Now().Before(d.typists[who])
-}
-
-// puppetOf is the Matrix user who shows a person in a shared room, "" if a ghost does.
-func (c *consumer) puppetOf(person chat.PersonID) string {
-	if login := c.connector.bridge.GetCachedUserLoginByID(ids.MakeLoginID(person)); login != nil {
-		return string(login.UserMXID)
-	}
-	return ""
 }

@@ -117,14 +117,14 @@ func (h *Handler) Resync(c chat.Conversation, create bool, mutate func(context.C
 	}
 }
 
-// TypingTime is how long a typing notification lasts in Matrix without a new one.
-const TypingTime = 30 * time.Second
+// typingTime is how long a typing notification lasts in Matrix without a new one.
+const typingTime = 30 * time.Second
 
 // RemoteTyping is a typing state in bridgev2's form.
 func (h *Handler) RemoteTyping(typing chat.Typing, c chat.Conversation) bridgev2.RemoteEvent {
 	timeout := time.Duration(0)
 	if typing.State == chat.TypingStarted {
-		timeout = TypingTime
+		timeout = typingTime
 	}
 	return &simplevent.Typing{
 		EventMeta: simplevent.EventMeta{
