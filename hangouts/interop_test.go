@@ -478,7 +478,7 @@ func TestInteropEveryRequest(t *testing.T) {
 		}},
 	}
 	for _, step := range steps {
-		require.NoError(t, step.run(), step.name)
+		t.Run(step.name, func(t *testing.T) { require.NoError(t, step.run()) })
 	}
 	require.Equal(t, []string{"new@example.com"}, srv.Invitations())
 	after, _ := srv.Conversation("team")
