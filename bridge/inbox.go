@@ -67,8 +67,12 @@ func (b *inbox) load(ctx context.Context) error {
 	from, ok, err := b.store.HeldFrom(ctx)
 	if err != nil {
 		return fmt.Errorf("read inbox: %w", err)
-	} else if !ok {
+	}
+	if !ok {
 		from = last
+		if err = b.store.Hold(ctx, from); err != nil {
+			return fmt.Errorf("note that events are held: %w", err)
+		}
 	}
 	b.last = last
 	b.mu.Lock()

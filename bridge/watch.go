@@ -114,9 +114,10 @@ func (w *watch) lookOnce(ctx context.Context) (string, error) {
 // if the request is refused.
 func (w *watch) await(ctx context.Context, token string) bool {
 	until := time.Now().Add(w.every)
+	quiet := w.log.Level(zerolog.PanicLevel).WithContext(ctx) // its end is no failure
 	for time.Now().Before(until) {
 		wait := min(pollTime, time.Until(until))
-		answer, err := w.sync(ctx, token, filterNothing, wait.Milliseconds(), w.poll)
+		answer, err := w.sync(quiet, token, filterNothing, wait.Milliseconds(), w.poll)
 		var httpErr mautrix.HTTPError
 		switch {
 		case errors.As(err, &httpErr) && refused(httpErr):

@@ -1,0 +1,198 @@
+package bridge_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
+)
+
+// watched waits until the bridge holds its request that ends with the homeserver.
+func (w *world) watched(polls int) {
+	w.t.Helper()
+	w.eventually("the watch", func() bool { return w.hs.Polls() >= polls })
+}
+
+// missedWorld is talk with a bridge that watches the homeserver.
+func missedWorld(t *testing.T) (w *world, alice *mxclient.Client, room id.RoomID) {
+	t.Helper()
+	w, alice, room = talk(t)
+	w.watched(2) // alice's client and the watch
+	return w, alice, room
+}
+
+// A homeserver that is restarted forgets what waits for the bridge. It is handled in its
+// place in spite of that.
+func TestEventsForgottenByTheHomeserver(t *testing.T) {
+	w, alice, room := missedWorld(t)
+	w.hs.PausePush("hangouts")
+	want := []string{"first"}
+	for n := range 5 {
+		want = append(want, fmt.Sprintf("m%d", n))
+		alice.SendText(room, want[n+1])
+	}
+	require.NoError(t, w.hs.Restart())
+	want = append(want, "after")
+	alice.SendText(room, "after")
+	w.waitTexts(direct, want...)
+	w.network.Say(carl, direct, "the end")
+	w.eventually("the end", func() bool { l := w.lines(room); return l[len(l)-1].Body == "the end" })
+	require.Equal(t, append(want, "the end"), w.texts(direct), "nothing twice")
+}
+
+// The events after the restart are pushed before /sync answers: they wait for their turn.
+func TestPushedEventsWaitForForgottenOnes(t *testing.T) {
+	w, alice, room := missedWorld(t)
+	w.hs.PausePush("hangouts")
+	alice.SendText(room, "1")
+	alice.SendText(room, "2")
+	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodGet, Path: "/sync", User: string(bot), Status: 502})
+	require.NoError(t, w.hs.Restart())
+	alice.SendText(room, "3")
+	w.eventually("the push", func() bool {
+		for _, txn := range w.hs.Transactions() {
+			if txn.Status == http.StatusOK && strings.Contains(string(txn.Body), `"body":"3"`) {
+				return true
+			}
+		}
+		return false
+	})
+	require.Equal(t, []string{"first"}, w.texts(direct))
+	stop()
+	w.waitTexts(direct, "first", "1", "2", "3")
+}
+
+// More is missing than one answer of /sync holds.
+func TestManyForgottenEvents(t *testing.T) {
+	w, alice, room := missedWorld(t)
+	w.hs.PausePush("hangouts")
+	want := []string{"first"}
+	for n := range 230 {
+		want = append(want, fmt.Sprintf("m%03d", n))
+		alice.SendText(room, want[n+1])
+	}
+	require.NoError(t, w.hs.Restart())
+	w.waitTexts(direct, want...)
+}
+
+// The bridge is restarted together with the homeserver, and again while it looks.
+func TestForgottenWhileTheBridgeIsDown(t *testing.T) {
+	w, alice, room := missedWorld(t)
+	w.hs.PausePush("hangouts")
+	alice.SendText(room, "1")
+	w.stop()
+	require.NoError(t, w.hs.Restart())
+	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodGet, Path: "/sync", User: string(bot), Status: 502})
+	w.start()
+	alice.SendText(room, "2")
+	w.eventually("the push", w.hs.Idle)
+	w.stop()
+	stop()
+	w.start()
+	w.waitTexts(direct, "first", "1", "2")
+}
+
+// Also without a restart what was not pushed is looked for, every so often.
+func TestLooksEverySoOften(t *testing.T) {
+	w := newWorld(t)
+	w.look = 300 * time.Millisecond
+	w.start()
+	alice := w.user("alice")
+	w.login(alice, anna)
+	w.network.Say(carl, direct, "first")
+	room := w.room("first")
+	alice.WaitText(room, "first")
+	w.hs.PausePush("hangouts")
+	alice.SendText(room, "never pushed")
+	w.waitTexts(direct, "first", "never pushed")
+	w.hs.ResumePush("hangouts")
+	alice.SendText(room, "pushed")
+	w.waitTexts(direct, "first", "never pushed", "pushed")
+}
+
+// An invitation of the bot is among what the homeserver forgets.
+func TestForgottenInvitation(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	alice := w.user("alice")
+	w.eventually("the bot", func() bool { return w.hs.UserExists(bot) })
+	w.watched(2)
+	w.hs.PausePush("hangouts")
+	room := alice.CreateDM(bot)
+	require.NoError(t, w.hs.Restart())
+	w.eventually("the bot to join", func() bool { return w.hs.Membership(room, bot) == "join" })
+	alice.SendText(room, "login token "+string(anna))
+	w.waitNotice(room, "Logged in as Anna Ahrens")
+}
+
+// A homeserver without /sync for us loses no more than it did.
+func TestHomeserverWithoutSync(t *testing.T) {
+	w := newWorld(t)
+	w.hs.Inject(nullhs.Fault{Method: http.MethodGet, Path: "/sync", User: string(bot), Status: 404, Code: "M_UNRECOGNIZED"})
+	w.start()
+	alice := w.user("alice")
+	w.login(alice, anna)
+	w.network.Say(carl, direct, "first")
+	room := w.room("first")
+	alice.WaitText(room, "first")
+	alice.SendText(room, "hello")
+	w.waitTexts(direct, "first", "hello")
+}
+
+// proxy stands between the bridge and the homeserver, as in many installations.
+func proxy(t *testing.T, target string) (address string, cut func()) {
+	to, err := url.Parse(target)
+	require.NoError(t, err)
+	var mu sync.Mutex
+	conns := map[net.Conn]bool{}
+	server := &http.Server{Handler: httputil.NewSingleHostReverseProxy(to), ConnState: func(c net.Conn, state http.ConnState) {
+		mu.Lock()
+		defer mu.Unlock()
+		conns[c] = state != http.StateClosed
+	}}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return "http://" + listener.Addr().String(), func() {
+		mu.Lock()
+		defer mu.Unlock()
+		for c, open := range conns {
+			if open {
+				_ = c.Close()
+			}
+		}
+	}
+}
+
+// A cut connection is no restart, but is taken for one without harm.
+func TestCutConnectionsDoNoHarm(t *testing.T) {
+	w := newWorld(t)
+	address, cut := proxy(t, w.hs.URL())
+	w.change = func(c *bridgeconfig.Config) { c.Homeserver.Address = address }
+	w.start()
+	alice := w.user("alice")
+	w.login(alice, anna)
+	w.network.Say(carl, direct, "first")
+	room := w.room("first")
+	alice.WaitText(room, "first")
+	want := []string{"first"}
+	for n := range 20 {
+		cut()
+		want = append(want, fmt.Sprintf("m%02d", n))
+		alice.SendText(room, want[n+1])
+	}
+	w.waitTexts(direct, want...)
+}
