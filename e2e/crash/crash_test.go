@@ -17,7 +17,7 @@ import (
 
 // What is counted apart until the program promises more; CRASH_STRICT=1 makes all of it failures, CRASH_STRICT=0 nothing.
 const (
-	homeserverLossFails = false // messages that the homeserver forgot or delayed in a restart, before it handed them over
+	homeserverLossFails = true  // messages that the homeserver forgot or delayed in a restart, before it handed them over
 	overtakingFails     = false // an own message's answer is faster than the push of what came a moment before it
 	withdrawalFails     = false // a read marker set on IRC steps back in a crash: it is outstanding in memory only
 )
@@ -103,7 +103,7 @@ func (w *world) readToTheEnd() {
 // complete says whether nothing more is to be expected. What the homeserver has forgotten may still be found for a while.
 func (v verdict) complete(waited time.Duration) bool {
 	lost := slices.ContainsFunc(v.problems, func(p Problem) bool { return p.Kind == Lost })
-	return !lost && (len(v.byHomeserver) == 0 || waited > 30*time.Second)
+	return !lost && (len(v.byHomeserver) == 0 || waited > 90*time.Second)
 }
 
 // report prints the counts and fails the test for every problem.
