@@ -194,6 +194,9 @@ func (c *connection) History(_ context.Context, id chat.ConversationID, before a
 	}
 	begin := max(0, end-limit)
 	for _, e := range conv.events[begin:end] {
+		if e.Time <= c.n.hidden[c.id][id] {
+			continue
+		}
 		page.Events = append(page.Events, c.n.asSeenBy(c.id, e))
 	}
 	page.End = begin == 0

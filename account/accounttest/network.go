@@ -32,6 +32,7 @@ type Network struct {
 	deaf      map[chat.PersonID]bool
 	silent    map[chat.PersonID]bool
 	runs      map[chat.PersonID]int
+	hidden    map[chat.PersonID]map[chat.ConversationID]int64 // events up to this time (µs)
 	syncLimit int
 	noIDs     bool
 	sends     []Sent
@@ -71,6 +72,7 @@ func New() *Network {
 		deaf:          make(map[chat.PersonID]bool),
 		silent:        make(map[chat.PersonID]bool),
 		runs:          make(map[chat.PersonID]int),
+		hidden:        make(map[chat.PersonID]map[chat.ConversationID]int64),
 	}
 }
 
@@ -270,6 +272,16 @@ func (n *Network) Silence(id chat.PersonID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.deaf[id], n.silent[id] = true, true
+}
+
+// HideBefore keeps what has happened in a conversation so far from an account.
+func (n *Network) HideBefore(id chat.PersonID, conversation chat.ConversationID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.hidden[id] == nil {
+		n.hidden[id] = make(map[chat.ConversationID]int64)
+	}
+	n.hidden[id][conversation] = n.clock
 }
 
 // Runs is how often an account has connected its channel.
