@@ -1,0 +1,129 @@
+// Package homeserver has the end-to-end tests of the bridge's program with a real Synapse
+// that dies while it owes the bridge events.
+package homeserver
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/synapse"
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+)
+
+const patience = 3 * time.Minute
+
+// world is the bridge between a Hangouts-compatible server and Synapse, which reaches the
+// bridge over a link that can be held up.
+type world struct {
+	*stage.Stage
+	hangouts *hangoutstest.Server
+	synapse  *synapse.Server
+	link     *stage.Link
+	room     id.RoomID
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{}
+	var err error
+	w.hangouts, err = hangoutstest.Start(hangoutstest.Options{Scenario: stage.Scenario(), Configure: func(s *hangoutstest.Settings) { s.Dedup = false }})
+	require.NoError(t, err)
+	t.Cleanup(w.hangouts.Close)
+	w.Stage = stage.New(t, t.TempDir(), w.hangouts.URL)
+	w.link = stage.NewLink(t, w.ASAddr)
+	hsAddr := stage.FreeAddr(t)
+	_, port, _ := strings.Cut(hsAddr, ":")
+	number, err := strconv.Atoi(port)
+	require.NoError(t, err)
+	registrations := w.Registrations("http://"+hsAddr, w.link.URL())
+	w.synapse = synapse.Start(t, synapse.Options{ServerName: stage.Domain, Port: number, Registrations: registrations, NoPresence: true})
+	w.Run()
+	w.Login(w.synapse, stage.Account{RefreshToken: w.hangouts.Person("alice").RefreshToken()})
+	w.room = w.Alice.WaitRoom("Trio")
+	w.Alice.WaitText(w.room, "welcome")
+	return w
+}
+
+// texts are what was written in the group on Hangouts since the tests began.
+func (w *world) texts() (texts []string) {
+	for _, e := range w.hangouts.Events("trio") {
+		if e.Text != "" && e.Text != "welcome" {
+			texts = append(texts, e.Text)
+		}
+	}
+	return texts
+}
+
+// wait waits until Hangouts has a text.
+func (w *world) wait(text string) {
+	w.T.Helper()
+	w.Eventually(patience, text+" on Hangouts", func() bool { return slices.Contains(w.texts(), text) })
+}
+
+// say has alice write something, whatever the homeserver is doing.
+func (w *world) say(text string) {
+	w.T.Helper()
+	ctx, cancel := context.WithTimeout(w.T.Context(), patience)
+	defer cancel()
+	_, err := w.Alice.SendTextRetry(ctx, w.room, text, "txn-"+text)
+	require.NoError(w.T, err)
+}
+
+func TestSynapseForgetsWhatItOwes(t *testing.T) {
+	for name, restart := range map[string]func(*synapse.Server){
+		"killed": func(s *synapse.Server) { s.Kill9(); s.StartAgain() },
+		"ended":  func(s *synapse.Server) { s.Restart() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.say("before")
+			w.wait("before")
+			// The first event is in flight and not answered, the others wait behind it.
+			w.link.Stall(patience)
+			want := []string{"before"}
+			for n := range 5 {
+				want = append(want, fmt.Sprintf("m%d", n))
+				w.say(want[n+1])
+			}
+			w.Alice.WaitText(w.room, "m4")
+			require.Equal(t, []string{"before"}, w.texts(), "nothing gets through")
+			restarted := make(chan struct{})
+			go func() { defer close(restarted); restart(w.synapse) }()
+			time.Sleep(100 * time.Millisecond) // Synapse is going down, and the link is of use again when it comes back
+			w.link.Calm()
+			w.link.Cut()
+			<-restarted
+			want = append(want, "after")
+			w.say("after")
+			w.wait("after")
+			require.Equal(t, want, w.texts())
+
+			// A failed transaction makes Synapse push again what was in flight.
+			w.link.Refuse(502, 2*time.Second)
+			want = append(want, "refused first")
+			w.say("refused first")
+			w.wait("refused first")
+			_, err := w.hangouts.Person("bob").Send("trio", "the end")
+			require.NoError(t, err)
+			w.Alice.WaitText(w.room, "the end")
+			require.Equal(t, append(want, "the end"), w.texts(), "nothing twice, in order")
+			var shown []string
+			for _, line := range mxclient.Texts(w.Alice.History(w.room)) {
+				if _, text, _ := strings.Cut(line, ": "); text != "welcome" {
+					shown = append(shown, text)
+				}
+			}
+			require.Equal(t, append(want, "the end"), shown, "nothing comes back")
+		})
+	}
+}
