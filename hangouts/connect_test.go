@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -289,6 +290,34 @@ func TestConnectContextAndAgain(t *testing.T) {
 	}
 	require.Equal(t, "connect connect", d.String(), "on_connect is fired anew, on_disconnect not at all")
 	c.Disconnect() // without Connect: nothing
+}
+
+// TestNoGoroutineLeft: when Connect has returned, nothing of it runs on, connections included.
+func TestNoGoroutineLeft(t *testing.T) {
+	s := newScript(t)
+	s.poll = func(_ int, p *stream) { p.start(); p.hold() }
+	s.api = func(w http.ResponseWriter, _ *http.Request, _ []byte) {
+		reply(w, &pb.GetSelfInfoResponse{ResponseHeader: okHeader()})
+	}
+	before := goleak.IgnoreCurrent()
+	stop := errors.New("enough")
+	for name, end := range map[string]func(*hangouts.Client) error{
+		"Disconnect": func(c *hangouts.Client) error { c.Disconnect(); return nil }, "observer": func(*hangouts.Client) error { return stop },
+	} {
+		c, err := hangouts.New(hangouts.Config{BaseURL: s.srv.URL}, testCookies)
+		require.NoError(t, err)
+		require.NoError(t, c.OnSubscribed.AddObserver(hangouts.Observe(func(ctx context.Context, _ hangouts.Subscribed) error {
+			_, err := c.GetSelfInfo(ctx, &pb.GetSelfInfoRequest{})
+			require.NoError(t, err)
+			return end(c)
+		})))
+		if err := c.Connect(context.Background()); name == "observer" {
+			require.ErrorIs(t, err, stop)
+		} else {
+			require.NoError(t, err)
+		}
+		require.NoError(t, goleak.Find(before), name)
+	}
 }
 
 func TestDisconnectFromObserver(t *testing.T) {
