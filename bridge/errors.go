@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
@@ -58,4 +60,20 @@ func refused(err mautrix.HTTPError) bool {
 		return false
 	}
 	return true
+}
+
+// retryAfter is how long the homeserver wants us to wait before we ask again, 0 if it does
+// not say.
+func retryAfter(err error) time.Duration {
+	var httpErr mautrix.HTTPError
+	if !errors.As(err, &httpErr) || httpErr.Response == nil || httpErr.Response.StatusCode != http.StatusTooManyRequests {
+		return 0
+	}
+	if httpErr.RespError != nil {
+		if ms, ok := httpErr.RespError.ExtraData["retry_after_ms"].(float64); ok && ms > 0 {
+			return time.Duration(ms) * time.Millisecond
+		}
+	}
+	seconds, _ := strconv.Atoi(httpErr.Response.Header.Get("Retry-After"))
+	return time.Duration(max(seconds, 0)) * time.Second
 }

@@ -29,6 +29,8 @@ const (
 	remembered = 23 * time.Hour
 	// lookPages of lookPage events each are searched for a send that is in doubt.
 	lookPages = 10
+	// longestLimit is how long one attempt waits in all because the homeserver says so.
+	longestLimit = time.Minute
 	lookPage  = 100
 )
 
@@ -190,6 +192,14 @@ func (s *sender) put(ctx context.Context, as *intent, room id.RoomID, kind event
 	marked := &event.Content{VeryRaw: content.VeryRaw, Raw: raw, Parsed: content.Parsed}
 	sendCtx := withSend(context.WithValue(ctx, mautrix.MaxAttemptsContextKey, 1), sendIdentity{txnID, device})
 	resp, err := as.ASIntent.SendMessage(sendCtx, room, kind, marked, extra)
+	for waited := time.Duration(0); err != nil && ctx.Err() == nil; {
+		pause := retryAfter(err)
+		if waited += pause; pause == 0 || waited > longestLimit {
+			break
+		}
+		sleep(ctx, pause)
+		resp, err = as.ASIntent.SendMessage(sendCtx, room, kind, marked, extra)
+	}
 	if err != nil {
 		s.failed(ctx, as, txnID, err)
 		return nil, err
