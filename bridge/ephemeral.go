@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,8 +11,8 @@ import (
 	"maunium.net/go/mautrix/event"
 )
 
-// ephemeralQueue is how many typing or receipt events of a room wait; older ones are
-// dropped.
+// ephemeralQueue is how many typing or receipt events of a room wait, of typing only the
+// latest; older ones are dropped.
 const ephemeralQueue = 16
 
 // ephemeral hands typing and receipts on. They are never stored; a room that is busy
@@ -61,6 +62,10 @@ func (p *ephemeral) put(raws []json.RawMessage) {
 		}
 		room := string(e.RoomID)
 		queue, busy := p.rooms[room]
+		if e.Type == event.EphemeralEventTyping {
+			// Each names everybody who types.
+			queue = slices.DeleteFunc(queue, func(older *event.Event) bool { return older.Type == event.EphemeralEventTyping })
+		}
 		if len(queue) >= ephemeralQueue {
 			queue = queue[1:]
 		}

@@ -31,7 +31,7 @@ const (
 	lookPages = 10
 	// longestLimit is how long one attempt waits in all because the homeserver says so.
 	longestLimit = time.Minute
-	lookPage  = 100
+	lookPage     = 100
 )
 
 // sender sends the parts of bridged messages so that each arrives once however often it

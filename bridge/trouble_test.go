@@ -46,7 +46,9 @@ func TestHomeserverSaysWhenToComeAgain(t *testing.T) {
 	w.network.Say(carl, direct, "1")
 	w.network.Say(carl, direct, "2")
 	w.waitLines(room, line{ghost(carl), "first"}, line{ghost(carl), "1"}, line{ghost(carl), "2"})
-	tries := w.hs.Requests(func(r nullhs.Request) bool { return r.Method == http.MethodPut && strings.Contains(r.Path, "/send/m.room.message/hg") })
+	tries := w.hs.Requests(func(r nullhs.Request) bool {
+		return r.Method == http.MethodPut && strings.Contains(r.Path, "/send/m.room.message/hg")
+	})
 	tries = tries[len(tries)-3:]
 	require.Equal(t, http.StatusTooManyRequests, tries[0].Status)
 	require.GreaterOrEqual(t, tries[1].Began.Sub(tries[0].Began), pause)

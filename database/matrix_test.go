@@ -97,3 +97,46 @@ func TestMatrixRoomsValues(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, alias)
 }
+
+// What is named takes its place before what came while events were held.
+func TestMatrixInboxArranges(t *testing.T) {
+	db, ctx := open(t), context.Background()
+	inbox := db.MatrixInbox()
+	_, err := inbox.Put(ctx, 0, []InboxRow{{EventID: "$open", RoomID: "!a"}, {EventID: "$done", RoomID: "!a"}})
+	require.NoError(t, err)
+	require.NoError(t, inbox.Done(ctx, 2))
+	require.NoError(t, inbox.Hold(ctx, 2))
+	from, held, err := inbox.HeldFrom(ctx)
+	require.NoError(t, err)
+	require.True(t, held)
+	require.EqualValues(t, 2, from)
+	_, err = inbox.Put(ctx, 2, []InboxRow{{EventID: "$later", RoomID: "!a"}, {EventID: "$known", RoomID: "!a"}})
+	require.NoError(t, err)
+
+	named := []InboxRow{
+		{EventID: "$done", RoomID: "!a"}, {EventID: "$open", RoomID: "!a"}, {EventID: "$lost", RoomID: "!a", Body: "lost"}, {EventID: "$known", RoomID: "!a"},
+		{EventID: "$invite", RoomID: "!a", IfIdle: true}, {EventID: "$invite2", RoomID: "!b", IfIdle: true},
+	}
+	added, last, err := inbox.Arrange(ctx, from, 4, named, "token")
+	require.NoError(t, err)
+	require.EqualValues(t, 8, last)
+	require.Equal(t, []InboxRow{{Seq: 5, EventID: "$lost", RoomID: "!a", Body: "lost"}, {Seq: 7, EventID: "$invite2", RoomID: "!b", IfIdle: true}}, added)
+	open, err := inbox.Open(ctx)
+	require.NoError(t, err)
+	var order []string
+	for _, row := range open {
+		order = append(order, row.EventID)
+	}
+	require.Equal(t, []string{"$open", "$lost", "$known", "$invite2", "$later"}, order)
+	_, held, err = inbox.HeldFrom(ctx)
+	require.NoError(t, err)
+	require.False(t, held)
+	token, err := inbox.SyncToken(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "token", token)
+	_, _, err = inbox.Arrange(ctx, last, last, nil, "")
+	require.NoError(t, err)
+	token, err = inbox.SyncToken(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "token", token, "an empty one changes nothing")
+}
