@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,27 +34,60 @@ type rig struct {
 	db      *database.DB
 	session account.Session
 	reader  *reader
+	server  hangoutstest.Options
+	config  hangouts.Config
+	options account.Options
 }
 
 func newRig(t *testing.T) *rig {
-	srv, err := hangoutstest.Start(hangoutstest.Options{Configure: func(s *hangoutstest.Settings) { s.Dedup = false }})
+	return newRigWith(t, func(*hangoutstest.Options, *hangouts.Config, *account.Options) {})
+}
+
+// newRigWith makes a rig whose settings a test changes.
+func newRigWith(t *testing.T, change func(*hangoutstest.Options, *hangouts.Config, *account.Options)) *rig {
+	server := hangoutstest.Options{Configure: func(s *hangoutstest.Settings) { s.Dedup = false }}
+	config := hangouts.Config{RetryBackoffBase: 1.1}
+	options := account.Options{DoubtDelay: 200 * time.Millisecond, BackoffMin: 20 * time.Millisecond,
+		BackoffMax: 200 * time.Millisecond, MarkDelay: 10 * time.Millisecond}
+	change(&server, &config, &options)
+	srv, err := hangoutstest.Start(server)
 	require.NoError(t, err)
-	t.Cleanup(srv.Close)
+	config.BaseURL = srv.URL
+	r := &rig{t: t, srv: srv, reader: &reader{}, server: server, config: config, options: options}
+	t.Cleanup(func() { r.srv.Close() })
 	uri := "file:" + filepath.Join(t.TempDir(), "bridge.db") + "?_txlock=immediate"
-	db, err := database.Open("test", "sqlite3-fk-wal", uri, zerolog.Nop())
+	r.db, err = database.Open("test", "sqlite3-fk-wal", uri, zerolog.Nop())
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	require.NoError(t, db.Upgrade(t.Context()))
-	backend := classic.New(hangouts.Config{BaseURL: srv.URL, RetryBackoffBase: 1.1})
-	m := account.NewManager(db, backend, account.Options{DoubtDelay: 200 * time.Millisecond, BackoffMin: 20 * time.Millisecond,
-		BackoffMax: 200 * time.Millisecond, MarkDelay: 10 * time.Millisecond}, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel))
-	require.NoError(t, m.Start(t.Context()))
-	t.Cleanup(m.Stop)
-	r := &rig{t: t, srv: srv, m: m, db: db, reader: &reader{}}
+	t.Cleanup(func() { _ = r.db.Close() })
+	require.NoError(t, r.db.Upgrade(t.Context()))
+	r.start()
+	t.Cleanup(func() { r.m.Stop() })
 	r.login(chat.Credentials{RefreshToken: srv.Account(0).RefreshToken()})
-	_, err = r.session.Attach(t.Context(), account.ConsumerID{Side: chat.OriginIRC, Name: "test"}, r.reader, account.ConsumerOptions{Batch: 10})
-	require.NoError(t, err)
+	r.attach()
 	return r
+}
+
+// start runs a manager on the rig's database.
+func (r *rig) start() {
+	r.m = account.NewManager(r.db, classic.New(r.config), r.options, zerolog.New(zerolog.NewTestWriter(r.t)).Level(zerolog.WarnLevel))
+	require.NoError(r.t, r.m.Start(r.t.Context()))
+}
+
+func (r *rig) attach() {
+	_, err := r.session.Attach(r.t.Context(), account.ConsumerID{Side: chat.OriginIRC, Name: "test"}, r.reader, account.ConsumerOptions{Batch: 10})
+	require.NoError(r.t, err)
+}
+
+// restart goes on where the manager before was, after something was done in between.
+func (r *rig) restart(between func()) {
+	id := r.session.ID()
+	r.m.Stop()
+	between()
+	r.start()
+	s, ok := r.m.Get(id)
+	require.True(r.t, ok)
+	r.session = s
+	r.attach()
 }
 
 func (r *rig) login(credentials chat.Credentials) {
@@ -88,6 +122,37 @@ func (r *rig) expect(id chat.ConversationID, texts ...string) {
 type reader struct {
 	mu     sync.Mutex
 	events []chat.Event
+	states []chat.AccountState
+}
+
+func (r *reader) Typing(context.Context, chat.Typing)                    {}
+func (r *reader) Watermark(context.Context, chat.Watermark)              {}
+func (r *reader) ConversationChanged(context.Context, chat.Conversation) {}
+func (r *reader) PersonChanged(context.Context, chat.Person)             {}
+
+func (r *reader) StateChanged(_ context.Context, s chat.AccountState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.states = append(r.states, s)
+}
+
+// was reports whether the account was shown with a status and a reason since the last
+// call of forget.
+func (r *reader) was(status chat.AccountStatus, reason string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.states {
+		if s.Status == status && strings.Contains(s.Reason, reason) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *reader) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.states = nil
 }
 
 func (r *reader) Deliver(_ context.Context, events []chat.Event) account.Result {
