@@ -31,7 +31,7 @@ func openWire(t *testing.T, shared *http.Client, s *hangoutstest.Server, account
 	ch := c.create()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 	require.NoError(t, err)
-	require.NoError(t, conn.SetDeadline(time.Now().Add(2*time.Minute)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 	var head strings.Builder
 	require.NoError(t, c.headers().Write(&head))
 	_, err = fmt.Fprintf(conn, "GET %s?RID=rpc&TYPE=xmlhttp&%s HTTP/1.1\r\nHost: x\r\n%s\r\n", bindPath, ch.query(), head.String())
