@@ -62,12 +62,24 @@ func TestTypingFromMatrix(t *testing.T) {
 // What the person types with another Hangouts client is not shown as theirs in Matrix, and
 // not told to Hangouts again.
 func TestOwnTypingIsNotEchoed(t *testing.T) {
-	w, alice, room := talk(t)
-	w.network.Type(anna, direct, chat.TypingStarted)
-	w.network.Type(carl, direct, chat.TypingStarted)
-	w.eventually("carl to type", func() bool { return slices.Equal(alice.Typing(room), []id.UserID{ghost(carl)}) })
-	w.noEcho(carl, direct, room, "after")
-	require.Empty(t, w.network.Typings())
+	for name, secrets := range map[string]map[string]string{"double puppet": {domain: "as_token:puppet-as-token"}, "no double puppet": nil} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.change = func(c *bridgeconfig.Config) { c.DoublePuppet.Secrets = secrets }
+			w.start()
+			alice := w.user("alice")
+			w.login(alice, anna)
+			w.network.Say(carl, direct, "first")
+			room := w.room("first")
+			alice.WaitText(room, "first")
+			w.network.Type(anna, direct, chat.TypingStarted)
+			w.network.Type(carl, direct, chat.TypingStarted)
+			w.eventually("carl to type", func() bool { return slices.Contains(w.hs.Typing(room), ghost(carl)) })
+			require.Equal(t, []id.UserID{ghost(carl)}, w.hs.Typing(room))
+			w.noEcho(carl, direct, room, "after")
+			require.Empty(t, w.network.Typings())
+		})
+	}
 }
 
 // In a shared group a person of another login is their own Matrix user: the homeserver
