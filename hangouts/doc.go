@@ -44,7 +44,7 @@
 // how long the server asks to wait. errors.Is knows [ErrUnauthorized], [ErrRateLimited] and
 // [ErrInvalidConversation]. [Ambiguous] tells a request that may have been carried out from one
 // that certainly was not. Logging in fails with a [GoogleAuthError], which is [ErrLoginBeyond] when the
-// login pages ask for a captcha or another device. No error text holds a secret or an address.
+// login pages ask for a captcha or another device. No error text holds a secret or a URL.
 //
 // By default a request that got no answer is repeated at once, as the reference client does, which
 // can double its effect; [Config].NoBlindRepeats forbids that for requests with an effect.

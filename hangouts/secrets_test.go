@@ -46,17 +46,17 @@ func (o *output) String() string {
 }
 
 func (o *output) error(err error) {
-	for ; err != nil; err = errors.Unwrap(err) {
-		var network *hangouts.NetworkError
-		var auth *hangouts.GoogleAuthError
-		fmt.Fprintf(o, "%v\n", err)
-		if errors.As(err, &network) {
-			fmt.Fprintf(o, "%v %v %v\n", network.Op, network.Reason, network.Description)
-		}
-		if errors.As(err, &auth) {
-			fmt.Fprintf(o, "%v %v\n", auth.Step, auth.Reason)
-		}
-		return // what stands below is for errors.Is and errors.As; nobody prints it
+	if err == nil {
+		return
+	}
+	var network *hangouts.NetworkError
+	var auth *hangouts.GoogleAuthError
+	fmt.Fprintf(o, "%v\n", err) // what is below in the chain is for errors.Is and errors.As; nobody prints it
+	if errors.As(err, &network) {
+		fmt.Fprintf(o, "%v %v %v\n", network.Op, network.Reason, network.Description)
+	}
+	if errors.As(err, &auth) {
+		fmt.Fprintf(o, "%v %v\n", auth.Step, auth.Reason)
 	}
 }
 
