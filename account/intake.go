@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -118,6 +119,39 @@ func (in *intake) push(ctx context.Context, update Update) error {
 	return in.s.m.commit(ctx, in.s, now, commitOptions{})
 }
 
+// awaitPush lets the push of an answered request's event come first, while pushes flow:
+// they come in the network's order, answers overtake what was pushed before.
+func (in *intake) awaitPush(ctx context.Context, event ReceivedEvent, settled <-chan struct{}) {
+	timer := time.NewTimer(in.s.m.options.PushWait)
+	defer timer.Stop()
+	for {
+		beat := in.s.m.pulse.wait()
+		if _, live := in.state(); !live {
+			return
+		}
+		if _, known, err := in.s.m.log.Find(ctx, event.Conversation, event.ID); known || err != nil || in.holds(event) {
+			return
+		}
+		select {
+		case <-settled:
+			return
+		case <-beat:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// holds reports whether the push of an event has come and waits for something.
+func (in *intake) holds(event ReceivedEvent) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	queue := in.held[event.Conversation]
+	return queue != nil && slices.ContainsFunc(queue.events, func(e heldEvent) bool { return e.ID == event.ID })
+}
+
 // answer takes the event of an answered request. Without a channel nothing else would
 // bring what came before it, so a catch-up does.
 func (in *intake) answer(ctx context.Context, event ReceivedEvent) error {
@@ -180,6 +214,7 @@ func (in *intake) holdBack(update Update) Update {
 	for _, e := range update.Events {
 		queue := in.held[e.Conversation]
 		switch {
+		case queue != nil && queue.claim(e):
 		case queue != nil && len(queue.events) >= in.s.m.options.Aside:
 			in.s.catchup.trigger() // dropped; the cursor has not moved
 		case queue != nil:
@@ -191,6 +226,9 @@ func (in *intake) holdBack(update Update) Update {
 		default:
 			now = append(now, e)
 		}
+	}
+	if len(now) < len(update.Events) {
+		in.s.m.pulse.beat() // awaitPush looks for held ones
 	}
 	update.Events = now
 	return update
@@ -236,12 +274,12 @@ func (in *intake) drain(id chat.ConversationID, queue *heldQueue) {
 			in.mu.Unlock()
 			return
 		}
-		e := queue.events[0]
+		first := queue.events[0]
 		in.mu.Unlock()
-		if !in.awaitTurn(e, func() bool { return in.mustWait(e.ReceivedEvent) }) {
+		if !in.awaitTurn(first, func() bool { return in.mustWait(in.first(queue)) }) {
 			return
 		}
-		update := Update{Events: []ReceivedEvent{e.ReceivedEvent}}
+		update := Update{Events: []ReceivedEvent{in.first(queue)}}
 		if err := in.s.m.commit(in.s.ctx, in.s, update, commitOptions{guessOrigin: true}); err != nil {
 			if in.s.ctx.Err() != nil {
 				return
@@ -253,6 +291,26 @@ func (in *intake) drain(id chat.ConversationID, queue *heldQueue) {
 		queue.events = queue.events[1:]
 		in.mu.Unlock()
 	}
+}
+
+// first is the first event of a queue as it is known now.
+func (in *intake) first(queue *heldQueue) ReceivedEvent {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return queue.events[0].ReceivedEvent
+}
+
+// claim takes from an event that came the second time which request made it.
+func (q *heldQueue) claim(e ReceivedEvent) bool {
+	for i := range q.events {
+		if held := &q.events[i]; held.ID == e.ID {
+			if held.RequestID == 0 {
+				held.RequestID = e.RequestID
+			}
+			return true
+		}
+	}
+	return false
 }
 
 // awaitTurn waits until an event may be logged; false means that the session ends.

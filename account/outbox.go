@@ -341,6 +341,7 @@ const answerPatience = 30 * time.Second
 // seeLogged brings the event of an answered request into the log. The network has it: from
 // here on the request cannot fail, however long the database or a catch-up takes.
 func (o *outbox) seeLogged(row *database.OutboxRow, event ReceivedEvent, settled <-chan struct{}) error {
+	o.s.intake.awaitPush(o.s.ctx, event, settled)
 	err := o.s.intake.answer(o.s.ctx, event)
 	for {
 		patience := answerPatience

@@ -226,3 +226,23 @@ func TestWatermarksMoveForwardOnlyAndDoNotEcho(t *testing.T) {
 	}, "Bob's")
 	require.Len(t, b.net.Marks(), 1, "nothing was ahead of what is known")
 }
+
+// The answer to a request comes at once, the push of what somebody wrote before it later.
+func TestAnAnswerDoesNotOvertakeWhatWasPushedBefore(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	r := &reader{}
+	b.attach(s, r, "a")
+	var want []string
+	for i, text := range numbered(20) {
+		b.net.HoldPushes(true)
+		b.net.Say(bob, duo, "bob "+text)
+		require.NoError(t, s.Submit(context.Background(), request(duo, fmt.Sprint(i), "anna "+text)))
+		eventually(t, func() bool { return len(b.net.Sends()) == i+1 }, "sent")
+		b.net.HoldPushes(false)
+		want = append(want, "bob "+text, "anna "+text)
+		_, err := await(t, s, fmt.Sprint(i))
+		require.NoError(t, err)
+	}
+	b.expect(r, duo, want...)
+}

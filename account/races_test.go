@@ -180,9 +180,42 @@ func TestReplacedConnectionIsNotHeard(t *testing.T) {
 	row, err := b.db.Accounts().Get(context.Background(), anna)
 	require.NoError(t, err)
 	require.Equal(t, string(anna), string(row.Credentials))
+	r := &reader{}
+	b.attach(b.session(anna), r, "a")
+	b.net.Say(bob, duo, "of the new one")
+	b.expect(r, duo, "of the new one")
 	_, known, err := b.db.Log().Find(context.Background(), duo, "stale")
 	require.NoError(t, err)
 	require.False(t, known)
+}
+
+// A catch-up while connected finds something that was not pushed: it comes before what is
+// pushed meanwhile.
+func TestPushDuringACatchUpWaits(t *testing.T) {
+	b := newBench(t)
+	b.stop()
+	b.options.CatchupEvery = 100 * time.Millisecond
+	s := &spy{Network: b.net}
+	b.backend = s
+	b.start()
+	r := &reader{}
+	b.attach(b.login(anna), r, "a")
+	entered, block := make(chan struct{}, 100), make(chan struct{})
+	b.net.OnSync(func(chat.PersonID) error {
+		entered <- struct{}{}
+		<-block
+		return nil
+	})
+	<-entered
+	b.net.Deafen(anna)
+	b.net.Say(bob, duo, "not pushed")
+	pushed := b.net.Say(bob, duo, "pushed")
+	s.mu.Lock()
+	sink := s.sinks[0]
+	s.mu.Unlock()
+	require.NoError(t, sink.Push(context.Background(), account.Update{Events: []account.ReceivedEvent{{Event: pushed}}}))
+	close(block)
+	b.expect(r, duo, "not pushed", "pushed")
 }
 
 func TestRotatedCredentialsAreStoredInTheEnd(t *testing.T) {

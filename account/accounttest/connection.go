@@ -54,7 +54,11 @@ func (c *connection) Run(ctx context.Context, sink account.Sink) error {
 	for {
 		c.n.mu.Lock()
 		queue := c.queue
-		c.queue = nil
+		if c.n.holdPushes {
+			queue = nil
+		} else {
+			c.queue = nil
+		}
 		c.n.mu.Unlock()
 		for _, u := range queue {
 			if err := sink.Push(ctx, u); err != nil {

@@ -25,19 +25,20 @@ type Network struct {
 	refused       map[chat.PersonID]bool
 	nextEvent     int
 
-	sendFault func(account chat.PersonID, request chat.Request) Fault
-	syncFault func(account chat.PersonID) error
-	synced    func(account chat.PersonID)
-	markFault func(account chat.PersonID, time int64) error
-	deaf      map[chat.PersonID]bool
-	silent    map[chat.PersonID]bool
-	runs      map[chat.PersonID]int
-	hidden    map[chat.PersonID]map[chat.ConversationID]int64 // events up to this time (µs)
-	syncLimit int
-	noIDs     bool
-	sends     []Sent
-	marks     []chat.Watermark
-	typings   []chat.Typing
+	sendFault  func(account chat.PersonID, request chat.Request) Fault
+	syncFault  func(account chat.PersonID) error
+	synced     func(account chat.PersonID)
+	markFault  func(account chat.PersonID, time int64) error
+	deaf       map[chat.PersonID]bool
+	silent     map[chat.PersonID]bool
+	runs       map[chat.PersonID]int
+	hidden     map[chat.PersonID]map[chat.ConversationID]int64 // events up to this time (µs)
+	syncLimit  int
+	noIDs      bool
+	holdPushes bool
+	sends      []Sent
+	marks      []chat.Watermark
+	typings    []chat.Typing
 }
 
 type conversation struct {
@@ -317,6 +318,14 @@ func (n *Network) HideRequestIDs(hide bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.noIDs = hide
+}
+
+// HoldPushes keeps pushes back, which then come late but in order, or lets them go.
+func (n *Network) HoldPushes(hold bool) {
+	n.mu.Lock()
+	n.holdPushes = hold
+	n.mu.Unlock()
+	n.flush()
 }
 
 // Refuse makes an account's credentials bad, or good again.
