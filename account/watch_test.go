@@ -117,3 +117,13 @@ func TestBrokenChannelIsShown(t *testing.T) {
 		require.Equal(t, chat.Connected, shown[len(shown)-1].Status)
 	})
 }
+
+func TestWhatABreakHidIsNoDeafness(t *testing.T) {
+	watched(t, func(o *account.Options) { o.BackoffMin, o.BackoffMax = 2*time.Minute, 2*time.Minute }, func(t *testing.T, b *bench, r *reader) {
+		b.net.Cut(anna)
+		b.net.Say(bob, duo, "missed")
+		pass(10 * time.Minute)
+		require.Equal(t, []string{"missed"}, r.got(duo))
+		require.Equal(t, 2, b.net.Runs(anna), "a connection after a break brings old events and is good")
+	})
+}
