@@ -34,6 +34,7 @@ type Client struct {
 	mu       sync.Mutex
 	attached account.Attachment
 	cancel   context.CancelFunc
+	ended    bool // delivers nothing (any more)
 	work     sync.WaitGroup
 }
 
@@ -72,7 +73,7 @@ func (c *Client) Connect(ctx context.Context) {
 		return
 	}
 	runCtx, cancel := context.WithCancel(c.login.Log.WithContext(c.connector.bridge.BackgroundCtx))
-	c.cancel = cancel
+	c.cancel, c.ended = cancel, false
 	c.work.Add(1)
 	go func() {
 		defer c.work.Done()
@@ -85,6 +86,9 @@ func (c *Client) run(ctx context.Context) {
 	consumer := newConsumer(c, c.connector.delivery)
 	attachment, err := c.session.Attach(ctx, consumerID, consumer, account.ConsumerOptions{Batch: deliverBatch, Parallel: deliverParallel})
 	if err != nil {
+		c.mu.Lock()
+		c.ended = true
+		c.mu.Unlock()
 		if ctx.Err() == nil {
 			c.login.Log.Err(err).Msg("Failed to attach to the account")
 			c.login.BridgeState.Send(status.BridgeState{StateEvent: status.StateUnknownError, Error: stateAttachFailed})
@@ -107,7 +111,7 @@ func (c *Client) run(ctx context.Context) {
 func (c *Client) Disconnect() {
 	c.mu.Lock()
 	cancel, attached := c.cancel, c.attached
-	c.cancel, c.attached = nil, nil
+	c.cancel, c.attached, c.ended = nil, nil, true
 	if cancel != nil {
 		cancel()
 	}
@@ -120,6 +124,13 @@ func (c *Client) Disconnect() {
 	}
 	c.notices.stop()
 	c.work.Wait()
+}
+
+// delivers reports whether the account's events come to Matrix, now or soon.
+func (c *Client) delivers() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session != nil && !c.ended
 }
 
 // release ends delivery without waiting for it: bridgev2 loads a login again with its

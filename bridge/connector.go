@@ -17,6 +17,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
 
@@ -32,9 +33,10 @@ type Connector struct {
 	logins   keyedLocks[id.UserID] // held while a user's login is made or ends
 	unwatch  func()
 
-	mu    sync.Mutex
-	ended bool
-	tasks sync.WaitGroup // follow changes of accounts
+	mu      sync.Mutex
+	ended   bool
+	clients map[chat.PersonID]*Client // the latest of each account
+	tasks   sync.WaitGroup            // follow changes of accounts
 
 	onStop func()
 }
@@ -48,7 +50,7 @@ var (
 )
 
 func newConnector(sections ...config.Section) *Connector {
-	c := &Connector{config: config.Default(sections...), sendWait: func() time.Duration { return defaultSendWait }}
+	c := &Connector{clients: map[chat.PersonID]*Client{}, config: config.Default(sections...), sendWait: func() time.Duration { return defaultSendWait }}
 	c.maxFile.Store(50 << 20)
 	return c
 }
@@ -162,6 +164,10 @@ func (c *Connector) LoadUserLogin(_ context.Context, login *bridgev2.UserLogin) 
 	if !ok {
 		session = nil
 	}
-	login.Client = newClient(c, login, person, session, told)
+	client := newClient(c, login, person, session, told)
+	c.mu.Lock()
+	c.clients[person] = client
+	c.mu.Unlock()
+	login.Client = client
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/networkid"
 
-	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
@@ -37,12 +36,10 @@ func (c *consumer) inTurn(ctx context.Context, key networkid.PortalKey, first ch
 
 // delivers reports whether there is a login that delivers an account's events.
 func (c *Connector) delivers(account chat.PersonID) bool {
-	login := c.bridge.GetCachedUserLoginByID(ids.MakeLoginID(account))
-	if login == nil {
-		return false
-	}
-	client, ok := login.Client.(*Client)
-	return ok && client.session != nil
+	c.mu.Lock()
+	client := c.clients[account]
+	c.mu.Unlock()
+	return client != nil && client.delivers()
 }
 
 // reachedBy is the last event that was delivered to a shared room in this life, 0 if none.

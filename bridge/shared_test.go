@@ -150,3 +150,20 @@ func TestTwoAccountsOfOneUserDoNotMix(t *testing.T) {
 		require.NotNil(t, w.main.Bridge.GetCachedUserLoginByID(ids.MakeLoginID(person)))
 	}
 }
+
+// Reading shows once in a shared room, as the person's own Matrix user, and is not told to
+// Hangouts again.
+func TestReadingInASharedRoom(t *testing.T) {
+	w, alice, bob, room := shared(t)
+	e := w.network.Say(carl, group, "second")
+	target := alice.WaitText(room, "second").ID
+	bob.WaitText(room, "second")
+	w.network.Read(bert, group, e.Time)
+	w.eventually("bob's receipt", func() bool { return w.hs.Receipt(room, bob.UserID()) == target })
+	alice.MarkRead(room, target)
+	w.eventually("the watermark", func() bool { return len(w.network.Marks()) == 1 })
+	w.noEcho(carl, group, room, "third")
+	require.Len(t, w.network.Marks(), 1)
+	require.Equal(t, anna, w.network.Marks()[0].Person)
+	require.Equal(t, e.Time, w.network.Marks()[0].Time)
+}
