@@ -245,6 +245,7 @@ func TestTitleFollowsAPersonsName(t *testing.T) {
 		})
 	}
 	name("Bert, Carl")
+	w.network.AddPerson(carl, "Caroline Conrad") // for look-ups that are still on their way
 	tapped.push(t, account.Update{People: []chat.Person{{ID: carl, FullName: "Caroline Conrad", FirstName: "Caroline"}}})
 	name("Bert, Caroline")
 	require.Equal(t, "Caroline Conrad (Hangouts)", w.hs.Profile(ghost(carl), "displayname"))
