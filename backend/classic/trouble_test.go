@@ -253,27 +253,3 @@ func TestTroubledSynchronisationLosesNothing(t *testing.T) {
 }
 
 func lastOf(list []string, n int) []string { return list[max(0, len(list)-n):] }
-
-// Cookies that change while no channel is up are kept all the same.
-func TestCookiesRenewedWithoutAChannelAreKept(t *testing.T) {
-	r := newRigWith(t, func(_ *hangoutstest.Options, config *hangouts.Config, options *account.Options) {
-		config.MaxRetries = hangouts.Retries(0)
-		options.BackoffMin, options.BackoffMax = 2*time.Second, 2*time.Second
-	})
-	stored := func() string {
-		row, err := r.db.Accounts().Get(context.Background(), r.session.ID())
-		require.NoError(t, err)
-		return string(row.Credentials)
-	}
-	before := stored()
-	id := r.inject(hangoutstest.Fault{Kind: hangoutstest.FaultStatus, Status: 503, Endpoint: "channel/*", Count: -1})
-	_, err := r.srv.Drop(string(r.session.ID()), hangoutstest.DropUnknownSID)
-	require.NoError(t, err)
-	r.eventually(func() bool { return r.session.State().Status == chat.Disconnected }, "no channel")
-	require.NoError(t, r.srv.InvalidateCookies(string(r.session.ID())))
-	_, err = send(t, r.session, r.conversation("team"), "1", "renews")
-	require.NoError(t, err)
-	r.srv.RemoveFault(id)
-	r.eventually(func() bool { return r.session.State().Status == chat.Connected }, "connected again")
-	require.NotEqual(t, before, stored())
-}
