@@ -252,6 +252,7 @@ func TestTitleFollowsAPersonsName(t *testing.T) {
 	writes := func() int {
 		return len(w.hs.Requests(func(r nullhs.Request) bool { return r.Method == http.MethodPut && containsPart(r.Path, "m.room.name") }))
 	}
+	w.noEcho(carl, "UgxOpen", room, "before") // what the change set off is done
 	before := writes()
 	tapped.push(t, account.Update{People: []chat.Person{{ID: carl, FullName: "Caroline Conrad", FirstName: "Caroline", Emails: []string{"c@example.com"}}}})
 	w.noEcho(carl, "UgxOpen", room, "after")
