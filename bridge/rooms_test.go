@@ -192,7 +192,7 @@ func TestDeletedPortalGetsANewRoom(t *testing.T) {
 	w.waitLines(next, line{ghost(carl), "first"}, line{ghost(carl), "again"})
 }
 
-func TestSendsAreForgottenWhenTheirRowsExist(t *testing.T) {
+func TestSendsWithRowsAreSwept(t *testing.T) {
 	w, _, room := talk(t)
 	w.network.Say(carl, direct, "second")
 	w.waitLines(room, line{ghost(carl), "first"}, line{ghost(carl), "second"})
