@@ -19,7 +19,7 @@ const journalFormat = `{"format":"hangoutstest-journal","version":1}`
 // (kill -9), not that of the machine: nothing is synced. A line that a death cut short was
 // never answered and is removed on opening.
 type journal struct {
-	file *os.File
+	file io.WriteCloser
 }
 
 // openJournal locks and replays path into w. The file is made when it does not exist.
@@ -32,47 +32,57 @@ func openJournal(path string, w *world) (*journal, error) {
 		f.Close()
 		return nil, fmt.Errorf("%w: %s is in use by another server", ErrState, path)
 	}
-	j := &journal{file: f}
-	if err := j.replay(w); err != nil {
+	if err := reopen(f, w); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	return j, nil
+	return &journal{file: f}, nil
 }
 
-func (j *journal) replay(w *world) error {
-	r := bufio.NewReaderSize(j.file, 1<<20)
-	var good int64
-	for n := 1; ; n++ {
-		line, err := r.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			break // a torn last line is dropped below
-		} else if err != nil {
-			return err
-		}
-		if n == 1 {
-			if string(bytes.TrimSpace(line)) != journalFormat {
-				return fmt.Errorf("%w: not a state file of this version", ErrState)
-			}
-		} else {
-			var rec record
-			if err := json.Unmarshal(line, &rec); err != nil {
-				return fmt.Errorf("%w: line %d: %w", ErrState, n, err)
-			}
-			if err := w.apply(rec); err != nil {
-				return fmt.Errorf("%w: line %d: %w", ErrState, n, err)
-			}
-		}
-		good += int64(len(line))
+// reopen replays a state file and leaves it with whole lines only.
+func reopen(f *os.File, w *world) error {
+	good, err := replay(f, w)
+	if err != nil {
+		return err
 	}
-	if err := j.file.Truncate(good); err != nil {
+	if err := f.Truncate(good); err != nil {
 		return err
 	}
 	if good == 0 {
-		_, err := j.file.WriteString(journalFormat + "\n")
+		_, err := f.WriteString(journalFormat + "\n")
 		return err
 	}
 	return nil
+}
+
+// replay applies the records of a state file and returns the length of the whole lines.
+func replay(in io.Reader, w *world) (good int64, err error) {
+	r := bufio.NewReaderSize(in, 1<<20)
+	// The first line shows whether the rest is worth reading, and how long lines may be.
+	line, err := r.ReadSlice('\n')
+	if errors.Is(err, io.EOF) && bytes.HasPrefix([]byte(journalFormat), line) {
+		return 0, nil // empty, or cut short when it was made
+	}
+	if string(bytes.TrimSpace(line)) != journalFormat {
+		return 0, fmt.Errorf("%w: not a state file of this version", ErrState)
+	}
+	for n := 2; ; n++ {
+		good += int64(len(line))
+		line, err = r.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return good, nil // a torn last line is dropped
+		}
+		var rec record
+		if err == nil {
+			err = json.Unmarshal(line, &rec)
+		}
+		if err == nil {
+			err = w.load(rec)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("%w: line %d: %w", ErrState, n, err)
+		}
+	}
 }
 
 func (j *journal) append(rec record) error {

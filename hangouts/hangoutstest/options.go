@@ -106,4 +106,7 @@ const (
 	maxBotQueue     = 64
 	maxFaults       = 1000
 	maxGroupMembers = 150 // protocol §8.13
+	maxScenario     = 64 << 20
+	maxFiller       = 100_000
+	maxTimeUS       = 1 << 60 // the year 38 000: adding to it does not overflow
 )

@@ -62,7 +62,11 @@ func (s *Server) absolutePhotos(m *pb.ChatMessage) *pb.ChatMessage {
 		if p == nil {
 			continue
 		}
-		for _, field := range []*string{p.Url, p.OriginalContentUrl, p.GetThumbnail().ImageUrl, p.GetThumbnail().Url} {
+		fields := []*string{p.Url, p.OriginalContentUrl}
+		if t := p.Thumbnail; t != nil {
+			fields = append(fields, t.ImageUrl, t.Url)
+		}
+		for _, field := range fields {
 			if field != nil && strings.HasPrefix(*field, "/") && !strings.HasPrefix(*field, "//") {
 				*field = s.URL + *field
 			}

@@ -1,8 +1,11 @@
 package hangoutstest
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 )
@@ -78,7 +81,8 @@ type ScenarioConversation struct {
 	// Unread maps a member to the number of newest events they have not read; default all read.
 	Unread  map[string]int  `json:"unread,omitempty"`
 	History []ScenarioEvent `json:"history,omitempty"`
-	// Filler adds so many numbered messages before History, a minute apart, senders in turn.
+	// Filler adds so many numbered messages before History, a minute apart, senders in turn; at
+	// most 100 000.
 	Filler int `json:"filler,omitempty"`
 }
 
@@ -116,11 +120,30 @@ func LoadScenario(name string) (*Scenario, error) {
 		return nil, fmt.Errorf("%w: %w", ErrScenario, err)
 	}
 	defer f.Close()
-	dec := json.NewDecoder(f)
+	sc, err := readScenario(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return sc, nil
+}
+
+// readScenario reads one JSON value and nothing behind it.
+func readScenario(r io.Reader) (*Scenario, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxScenario+1))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrScenario, err)
+	}
+	if len(data) > maxScenario {
+		return nil, fmt.Errorf("%w: more than %d bytes", ErrScenario, maxScenario)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	var sc Scenario
 	if err := dec.Decode(&sc); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrScenario, name, err)
+		return nil, fmt.Errorf("%w: %w", ErrScenario, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%w: something follows the JSON value", ErrScenario)
 	}
 	return &sc, nil
 }

@@ -18,10 +18,13 @@ type builder struct {
 	people map[string]*person // by key
 	ops    []op
 	used   map[uint64]bool // event times
+	// conversations by what only one may have: id, key, pair of members
+	conversations map[string]bool
 }
 
 func buildScenario(sc *Scenario, accounts int, gen *generator, now time.Time) ([]op, error) {
-	b := &builder{gen: gen, now: now, nowUS: uint64(now.UnixMicro()), people: map[string]*person{}, used: map[uint64]bool{}}
+	b := &builder{gen: gen, now: now, nowUS: uint64(now.UnixMicro()), people: map[string]*person{}, used: map[uint64]bool{},
+		conversations: map[string]bool{}}
 	people := slices.Clone(sc.People)
 	have := 0
 	for _, p := range people {
@@ -145,6 +148,9 @@ func (b *builder) conversation(sc ScenarioConversation) error {
 	if sc.HistoryOff {
 		c.OTR = pb.OffTheRecordStatus_OFF_THE_RECORD_STATUS_OFF_THE_RECORD
 	}
+	if err := b.admit(c, sc); err != nil {
+		return err
+	}
 	events, err := b.history(c, sc)
 	if err != nil {
 		return err
@@ -152,7 +158,7 @@ func (b *builder) conversation(sc ScenarioConversation) error {
 	// Members come before the first event: their own times must not be later than it.
 	c.CreatedUS = b.unused(b.nowUS - uint64(24*time.Hour/time.Microsecond))
 	if len(events) > 0 {
-		c.CreatedUS = b.unused(events[0].GetTimestamp() - 1_000_000)
+		c.CreatedUS = b.unused(max(events[0].GetTimestamp(), 1_000_001) - 1_000_000)
 	}
 	if err := b.members(c, sc); err != nil {
 		return err
@@ -166,58 +172,6 @@ func (b *builder) conversation(sc ScenarioConversation) error {
 		b.ops = append(b.ops, op{Event: o})
 	}
 	return b.personalState(c, sc, events)
-}
-
-func (b *builder) members(c *conversation, sc ScenarioConversation) error {
-	for _, key := range sc.Members {
-		p, err := b.lookup(key)
-		if err != nil {
-			return err
-		}
-		if c.anyMember(p.GaiaID) != nil {
-			return fmt.Errorf("%w: member %q appears twice", ErrScenario, key)
-		}
-		m := newMember(p, c.CreatedUS)
-		if slices.Contains(sc.QuietFor, key) {
-			m.Level = pb.NotificationLevel_NOTIFICATION_LEVEL_QUIET
-		}
-		if slices.Contains(sc.InvitedOnly, key) {
-			m.Status = pb.ConversationStatus_CONVERSATION_STATUS_INVITED
-			m.Inviter = b.people[sc.Members[0]].GaiaID
-		}
-		c.Members = append(c.Members, m)
-	}
-	return nil
-}
-
-// personalState sets what events would otherwise overwrite: archived, and what was read.
-func (b *builder) personalState(c *conversation, sc ScenarioConversation, events []*pb.Event) error {
-	if len(sc.ArchivedFor) > 0 {
-		h := c.head()
-		for _, m := range h.Members {
-			for _, e := range events {
-				m.SortUS = max(m.SortUS, e.GetTimestamp())
-			}
-			for _, key := range sc.ArchivedFor {
-				m.Archived = m.Archived || b.people[key] != nil && b.people[key].GaiaID == m.GaiaID
-			}
-		}
-		b.ops = append(b.ops, op{Conversation: h})
-	}
-	for _, key := range sc.Members {
-		last := len(events) - 1 - sc.Unread[key]
-		if last >= 0 {
-			b.ops = append(b.ops, op{Read: &readOp{c.ID, b.people[key].GaiaID, events[last].GetTimestamp()}})
-		}
-	}
-	return nil
-}
-
-func newMember(p *person, us uint64) *member {
-	return &member{
-		GaiaID: p.GaiaID, FallbackName: p.Name, Status: pb.ConversationStatus_CONVERSATION_STATUS_ACTIVE,
-		Level: pb.NotificationLevel_NOTIFICATION_LEVEL_RING, InviteUS: us, ActiveUS: us, SortUS: us,
-	}
 }
 
 // unused returns us or the next time that no event of the scenario has.

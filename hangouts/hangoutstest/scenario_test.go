@@ -79,6 +79,14 @@ func TestScenarioErrors(t *testing.T) {
 	history := func(e hangoutstest.ScenarioEvent) *hangoutstest.Scenario {
 		return conv(hangoutstest.ScenarioConversation{Members: []string{"a", "b"}, History: []hangoutstest.ScenarioEvent{e}})
 	}
+	pairs := func(second ...string) *hangoutstest.Scenario {
+		sc := conv(hangoutstest.ScenarioConversation{Key: "k", Members: []string{"a", "b"}})
+		sc.Conversations = append(sc.Conversations, hangoutstest.ScenarioConversation{Key: "k", Members: second})
+		if second[0] == "b" {
+			sc.Conversations[1].Key = "other"
+		}
+		return sc
+	}
 	for name, sc := range map[string]*hangoutstest.Scenario{
 		"nameless person":   person(hangoutstest.ScenarioPerson{}),
 		"no e-mail":         person(hangoutstest.ScenarioPerson{Key: "a", Account: true}),
@@ -93,6 +101,12 @@ func TestScenarioErrors(t *testing.T) {
 		"unknown type":      conv(hangoutstest.ScenarioConversation{Type: "crowd", Members: []string{"a", "b"}}),
 		"unknown sender":    history(hangoutstest.ScenarioEvent{From: "z", Text: "x"}),
 		"sender not inside": history(hangoutstest.ScenarioEvent{From: "c", Text: "x"}),
+		"negative unread":   conv(hangoutstest.ScenarioConversation{Members: []string{"a", "b"}, Unread: map[string]int{"a": -1}}),
+		"unread of nobody":  conv(hangoutstest.ScenarioConversation{Members: []string{"a", "b"}, Unread: map[string]int{"c": 1}}),
+		"filler of nobody":  conv(hangoutstest.ScenarioConversation{Filler: 1}),
+		"too much filler":   conv(hangoutstest.ScenarioConversation{Members: []string{"a", "b"}, Filler: 100_001}),
+		"a pair twice":      pairs("b", "a"),
+		"a key twice":       pairs("a", "c"),
 		"bad duration":      history(hangoutstest.ScenarioEvent{From: "a", Text: "x", Ago: "soon"}),
 		"future":            history(hangoutstest.ScenarioEvent{From: "a", Text: "x", At: time.Now().Add(time.Hour)}),
 	} {
@@ -101,7 +115,7 @@ func TestScenarioErrors(t *testing.T) {
 		require.Panics(t, func() { hangoutstest.New(hangoutstest.Options{Scenario: sc}) })
 	}
 	file := filepath.Join(t.TempDir(), "s.json")
-	for _, content := range []string{"{", `{"poeple":[]}`, `[]`} {
+	for _, content := range []string{"{", `{"poeple":[]}`, `[]`, `{"people":[]} {}`, ""} {
 		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
 		_, err := hangoutstest.LoadScenario(file)
 		require.ErrorIs(t, err, hangoutstest.ErrScenario)
@@ -161,6 +175,17 @@ func TestBots(t *testing.T) {
 	_, err = s.Account(0).Send(id, "you too")
 	require.NoError(t, err)
 	require.Len(t, s.Events(id), 3)
+}
+
+// TestOldestEvent: a history may go back to the first second.
+func TestOldestEvent(t *testing.T) {
+	s := start(t, hangoutstest.Options{Scenario: &hangoutstest.Scenario{
+		People: []hangoutstest.ScenarioPerson{{Key: "a"}, {Key: "b"}},
+		Conversations: []hangoutstest.ScenarioConversation{{Key: "k", Members: []string{"a", "b"},
+			History: []hangoutstest.ScenarioEvent{{From: "a", Text: "x", AtUS: 1}}}},
+	}})
+	require.Equal(t, uint64(1), s.Events("k")[0].TimestampUS)
+	require.Less(t, s.Now(), uint64(1<<60))
 }
 
 func TestWaitEnds(t *testing.T) {

@@ -114,6 +114,11 @@ func TestTornAndForeignStateFiles(t *testing.T) {
 
 	for name, content := range map[string]string{
 		"foreign":   "SQLite format 3\n",
+		"no line":   "SQLite format 3",
+		"long line": strings.Repeat("x", 2<<20),
+		"no member": string(whole) + `{"us":1,"ops":[{"conversation":{"id":"C","type":2,"members":[null]}}]}` + "\n",
+		"nobody":    string(whole) + `{"us":1,"ops":[{"person":{"key":"x"}}]}` + "\n",
+		"far":       string(whole) + `{"us":18446744073709551615,"ops":[]}` + "\n",
 		"newer":     `{"format":"hangoutstest-journal","version":2}` + "\n",
 		"broken":    string(whole) + "{]\n",
 		"dangling":  string(whole) + `{"us":1,"ops":[{"event":{"pb":"CgYKBG5vbmU="}}]}` + "\n",
@@ -122,6 +127,9 @@ func TestTornAndForeignStateFiles(t *testing.T) {
 		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
 		_, err := hangoutstest.Start(hangoutstest.Options{StateFile: file})
 		require.ErrorIs(t, err, hangoutstest.ErrState, name)
+		kept, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Equal(t, content, string(kept), "a file that is not used stays as it is")
 	}
 	_, err = hangoutstest.Start(hangoutstest.Options{StateFile: t.TempDir()})
 	require.ErrorIs(t, err, hangoutstest.ErrState)

@@ -80,6 +80,23 @@ func newEventOp(e *pb.Event, cgid uint64) (*eventOp, error) {
 	return &eventOp{PB: base64.StdEncoding.EncodeToString(b), CGID: cgid, decoded: e}, nil
 }
 
+// decode fills in the event of a record that was read.
+func (o *eventOp) decode() error {
+	if o.decoded != nil {
+		return nil
+	}
+	b, err := base64.StdEncoding.DecodeString(o.PB)
+	if err != nil {
+		return fmt.Errorf("decode event: %w", err)
+	}
+	e := &pb.Event{}
+	if err := (proto.UnmarshalOptions{AllowPartial: true}).Unmarshal(b, e); err != nil {
+		return fmt.Errorf("decode event: %w", err)
+	}
+	o.decoded = e
+	return nil
+}
+
 func (w *world) apply(rec record) error {
 	w.lastUS = max(w.lastUS, rec.US)
 	for _, o := range rec.Ops {
@@ -139,17 +156,10 @@ func (w *world) applyConversation(h *conversation) {
 }
 
 func (w *world) applyEvent(o *eventOp) error {
-	e := o.decoded
-	if e == nil {
-		b, err := base64.StdEncoding.DecodeString(o.PB)
-		if err != nil {
-			return fmt.Errorf("decode event: %w", err)
-		}
-		e = &pb.Event{}
-		if err := (proto.UnmarshalOptions{AllowPartial: true}).Unmarshal(b, e); err != nil {
-			return fmt.Errorf("decode event: %w", err)
-		}
+	if err := o.decode(); err != nil {
+		return err
 	}
+	e := o.decoded
 	c := w.convs[e.GetConversationId().GetId()]
 	if c == nil {
 		return fmt.Errorf("event of conversation %q: %w", e.GetConversationId().GetId(), ErrNotFound)
