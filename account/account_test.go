@@ -58,7 +58,7 @@ type bench struct {
 	db      *database.DB
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T, configure ...func(*account.Options)) *bench {
 	n := accounttest.New()
 	n.AddPerson(anna, "Anna Arnold")
 	n.AddPerson(bob, "Bob Brown")
@@ -69,6 +69,9 @@ func newBench(t *testing.T) *bench {
 		DoubtDelay: 50 * time.Millisecond, BackoffMin: 10 * time.Millisecond, BackoffMax: 50 * time.Millisecond,
 		MarkDelay: 10 * time.Millisecond, RefreshEvery: 50 * time.Millisecond, SendWait: 20 * time.Second}}
 	b.backend = n
+	for _, fn := range configure {
+		fn(&b.options)
+	}
 	b.start()
 	t.Cleanup(func() { b.stop() })
 	return b

@@ -371,6 +371,11 @@ func (c *commitment) writeMarks(ctx context.Context) error {
 		if w.Person == c.s.id && !c.options.ownMark && c.s.marks.echo(w) {
 			continue
 		}
+		if c.options.ownMark {
+			if err := c.m.db.Marks().Settle(ctx, c.s.id, w.Conversation, w.Time); err != nil {
+				return err
+			}
+		}
 		moved, err := c.m.db.Snapshots().MoveWatermark(ctx, c.s.id, w)
 		if err != nil {
 			return err

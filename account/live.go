@@ -98,6 +98,7 @@ func (s *session) start() {
 	s.spawn(s.typing.tell)
 	s.spawn(s.watch.loop)
 	s.outbox.start()
+	s.marks.start()
 }
 
 // spawn runs fn in a goroutine that stop waits for; false means that the session has

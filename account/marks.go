@@ -9,9 +9,15 @@ import (
 )
 
 // marks sends an account's own watermarks: coalesced, the greatest of each conversation,
-// and only forward.
+// and only forward. What is outstanding is also in the database, so that it outlives the
+// program.
 type marks struct {
-	s *session
+	s      *session
+	unread bool // load has failed
+
+	// storing makes one thing of what is stored and what is pending. It comes before mu,
+	// which commits take within their transaction.
+	storing sync.Mutex
 
 	mu      sync.Mutex
 	pending map[chat.ConversationID]*pendingMark
@@ -21,12 +27,63 @@ type marks struct {
 // pendingMark is a watermark that is outstanding: from the command on until the network
 // has answered.
 type pendingMark struct {
-	mark  chat.Watermark // greatest wanted
-	heard int64          // µs; greatest that the network told of meanwhile, not above mark
+	mark  chat.Watermark        // greatest wanted
+	by    map[chat.Origin]int64 // µs; what each origin wants
+	heard int64                 // µs; greatest that the network told of meanwhile, not above mark
 }
+
+// markOrigins bounds pendingMark.by; the smallest goes.
+const markOrigins = 64
 
 func (k *marks) init(s *session) {
 	k.s, k.pending, k.taken = s, make(map[chat.ConversationID]*pendingMark), make(map[chat.ConversationID]int64)
+}
+
+// load takes up what an earlier run of the program left; start sends it.
+func (k *marks) load() {
+	list, err := k.s.m.db.Marks().List(k.s.ctx, k.s.id)
+	if err != nil {
+		k.s.zlog.Err(err).Msg("Failed to read outstanding watermarks")
+		k.unread = true
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, w := range list { // smallest first
+		if k.pending[w.Conversation] == nil {
+			k.pending[w.Conversation] = &pendingMark{by: make(map[chat.Origin]int64)}
+		}
+		k.pending[w.Conversation].mark = w
+		k.pending[w.Conversation].by[w.Origin] = w.Time
+	}
+}
+
+// start begins with what load has found.
+func (k *marks) start() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id, p := range k.pending {
+		k.s.spawn(func() { k.send(id, p) })
+	}
+	if k.unread {
+		k.s.spawn(k.reload)
+	}
+}
+
+// reload reads what is outstanding as soon as the database lets it.
+func (k *marks) reload() {
+	for sleep(k.s.ctx, k.s.m.options.BackoffMin) {
+		list, err := k.s.m.db.Marks().List(k.s.ctx, k.s.id)
+		if err != nil {
+			continue
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		for _, w := range list {
+			k.add(w)
+		}
+		return
+	}
 }
 
 // MarkRead implements Session.
@@ -40,23 +97,73 @@ func (s *session) MarkRead(ctx context.Context, w chat.Watermark) error {
 		return err
 	}
 	k := &s.marks
+	k.storing.Lock()
+	defer k.storing.Unlock()
+	if w.Time <= max(stored[s.id], k.known(w.Conversation, w.Origin)) {
+		return nil
+	}
+	if err = s.m.db.Marks().Put(ctx, s.id, w); err != nil {
+		return err
+	}
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	if p := k.pending[w.Conversation]; p != nil {
-		if w.Time > p.mark.Time {
-			p.mark = w
-		}
-		return nil
+	dropped, over, ok := k.add(w)
+	k.mu.Unlock()
+	if over {
+		err = s.m.db.Marks().Drop(ctx, s.id, w.Conversation, dropped)
 	}
-	if w.Time <= max(stored[s.id], k.taken[w.Conversation]) {
-		return nil
-	}
-	p := &pendingMark{mark: w}
-	if !s.spawn(func() { k.send(w.Conversation, p) }) {
+	if !ok {
 		return chat.ErrUnknownAccount
 	}
-	k.pending[w.Conversation] = p
-	return nil
+	return err
+}
+
+// ReadMarker implements Session.
+func (s *session) ReadMarker(ctx context.Context, id chat.ConversationID, origin chat.Origin) (int64, error) {
+	// In this order: what is settled in between is stored by then.
+	outstanding := s.marks.known(id, origin)
+	stored, err := s.Watermarks(ctx, id)
+	return max(stored[s.id], outstanding), err
+}
+
+// known is what the network has accepted, or an origin has outstanding (µs).
+func (k *marks) known(id chat.ConversationID, origin chat.Origin) int64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if p := k.pending[id]; p != nil {
+		return max(p.by[origin], k.taken[id])
+	}
+	return k.taken[id]
+}
+
+// add makes a watermark pending; ok is false when the session has ended. dropped is the
+// origin that is over the bound. mu is held.
+func (k *marks) add(w chat.Watermark) (dropped chat.Origin, over, ok bool) {
+	id := w.Conversation
+	p := k.pending[id]
+	if w.Time <= k.taken[id] { // just now
+		return dropped, false, true
+	}
+	if p == nil {
+		p = &pendingMark{mark: w, by: make(map[chat.Origin]int64)}
+		if !k.s.spawn(func() { k.send(id, p) }) {
+			return dropped, false, false
+		}
+		k.pending[id] = p
+	}
+	if w.Time > p.mark.Time {
+		p.mark = w
+	}
+	p.by[w.Origin] = max(p.by[w.Origin], w.Time)
+	if over = len(p.by) > markOrigins; over {
+		dropped = w.Origin
+		for origin, time := range p.by {
+			if time < p.by[dropped] {
+				dropped = origin
+			}
+		}
+		delete(p.by, dropped)
+	}
+	return dropped, over, true
 }
 
 // echo reports whether the network's news of the account's own watermark is at or below
@@ -89,8 +196,8 @@ func (k *marks) send(id chat.ConversationID, p *pendingMark) {
 			delay = pauses.pause(retryAfter(err))
 			continue
 		}
-		delay = k.s.m.options.MarkDelay
-		if k.finish(id, p, mark, err) {
+		delay, until = k.s.m.options.MarkDelay, time.Now().Add(k.s.m.options.SendWait)
+		if k.finish(id, p, mark, err) || k.s.ctx.Err() != nil {
 			return
 		}
 	}
@@ -114,9 +221,24 @@ func (k *marks) finish(id chat.ConversationID, p *pendingMark, mark chat.Waterma
 			k.s.zlog.Err(err).Msg("Failed to store a watermark") // a catch-up brings it
 		}
 	}
+	if shown.Time < mark.Time {
+		k.storing.Lock()
+		defer k.storing.Unlock()
+		if err := k.s.m.db.Marks().Settle(k.s.ctx, k.s.id, id, mark.Time); err != nil && k.s.ctx.Err() == nil {
+			k.s.zlog.Err(err).Msg("Failed to withdraw a watermark") // tried again at the next start
+		}
+	}
+	if k.s.ctx.Err() != nil { // the next run settles it
+		return true
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.taken[id] = max(k.taken[id], shown.Time)
+	for origin, time := range p.by {
+		if time <= mark.Time {
+			delete(p.by, origin)
+		}
+	}
 	if p.mark.Time > mark.Time {
 		return false
 	}

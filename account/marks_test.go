@@ -144,3 +144,114 @@ func TestOwnReadingElsewhereIsTold(t *testing.T) {
 		require.Empty(t, b.net.Marks())
 	})
 }
+
+func (b *bench) readMarker(origin chat.Origin) int64 {
+	b.t.Helper()
+	at, err := b.session(anna).ReadMarker(context.Background(), duo, origin)
+	require.NoError(b.t, err)
+	return at
+}
+
+// outstanding counts the watermarks that are stored as such.
+func (b *bench) outstanding() (n int) {
+	b.t.Helper()
+	require.NoError(b.t, b.db.QueryRow(context.Background(), `SELECT COUNT(*) FROM outstanding_mark`).Scan(&n))
+	return n
+}
+
+var (
+	phone  = chat.Origin{Side: chat.OriginIRC, Ref: "phone"}
+	laptop = chat.Origin{Side: chat.OriginIRC, Ref: "laptop"}
+)
+
+func (b *bench) markFrom(origin chat.Origin, time int64) {
+	b.t.Helper()
+	require.NoError(b.t, b.session(anna).MarkRead(context.Background(), chat.Watermark{Conversation: duo, Time: time, Origin: origin}))
+}
+
+func unreachable(chat.PersonID, int64) error { return chat.ErrUnavailable }
+
+// Nothing is written at a stop that a kill would not leave as well.
+func TestOutstandingWatermarkOutlivesTheProgram(t *testing.T) {
+	for name, c := range map[string]struct {
+		then   func(chat.PersonID, int64) error
+		sent   []int64
+		marker int64
+	}{
+		"accepted in the next run": {nil, []int64{200}, 200},
+		"refused in the next run":  {func(chat.PersonID, int64) error { return chat.ErrRefused }, nil, 50},
+		"not reached in its time":  {unreachable, nil, 50},
+	} {
+		t.Run(name, func(t *testing.T) {
+			slowMarks(t, func(t *testing.T, b *bench, r *reader) {
+				b.net.Read(anna, duo, 50)
+				pass(time.Second)
+				b.net.OnMark(unreachable)
+				b.markFrom(phone, 100)
+				b.markFrom(laptop, 200)
+				b.markFrom(phone, 150)
+				pass(3 * time.Second)
+				b.restart()
+				require.EqualValues(t, 150, b.readMarker(phone), "what it has set itself")
+				require.EqualValues(t, 200, b.readMarker(laptop))
+				require.EqualValues(t, 50, b.readMarker(chat.Origin{Side: chat.OriginMatrix}), "not known to others yet")
+				b.net.OnMark(c.then)
+				again := &reader{}
+				b.attach(b.session(anna), again, "a")
+				pass(10 * time.Second)
+				pass(2 * time.Minute)
+				require.Equal(t, c.sent, b.markTimes())
+				require.Zero(t, b.outstanding())
+				for _, origin := range []chat.Origin{phone, laptop, {}} {
+					require.EqualValues(t, c.marker, b.readMarker(origin))
+				}
+				var told []int64
+				for _, w := range again.read() {
+					told = append(told, w.Time)
+				}
+				require.Equal(t, c.sent, told, "told once it is accepted")
+				b.restart()
+				b.net.OnMark(nil)
+				pass(time.Minute)
+				require.Equal(t, c.sent, b.markTimes(), "settled for good")
+			})
+		})
+	}
+}
+
+func TestReadMarkerOfTheOneWhoSetsIt(t *testing.T) {
+	slowMarks(t, func(t *testing.T, b *bench, _ *reader) {
+		b.markFrom(phone, 100)
+		require.EqualValues(t, 100, b.readMarker(phone), "from the command on")
+		require.EqualValues(t, 0, b.readMarker(laptop), "for others after the answer")
+		pass(time.Second)
+		require.EqualValues(t, 100, b.readMarker(laptop))
+		require.Zero(t, b.outstanding())
+		for i := range 200 {
+			b.markFrom(chat.Origin{Side: chat.OriginMatrix, Ref: fmt.Sprint(i)}, int64(200+i))
+		}
+		require.Equal(t, 64, b.outstanding(), "bounded")
+		pass(time.Second)
+		require.Equal(t, []int64{100, 399}, b.markTimes())
+		require.Zero(t, b.outstanding())
+	})
+}
+
+func TestOutstandingWatermarkThatCannotBeReadAtOnce(t *testing.T) {
+	slowMarks(t, func(t *testing.T, b *bench, _ *reader) {
+		b.net.OnMark(unreachable)
+		b.markFrom(phone, 100)
+		b.stop()
+		db := openDB(t, b.path)
+		_, err := db.Exec(context.Background(), `ALTER TABLE outstanding_mark RENAME TO away`)
+		require.NoError(t, err)
+		require.NoError(t, db.Close())
+		b.start()
+		pass(time.Second)
+		_, err = b.db.Exec(context.Background(), `ALTER TABLE away RENAME TO outstanding_mark`)
+		require.NoError(t, err)
+		b.net.OnMark(nil)
+		pass(10 * time.Second)
+		require.Equal(t, []int64{100}, b.markTimes())
+	})
+}

@@ -68,6 +68,7 @@ func (m *Manager) refreshSessions(rows []*database.AccountRow) (changes []Change
 		}
 		s = newSession(m, row)
 		s.outbox.load()
+		s.marks.load()
 		m.mu.Lock()
 		m.sessions[row.Self.ID] = s
 		m.mu.Unlock()

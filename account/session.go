@@ -29,8 +29,12 @@ type Session interface {
 	// People returns what is known of people, asking the network for those unknown
 	// when it is reachable; every asked id is in the result.
 	People(ctx context.Context, ids ...chat.PersonID) (map[chat.PersonID]chat.Person, error)
-	// Watermarks returns how far each person has read a conversation (µs).
+	// Watermarks returns how far each person has read a conversation (µs), as far as the
+	// network knows.
 	Watermarks(ctx context.Context, id chat.ConversationID) (map[chat.PersonID]int64, error)
+	// ReadMarker is the person's own watermark (µs) as it looks from one origin: also what
+	// that origin has marked and the network has neither accepted nor refused yet.
+	ReadMarker(ctx context.Context, id chat.ConversationID, origin chat.Origin) (int64, error)
 	// History returns up to limit events before the given place, oldest first: from
 	// the log, then from the network.
 	History(ctx context.Context, query HistoryQuery) ([]chat.Event, error)
@@ -49,7 +53,9 @@ type Session interface {
 	// SetTyping shows the person's typing state to the others. Not stored, may be lost.
 	SetTyping(ctx context.Context, typing chat.Typing) error
 	// MarkRead moves the person's own watermark forward; one that is not ahead of the
-	// known or outstanding one does nothing.
+	// known one, or of what the same origin has outstanding, does nothing. It returns when
+	// the watermark is stored; the network is told for as long as requests may wait, also
+	// by the next run of the program. Then it counts for all, or is withdrawn.
 	MarkRead(ctx context.Context, watermark chat.Watermark) error
 	// SetActive says that the person is really there.
 	SetActive(ctx context.Context) error

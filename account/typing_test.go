@@ -15,7 +15,9 @@ import (
 // inBubble runs a test on a clock that stands still while anybody works: sleeping costs
 // nothing and takes exactly as long as asked.
 func inBubble(t *testing.T, test func(t *testing.T, b *bench)) {
-	synctest.Test(t, func(t *testing.T) { test(t, newBench(t)) })
+	synctest.Test(t, func(t *testing.T) {
+		test(t, newBench(t, func(o *account.Options) { o.RefreshEvery = time.Minute }))
+	})
 }
 
 func pass(d time.Duration) {
@@ -131,7 +133,7 @@ func TestOutgoingTypingIsRepeatedAndBounded(t *testing.T) {
 			require.Equal(t, states{started, started}, b.told(duo))
 			pass(2 * time.Second)
 			require.Equal(t, states{started, started, stopped}, b.told(duo))
-			pass(time.Hour)
+			pass(10 * time.Minute)
 			require.Len(t, b.told(duo), 3)
 		})
 	})
@@ -143,7 +145,7 @@ func TestOutgoingTypingIsRepeatedAndBounded(t *testing.T) {
 			require.Equal(t, states{started, started, started, started, started, started}, b.told(duo), "at 0, 20, … 100 s")
 			pass(11 * time.Second)
 			require.Equal(t, stopped, b.told(duo)[6], "after 2 min at most")
-			pass(time.Hour)
+			pass(10 * time.Minute)
 			require.Len(t, b.told(duo), 7)
 		})
 	})

@@ -147,3 +147,29 @@ func TestRemovingAnAccountErasesWhatIsPersonal(t *testing.T) {
 		require.Zero(t, n, table)
 	}
 }
+
+func TestOutstandingMarks(t *testing.T) {
+	db, ctx := open(t), context.Background()
+	addAccount(t, db, anna)
+	phone, laptop := chat.Origin{Side: chat.OriginIRC, Ref: "phone"}, chat.Origin{Side: chat.OriginIRC, Ref: "laptop"}
+	mark := func(id chat.ConversationID, origin chat.Origin, time int64) chat.Watermark {
+		return chat.Watermark{Conversation: id, Person: anna, Time: time, Origin: origin}
+	}
+	for _, w := range []chat.Watermark{mark("c", phone, 20), mark("c", phone, 10), mark("c", laptop, 30), mark("d", phone, 40), mark("e", phone, 50)} {
+		require.NoError(t, db.Marks().Put(ctx, anna, w))
+	}
+	list := func() []chat.Watermark {
+		list, err := db.Marks().List(ctx, anna)
+		require.NoError(t, err)
+		return list
+	}
+	require.Equal(t, []chat.Watermark{mark("c", phone, 20), mark("c", laptop, 30), mark("d", phone, 40), mark("e", phone, 50)}, list())
+	require.NoError(t, db.Marks().Settle(ctx, anna, "c", 20))
+	require.NoError(t, db.Marks().Drop(ctx, anna, "e", phone))
+	require.Equal(t, []chat.Watermark{mark("c", laptop, 30), mark("d", phone, 40)}, list())
+	_, err := db.Snapshots().MoveWatermark(ctx, anna, mark("d", chat.Origin{}, 40))
+	require.NoError(t, err)
+	require.Equal(t, []chat.Watermark{mark("c", laptop, 30)}, list(), "what is not ahead is not outstanding")
+	require.NoError(t, db.Accounts().Delete(ctx, anna))
+	require.Empty(t, list())
+}

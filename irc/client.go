@@ -45,6 +45,9 @@ func newClient(h *hub, name string) *client {
 	return &client{hub: h, name: name, changed: make(chan struct{})}
 }
 
+// origin stands for the client where it is not about one line: read markers.
+func (c *client) origin() chat.Origin { return chat.Origin{Side: chat.OriginIRC, Ref: c.name} }
+
 // join adds a session; the first one begins delivery.
 func (c *client) join(s *session) error {
 	c.attaching.Lock()

@@ -207,7 +207,7 @@ func (h *hub) track(c *client, s *session, ref string) bool {
 		case err != nil && h.tell(c, t, ref, err):
 			return // told, then forgotten, by a session
 		case err == nil:
-			h.settled(ref, e)
+			h.settled(c, ref, e)
 		}
 		h.untrack(ref, t)
 	})
@@ -244,12 +244,12 @@ func (h *hub) untrack(ref string, t *tracking) {
 
 // settled forgets a line that arrived. Who answers has read what stands above: clients
 // without read markers move the watermark this way.
-func (h *hub) settled(ref string, e chat.Event) {
+func (h *hub) settled(c *client, ref string, e chat.Event) {
 	if err := h.g.lines.Delete(h.ctx, ref); err != nil && h.ctx.Err() == nil {
 		h.g.log.Err(err).Msg("Failed to forget a delivered line")
 	}
 	if e.Time != 0 {
-		mark := chat.Watermark{Conversation: e.Conversation, Person: h.self(), Time: e.Time, Origin: origin(ref)}
+		mark := chat.Watermark{Conversation: e.Conversation, Person: h.self(), Time: e.Time, Origin: c.origin()}
 		if err := h.account.MarkRead(h.ctx, mark); err != nil && h.ctx.Err() == nil {
 			h.g.log.Debug().Err(err).Msg("Failed to move the watermark")
 		}

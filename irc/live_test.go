@@ -1,6 +1,7 @@
 package irc_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,56 @@ func TestReadMarkers(t *testing.T) {
 	c.Await("FAIL", "MARKREAD", "INVALID_PARAMS", "nobody")
 	c.Send("MARKREAD Cleo_Clark")
 	c.Await("MARKREAD", "Cleo_Clark", "*")
+}
+
+// A marker that the network has not answered is there for the client that has set it: in
+// another session, after a reconnection and after a restart. A refused one is withdrawn.
+func TestReadMarkerWithoutAnAnswer(t *testing.T) {
+	b := newBench(t)
+	marking := append(modern, "draft/read-marker")
+	b.net.OnMark(func(chat.PersonID, int64) error { return chat.ErrUnavailable })
+	c, other := b.client("one", marking...), b.client("two", marking...)
+	b.net.Say(bob, trio, "read me")
+	marker := "timestamp=" + c.Await("PRIVMSG", "#Trio_co").Tags["time"]
+	asks := func(c *ircclient.Client, want string) {
+		t.Helper()
+		c.Send("MARKREAD #Trio_co")
+		require.Equal(t, want, c.Await("MARKREAD", "#Trio_co").Param(1))
+	}
+	joins := func(want string) *ircclient.Client {
+		t.Helper()
+		c := b.dial()
+		c.Register(ircclient.Login{Nick: "anna", Password: user + "@one:" + b.token, Caps: marking})
+		require.Equal(t, want, c.Await("MARKREAD", "#Trio_co").Param(1))
+		return c
+	}
+	asks(c, "*")
+	c.Send("MARKREAD #Trio_co %s", marker)
+	c.Await("MARKREAD", "#Trio_co", marker)
+	second := joins(marker)
+	asks(other, "*")
+	second.Send("QUIT")
+	c.Send("QUIT")
+	c.WaitClosed()
+	second.WaitClosed()
+	c = joins(marker)
+	b.stop()
+	b.start()
+	c = joins(marker)
+	asks(c, marker)
+	b.net.OnMark(func(chat.PersonID, int64) error { return chat.ErrRefused })
+	eventually(t, "it is withdrawn", func() bool {
+		c.Send("MARKREAD #Trio_co")
+		return c.Await("MARKREAD", "#Trio_co").Param(1) == "*"
+	})
+	b.net.OnMark(nil)
+	c.Send("MARKREAD #Trio_co %s", marker)
+	eventually(t, "the network has it", func() bool { return len(b.net.Marks()) == 1 })
+	eventually(t, "it is stored", func() bool {
+		marks, err := b.session().Watermarks(context.Background(), trio)
+		return err == nil && marks[anna] != 0
+	})
+	asks(b.client("two", marking...), marker)
 }
 
 func TestPeopleAreFollowed(t *testing.T) {

@@ -61,21 +61,21 @@ func (s *session) markRead(id chat.ConversationID, at time.Time) error {
 	if err != nil || len(events) == 0 {
 		return err
 	}
-	s.marks[id] = events[len(events)-1].Time
-	return s.hub.account.MarkRead(s.ctx, chat.Watermark{Conversation: id, Person: s.hub.self(), Time: s.marks[id]})
+	return s.hub.account.MarkRead(s.ctx, chat.Watermark{Conversation: id, Person: s.hub.self(),
+		Time: events[len(events)-1].Time, Origin: s.client.origin()})
 }
 
 // sendMarker tells the client the read marker of a conversation: the greatest of what is
-// known, of what this client has set and of us (µs).
+// known, of what this client has set, in any of its sessions, and of us (µs).
 func (s *session) sendMarker(id chat.ConversationID, us int64) {
 	if !s.caps[capReadMarker] {
 		return
 	}
-	marks, err := s.hub.account.Watermarks(s.ctx, id)
+	marker, err := s.hub.account.ReadMarker(s.ctx, id, s.client.origin())
 	if err != nil {
-		s.log.Err(err).Msg("Failed to read watermarks")
+		s.log.Err(err).Msg("Failed to read a read marker")
 	}
-	us = max(us, marks[s.hub.self()], s.marks[id])
+	us = max(us, marker)
 	t, _ := s.hub.names.Target(id)
 	target := t.Channel
 	if target == "" {

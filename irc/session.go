@@ -79,8 +79,7 @@ type session struct {
 	typing      map[chat.ConversationID]ownTyping
 	typingRound map[typingKey]int // typing that is shown to the client
 	typingCount int
-	marks       map[chat.ConversationID]int64 // read markers that the client has set, µs
-	batch       *inputBatch                   // an open batch of the client
+	batch       *inputBatch // an open batch of the client
 	pingCount   int
 	batchCount  int
 	ctcpLimit   *rate.Limiter
@@ -106,7 +105,7 @@ func newSession(g *Gateway, conn net.Conn) *session {
 		done: make(chan struct{}), pings: make(map[string]ping), caps: make(map[string]bool),
 		views: make(map[chat.ConversationID]*view), pending: make(map[string]pendingLine),
 		settling: make(map[chat.ConversationID]bool), typing: make(map[chat.ConversationID]ownTyping),
-		typingRound: make(map[typingKey]int), marks: make(map[chat.ConversationID]int64), ctcpLimit: rate.NewLimiter(rate.Every(5*time.Second), 2),
+		typingRound: make(map[typingKey]int), ctcpLimit: rate.NewLimiter(rate.Every(5*time.Second), 2),
 	}
 	s.ctx, s.cancel = context.WithCancel(s.log.WithContext(g.ctx))
 	s.early.Store(true)

@@ -1,4 +1,4 @@
--- v0 -> v4: Latest schema
+-- v0 -> v5: Latest schema
 
 -- An account on the network. credentials is what the back end needs to connect again:
 -- secret. generation grows with every login, so that a running bridge notices one that
@@ -69,6 +69,16 @@ CREATE TABLE watermark (
 	person       TEXT   NOT NULL,
 	time_us      BIGINT NOT NULL,
 	PRIMARY KEY (account, conversation, person)
+);
+
+-- Own watermarks that the network has not answered yet, of each origin the greatest.
+CREATE TABLE outstanding_mark (
+	account      TEXT   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+	conversation TEXT   NOT NULL,
+	origin       TEXT   NOT NULL,
+	origin_ref   TEXT   NOT NULL,
+	time_us      BIGINT NOT NULL,
+	PRIMARY KEY (account, conversation, origin, origin_ref)
 );
 
 -- Pages of a catch-up conversation by conversation, until all of one can be logged.
