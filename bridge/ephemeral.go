@@ -19,6 +19,7 @@ const ephemeralQueue = 16
 // holds up neither the homeserver nor other rooms.
 type ephemeral struct {
 	dispatch func(context.Context, *event.Event)
+	typing   *puppetTyping
 	log      zerolog.Logger
 
 	mu      sync.Mutex
@@ -28,8 +29,8 @@ type ephemeral struct {
 	rooms   map[string][]*event.Event
 }
 
-func newEphemeral(log zerolog.Logger) *ephemeral {
-	return &ephemeral{log: log, rooms: map[string][]*event.Event{}}
+func newEphemeral(typing *puppetTyping, log zerolog.Logger) *ephemeral {
+	return &ephemeral{typing: typing, log: log, rooms: map[string][]*event.Event{}}
 }
 
 func (p *ephemeral) start(ctx context.Context) {
@@ -64,6 +65,8 @@ func (p *ephemeral) put(raws []json.RawMessage) {
 		queue, busy := p.rooms[room]
 		if e.Type == event.EphemeralEventTyping {
 			// Each names everybody who types.
+			content := e.Content.AsTyping()
+			content.UserIDs = p.typing.strip(e.RoomID, content.UserIDs)
 			queue = slices.DeleteFunc(queue, func(older *event.Event) bool { return older.Type == event.EphemeralEventTyping })
 		}
 		if len(queue) >= ephemeralQueue {

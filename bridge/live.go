@@ -64,11 +64,16 @@ func (l *live) work(subject string) {
 // typingAge is how old a typing state may be when its turn comes.
 const typingAge = 10 * time.Second
 
-// Typing implements account.Observer. A Matrix user's double puppet never types: the
-// homeserver would tell us of it as if they did so in Matrix.
+// Typing implements account.Observer. What the account's own person types elsewhere shows
+// as their Matrix user's, if there is a double puppet.
 func (c *consumer) Typing(ctx context.Context, typing chat.Typing) {
-	if typing.Origin.Side == chat.OriginMatrix || typing.Person == c.id {
-		return
+	switch {
+	case typing.Origin.Side == chat.OriginMatrix:
+		return // typed in Matrix
+	case typing.Person == c.id && c.login.User.DoublePuppet(ctx) == nil:
+		return // there is nobody to show it
+	case typing.Person != c.id && c.connector.delivers(typing.Person) && c.sharesRoom(ctx, typing.Conversation):
+		return // that person's own login shows it, or it was typed in Matrix
 	}
 	came := time.Now()
 	c.live.do(string(typing.Conversation), "typing/"+string(typing.Person), func() {

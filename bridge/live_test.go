@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +21,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
 )
 
@@ -59,8 +61,108 @@ func TestTypingFromMatrix(t *testing.T) {
 	}
 }
 
-// What the person types with another Hangouts client is not shown as theirs in Matrix, and
-// not told to Hangouts again.
+// typists are who types in a room, in order.
+func (w *world) typists(room id.RoomID) []id.UserID {
+	users := w.hs.Typing(room)
+	slices.Sort(users)
+	return users
+}
+
+func (w *world) waitTypists(room id.RoomID, want ...id.UserID) {
+	w.t.Helper()
+	slices.Sort(want)
+	w.eventually(fmt.Sprint(want, " to type"), func() bool { return slices.Equal(w.typists(room), want) })
+}
+
+// typingRequests counts what was asked of the homeserver for a user's typing by the bridge.
+func (w *world) typingRequests(alice *mxclient.Client) int {
+	return len(w.hs.Requests(func(r nullhs.Request) bool {
+		return containsPart(r.Path, "typing") && r.User == alice.UserID() && r.Device != alice.Matrix.DeviceID.String()
+	}))
+}
+
+// typeOnIRC is what the IRC side tells an account of its person.
+func (w *world) typeOnIRC(person chat.PersonID, conversation chat.ConversationID, state chat.TypingState) {
+	w.t.Helper()
+	session, ok := w.manager.Get(person)
+	require.True(w.t, ok)
+	require.NoError(w.t, session.SetTyping(w.t.Context(), chat.Typing{
+		Conversation: conversation, Person: person, State: state, Origin: chat.Origin{Side: chat.OriginIRC, Ref: "laptop"},
+	}))
+}
+
+// What the person types on IRC shows as their Matrix user's, and Hangouts hears of it once:
+// from IRC, not from its echo in Matrix.
+func TestTypingOnIRCShowsInMatrix(t *testing.T) {
+	for name, end := range map[string]chat.TypingState{"stopped": chat.TypingStopped, "paused": chat.TypingPaused} {
+		t.Run(name, func(t *testing.T) {
+			w, alice, room := talk(t)
+			w.typeOnIRC(anna, direct, chat.TypingStarted)
+			w.waitTypists(room, alice.UserID())
+			// Each change is told to the bridge with all who type.
+			w.network.Type(carl, direct, chat.TypingStarted)
+			w.waitTypists(room, alice.UserID(), ghost(carl))
+			w.network.Type(carl, direct, chat.TypingStopped)
+			w.waitTypists(room, alice.UserID())
+			w.typeOnIRC(anna, direct, end)
+			w.waitTypists(room)
+			w.noEcho(carl, direct, room, "after")
+			require.Equal(t, []chat.TypingState{chat.TypingStarted, end}, w.typings())
+			require.Equal(t, 2, w.typingRequests(alice))
+
+			// What is then typed in Matrix counts.
+			alice.SetTyping(room, 30*time.Second)
+			w.eventually("Hangouts to hear", func() bool { return w.typings()[len(w.typings())-1] == chat.TypingStarted })
+			require.Equal(t, 2, w.typingRequests(alice), "Matrix shows it without us")
+		})
+	}
+}
+
+// The homeserver tells of it all only when it is over.
+func TestLateEchoOfTyping(t *testing.T) {
+	w, alice, room := talk(t)
+	w.hs.PausePush("hangouts")
+	w.typeOnIRC(anna, direct, chat.TypingStarted)
+	w.waitTypists(room, alice.UserID())
+	w.typeOnIRC(anna, direct, chat.TypingStopped)
+	w.waitTypists(room)
+	w.hs.ResumePush("hangouts")
+	w.noEcho(carl, direct, room, "after")
+	require.Equal(t, []chat.TypingState{chat.TypingStarted, chat.TypingStopped}, w.typings())
+}
+
+// A message from IRC ends what was typed there.
+func TestMessageFromIRCEndsTyping(t *testing.T) {
+	w, alice, room := talk(t)
+	session, _ := w.manager.Get(anna)
+	w.typeOnIRC(anna, direct, chat.TypingStarted)
+	w.waitTypists(room, alice.UserID())
+	require.NoError(t, session.Submit(t.Context(), chat.Request{
+		V: chat.Version, Conversation: direct, Origin: chat.Origin{Side: chat.OriginIRC, Ref: "line"}, Message: &chat.Message{Text: chat.Plain("typed")},
+	}))
+	w.waitLines(room, line{ghost(carl), "first"}, line{alice.UserID(), "typed"})
+	w.waitTypists(room)
+	w.noEcho(carl, direct, room, "after")
+	require.Equal(t, []chat.TypingState{chat.TypingStarted}, w.typings(), "Hangouts knows that a message ends it")
+}
+
+// Whoever types in Matrix is not made to type by us, and is not stopped by what they do
+// with another client.
+func TestTypingInMatrixIsLeftAlone(t *testing.T) {
+	w, alice, room := talk(t)
+	alice.SetTyping(room, 30*time.Second)
+	w.eventually("Hangouts to hear", func() bool { return len(w.typings()) == 1 })
+	w.network.Type(anna, direct, chat.TypingPaused)
+	w.noEcho(carl, direct, room, "first after")
+	w.network.Type(anna, direct, chat.TypingStopped)
+	w.noEcho(carl, direct, room, "second after")
+	require.Equal(t, []id.UserID{alice.UserID()}, w.typists(room))
+	require.Zero(t, w.typingRequests(alice))
+	require.Equal(t, []chat.TypingState{chat.TypingStarted}, w.typings())
+}
+
+// What the person types with another Hangouts client shows as their Matrix user's, and is
+// not told to Hangouts again. Without a double puppet there is nobody to show it.
 func TestOwnTypingIsNotEchoed(t *testing.T) {
 	for name, secrets := range map[string]map[string]string{"double puppet": {domain: "as_token:puppet-as-token"}, "no double puppet": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -74,23 +176,39 @@ func TestOwnTypingIsNotEchoed(t *testing.T) {
 			alice.WaitText(room, "first")
 			w.network.Type(anna, direct, chat.TypingStarted)
 			w.network.Type(carl, direct, chat.TypingStarted)
-			w.eventually("carl to type", func() bool { return slices.Contains(w.hs.Typing(room), ghost(carl)) })
-			require.Equal(t, []id.UserID{ghost(carl)}, w.hs.Typing(room))
-			w.noEcho(carl, direct, room, "after")
+			if secrets == nil {
+				w.waitTypists(room, ghost(carl))
+				w.noEcho(carl, direct, room, "after")
+				require.Empty(t, w.typists(room))
+			} else {
+				w.waitTypists(room, alice.UserID(), ghost(carl))
+				w.network.Type(anna, direct, chat.TypingPaused)
+				w.waitTypists(room, ghost(carl))
+				w.noEcho(carl, direct, room, "after")
+			}
 			require.Empty(t, w.network.Typings())
 		})
 	}
 }
 
-// In a shared group a person of another login is their own Matrix user: the homeserver
-// would tell us that this user types.
+// In a shared group a person of another login is their own Matrix user, and types as that
+// one, by their own login.
 func TestTypingOfAnotherLoginIsNotEchoed(t *testing.T) {
-	w, _, _, room := shared(t)
+	w, alice, bob, room := shared(t)
 	w.network.Type(bert, group, chat.TypingStarted)
 	w.network.Type(carl, group, chat.TypingStarted)
-	w.eventually("carl to type", func() bool { return slices.Equal(w.hs.Typing(room), []id.UserID{ghost(carl)}) })
+	w.waitTypists(room, bob.UserID(), ghost(carl))
 	w.noEcho(carl, group, room, "after")
 	require.Empty(t, w.network.Typings())
+	require.Equal(t, 1, w.typingRequests(bob))
+	w.network.Type(bert, group, chat.TypingStopped)
+	w.waitTypists(room)
+
+	bob.SetTyping(room, 30*time.Second)
+	w.eventually("Hangouts to hear", func() bool { return len(w.network.Typings()) == 1 })
+	require.Equal(t, bert, w.network.Typings()[0].Person)
+	require.Equal(t, 2, w.typingRequests(bob))
+	require.Zero(t, w.typingRequests(alice))
 }
 
 func TestReadingFromMatrixIsExact(t *testing.T) {

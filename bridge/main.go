@@ -228,7 +228,7 @@ func (m *Main) wrap() error {
 	as := m.Matrix.AS
 	plain := as.HTTPClient.Transport
 	as.HTTPClient.Transport = newTransport(plain)
-	m.matrix = &matrixConnector{Connector: m.Matrix, main: m}
+	m.matrix = &matrixConnector{Connector: m.Matrix, main: m, typing: newPuppetTyping()}
 	devices := newDevices(m.db.MatrixRooms())
 	m.matrix.sender = &sender{store: m.db.MatrixSends(), devices: devices, m: m.matrix, run: random.String(16), now: time.Now}
 	m.matrix.rooms = &roomMaker{store: m.db.MatrixRooms(), m: m.matrix}
@@ -244,7 +244,7 @@ func (m *Main) wrap() error {
 	m.inbox = newInbox(m.db.MatrixInbox(), log)
 	m.inbox.dispatch, m.inbox.atMostOnce, m.inbox.state = m.Matrix.EventProcessor.Dispatch, m.isCommand, as.StateStore
 	m.watch.inbox = m.inbox
-	m.ephemeral = newEphemeral(log)
+	m.ephemeral = newEphemeral(m.matrix.typing, log)
 	m.ephemeral.dispatch = m.Matrix.EventProcessor.Dispatch
 	m.connector.delivery = newDelivery(m.db.MatrixSends(), m.db.MatrixOrder(), m.inbox)
 	m.connector.onStop = func() { m.inbox.stop(); m.ephemeral.stop() }

@@ -20,6 +20,7 @@ type matrixConnector struct {
 	main   *Main
 	sender *sender
 	rooms  *roomMaker
+	typing *puppetTyping
 }
 
 // Everything optional that the embedded connector offers has to stay visible.

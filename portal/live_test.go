@@ -1,0 +1,44 @@
+package portal
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/bridgev2"
+	bridgedb "maunium.net/go/mautrix/bridgev2/database"
+	"maunium.net/go/mautrix/bridgev2/networkid"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// typingSession is an account that notes what it is told of typing.
+type typingSession struct {
+	account.Session
+	told []chat.Typing
+}
+
+func (s *typingSession) SetTyping(_ context.Context, typing chat.Typing) error {
+	s.told = append(s.told, typing)
+	return nil
+}
+
+// The homeserver tells only of the beginning and the end, so the account has to go on by
+// itself, and it has to know whose it is.
+func TestTypingLastsUntilItsEnd(t *testing.T) {
+	session := &typingSession{}
+	h := New(session, "1", nil, Options{})
+	room := &bridgev2.Portal{Portal: &bridgedb.Portal{PortalKey: networkid.PortalKey{ID: "c", Receiver: "1"}, MXID: "!room"}}
+	for _, typing := range []bool{true, false} {
+		require.NoError(t, h.HandleMatrixTyping(t.Context(), &bridgev2.MatrixTyping{Portal: room, IsTyping: typing}))
+	}
+	require.Len(t, session.told, 2)
+	for n, state := range []chat.TypingState{chat.TypingStarted, chat.TypingStopped} {
+		require.NotZero(t, session.told[n].Time)
+		session.told[n].Time = 0
+		require.Equal(t, chat.Typing{
+			Conversation: "c", Person: "1", State: state, Lasting: true, Origin: chat.Origin{Side: chat.OriginMatrix, Ref: "!room"},
+		}, session.told[n])
+	}
+}
