@@ -1,11 +1,16 @@
 package hangoutstest
 
 import (
+	"bytes"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 )
 
 // fuzzServer is a server that is used without a network.
@@ -18,35 +23,97 @@ func fuzzServer(f testing.TB) (*Server, map[string]string) {
 	return s, s.Account(0).Cookies()
 }
 
-// FuzzAPI sends any body in any format to any endpoint: the answer is 200 or 400.
+// mirrored is a fuzzServer whose state file goes into a second world. A fresh one takes its place
+// now and then, so that the world does not grow for ever; it has the same ids and cookies.
+type mirrored struct {
+	*Server
+	file   bytes.Buffer
+	kept   *world
+	served int
+}
+
+// Close makes the buffer a state file.
+func (m *mirrored) Close() error { return nil }
+
+func (m *mirrored) Write(line []byte) (int, error) { return m.file.Write(line) }
+
+func newMirrored(f *testing.F) *mirrored {
+	m := &mirrored{}
+	m.restart(f)
+	f.Cleanup(func() { m.Server.Close() })
+	return m
+}
+
+func (m *mirrored) restart(t testing.TB) {
+	if m.Server != nil {
+		m.Server.Close()
+	}
+	s, err := Start(Options{Configure: func(set *Settings) { set.Bots = false }})
+	require.NoError(t, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.Server, m.kept, m.served = s, newWorld(), 0
+	ops := []op{{Open: &openOp{s.world.generation, s.world.seed}}}
+	for _, id := range s.world.peopleIDs {
+		ops = append(ops, op{Person: s.world.people[id]})
+	}
+	for _, id := range s.world.convIDs {
+		ops = append(ops, op{Conversation: s.world.convs[id].head()})
+		for _, e := range s.world.convs[id].events {
+			o, err := newEventOp(e.pb, e.cgid)
+			require.NoError(t, err)
+			ops = append(ops, op{Event: o})
+		}
+	}
+	s.journal = &journal{file: m}
+	require.NoError(t, s.journal.append(record{Ops: ops}))
+}
+
+// serve answers a request and loads what was kept of it. Now and then both worlds are compared.
+func (m *mirrored) serve(t *testing.T, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	m.Server.http.Handler.ServeHTTP(w, r)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, err := replay(strings.NewReader(journalFormat+"\n"+m.file.String()), m.kept)
+	require.NoError(t, err)
+	m.file.Reset()
+	if m.served++; m.served%500 == 1 {
+		m.kept.lastUS = m.world.lastUS
+		require.Equal(t, picture(t, m.world), picture(t, m.kept))
+	}
+	return w
+}
+
+// FuzzAPI sends any body in any format to any endpoint: the answer is 200 or 400, and what it
+// changed is in the state file.
 func FuzzAPI(f *testing.F) {
-	s, cookies := fuzzServer(f)
-	sum := "SAPISIDHASH 1_" + testHash("1", cookies["SAPISID"], "o")
+	m := newMirrored(f)
+	cookies := m.Account(0).Cookies()
 	var names []string
 	for name := range endpoints {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	id := s.Conversations()[0].ID
+	id := m.Conversations()[0].ID
 	for i := range names {
 		f.Add(i, 0, []byte("\n\x00"))
 		f.Add(i, 1, []byte(`[[],["`+id+`"],["`+id+`"],null,[["`+id+`"],1],[[[0,"x"]]],null,[["`+id+`"],2,2]]`))
 		f.Add(i, 2, []byte(`{"conversation_id":{"id":"`+id+`"}}`))
 	}
-	handler := s.handler()
 	f.Fuzz(func(t *testing.T, endpoint, format int, body []byte) {
+		if m.served > 4000 {
+			m.restart(t)
+		}
 		name := names[uint(endpoint)%uint(len(names))]
 		alt := []string{"proto", "protojson", "json"}[uint(format)%3]
 		kind := []string{"application/x-protobuf", "application/json+protobuf", "application/json"}[uint(format)%3]
-		r := httptest.NewRequest("POST", "/chat/v1/"+name+"?key=k&alt="+alt, strings.NewReader(string(body)))
-		r.Header.Set("Content-Type", kind)
-		r.Header.Set("Cookie", "SID="+cookies["SID"]+"; SAPISID="+cookies["SAPISID"])
-		r.Header.Set("Authorization", sum)
-		r.Header.Set("Origin", "o")
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
+		w := m.serve(t, fuzzRequest("/chat/v1/"+name+"?key=k&alt="+alt, kind, string(body), cookies))
 		if w.Code != 200 && w.Code != 400 {
 			t.Fatalf("%s: %d %s", name, w.Code, w.Body)
+		}
+		if alt == "proto" && w.Code == 200 {
+			require.NoError(t, proto.Unmarshal(w.Body.Bytes(), endpoints[name].newResponse()))
 		}
 	})
 }
@@ -76,20 +143,31 @@ func FuzzChannel(f *testing.F) {
 	})
 }
 
-// FuzzControl sends any body to any verb that does not wait.
+// FuzzControl sends any body to any verb that does not wait: no failure of the server, what it
+// changed is in the state file, and all can be shown afterwards.
 func FuzzControl(f *testing.F) {
-	s, _ := fuzzServer(f)
+	m := newMirrored(f)
 	names := slices.DeleteFunc(verbNames(), func(n string) bool { return strings.HasPrefix(n, "wait") || n == "fault" })
 	for i := range names {
 		f.Add(i, []byte(`{"as":"carol","account":"user1","conversation":"team","text":"x","people":["erin"],"name":"n","how":"end"}`))
 	}
-	handler := s.handler()
+	for _, seed := range []string{
+		`{"as":"carol","conversation":"team","message":{"message_content":{"attachment":[{"embed_item":{"plus_photo":{"url":"/x"}}}]}}}`,
+		`{"as":"carol","conversation":"team","message":{"annotation":[{"type":4}]}}`,
+		`{"as":"user1","conversation":"team","message":{"message_content":{"segment":[{"type":"SEGMENT_TYPE_LINK","text":"l"}]}}}`,
+	} {
+		f.Add(slices.Index(names, "send"), []byte(seed))
+	}
 	f.Fuzz(func(t *testing.T, verb int, body []byte) {
+		if m.served > 4000 {
+			m.restart(t)
+		}
 		r := httptest.NewRequest("POST", controlPrefix+"/"+names[uint(verb)%uint(len(names))], strings.NewReader(string(body)))
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		if w.Code >= 500 {
+		if w := m.serve(t, r); w.Code >= 500 {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
+		const recent = "/chat/v1/conversations/syncrecentconversations?key=k&alt=protojson"
+		w := m.serve(t, fuzzRequest(recent, "application/json+protobuf", "[null,null,50,50,[1,2]]", m.Account(0).Cookies()))
+		require.Equal(t, 200, w.Code, w.Body)
 	})
 }
