@@ -43,15 +43,20 @@ func (c *catchupState) trigger() {
 	}
 }
 
-// now runs a catch-up that begins after the call and returns its result.
-func (c *catchupState) now(ctx context.Context) error {
+// ask is trigger with the result of that catch-up.
+func (c *catchupState) ask() <-chan error {
 	done := make(chan error, 1)
 	c.mu.Lock()
 	c.waiters = append(c.waiters, done)
 	c.mu.Unlock()
 	c.trigger()
+	return done
+}
+
+// now runs a catch-up that begins after the call and returns its result.
+func (c *catchupState) now(ctx context.Context) error {
 	select {
-	case err := <-done:
+	case err := <-c.ask():
 		return err
 	case <-ctx.Done():
 		return ctx.Err()

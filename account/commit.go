@@ -281,19 +281,8 @@ func (c *commitment) writeEvents(ctx context.Context) error {
 
 // originOf finds the request of ours that made an event, and settles it.
 func (c *commitment) originOf(ctx context.Context, e ReceivedEvent) (chat.Origin, error) {
-	var row *database.OutboxRow
-	var err error
-	switch {
-	case e.RequestID != 0 && e.Author == c.s.id:
-		row, err = c.m.db.Outbox().ByRequestID(ctx, c.s.id, e.RequestID)
-	case c.options.guessOrigin && (e.Author != c.s.id || e.RequestID == 0):
-		row, err = c.m.guessRequest(ctx, e.Event)
-	default:
-		return chat.Origin{}, nil
-	}
-	if errors.Is(err, database.ErrNotFound) || (err == nil && row == nil) {
-		return chat.Origin{}, nil
-	} else if err != nil {
+	row, err := c.requestOf(ctx, e)
+	if row == nil || err != nil {
 		return chat.Origin{}, err
 	}
 	if row.State != database.OutboxDone {
@@ -304,6 +293,26 @@ func (c *commitment) originOf(ctx context.Context, e ReceivedEvent) (chat.Origin
 		c.settled = append(c.settled, row)
 	}
 	return row.Request.Origin, nil
+}
+
+// requestOf finds the request that made an event: by its id in the sender's own copy, by
+// the event's id if the request is answered, else perhaps by a guess. Nil if there is none.
+func (c *commitment) requestOf(ctx context.Context, e ReceivedEvent) (row *database.OutboxRow, err error) {
+	switch {
+	case e.RequestID != 0 && e.Author == c.s.id:
+		row, err = c.m.db.Outbox().ByRequestID(ctx, c.s.id, e.RequestID)
+	case c.m.session(e.Author) == nil:
+		return nil, nil
+	default:
+		row, err = c.m.db.Outbox().ByEvent(ctx, e.Author, e.Conversation, e.ID)
+		if errors.Is(err, database.ErrNotFound) && c.options.guessOrigin {
+			return c.m.guessRequest(ctx, e.Event)
+		}
+	}
+	if errors.Is(err, database.ErrNotFound) {
+		return nil, nil
+	}
+	return row, err
 }
 
 // applyEvents takes what events say about conversations into the snapshots, in order,

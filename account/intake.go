@@ -120,26 +120,27 @@ func (in *intake) push(ctx context.Context, update Update) error {
 }
 
 // awaitPush lets the push of an answered request's event come first, while pushes flow:
-// they come in the network's order, answers overtake what was pushed before.
-func (in *intake) awaitPush(ctx context.Context, event ReceivedEvent, settled <-chan struct{}) {
+// they come in the network's order, answers overtake what was pushed before. False means
+// that the push is late.
+func (in *intake) awaitPush(ctx context.Context, event ReceivedEvent, settled <-chan struct{}) bool {
 	timer := time.NewTimer(in.s.m.options.PushWait)
 	defer timer.Stop()
 	for {
 		beat := in.s.m.pulse.wait()
 		if _, live := in.state(); !live {
-			return
+			return true // a catch-up comes anyway
 		}
 		if _, known, err := in.s.m.log.Find(ctx, event.Conversation, event.ID); known || err != nil || in.holds(event) {
-			return
+			return true
 		}
 		select {
 		case <-settled:
-			return
+			return true
 		case <-beat:
 		case <-timer.C:
-			return
+			return false
 		case <-ctx.Done():
-			return
+			return true
 		}
 	}
 }

@@ -9,7 +9,7 @@ type Options struct {
 	CatchupEvery  time.Duration // between catch-ups while connected; 5 min
 	Overlap       time.Duration // how far before the cursor a catch-up begins; 5 min
 	OldestCursor  time.Duration // an older cursor needs the comparison of all conversations; 7 days
-	PushWait      time.Duration // how long the answer to a request waits for the push of its event, which keeps the order; 3 s
+	PushWait      time.Duration // how long the answer to a request waits for the push of its event before a catch-up; 1 s
 	HoldOwn       time.Duration // how long another account's copy of an own event waits for the sender's; 10 s
 	Gate          time.Duration // how long an account's catch-up holds others in its conversations; 10 s
 	AsidePatience time.Duration // how long failing catch-ups keep live events aside; 30 s
@@ -37,7 +37,7 @@ func (o Options) withDefaults() Options {
 	duration(&o.CatchupEvery, 5*time.Minute)
 	duration(&o.Overlap, 5*time.Minute)
 	duration(&o.OldestCursor, 7*24*time.Hour)
-	duration(&o.PushWait, 3*time.Second)
+	duration(&o.PushWait, time.Second)
 	duration(&o.HoldOwn, 10*time.Second)
 	duration(&o.Gate, 10*time.Second)
 	duration(&o.AsidePatience, 30*time.Second)

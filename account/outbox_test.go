@@ -246,3 +246,128 @@ func TestAnAnswerDoesNotOvertakeWhatWasPushedBefore(t *testing.T) {
 	}
 	b.expect(r, duo, want...)
 }
+
+// syncs counts the catch-ups from now on.
+func (b *bench) syncs() *atomic.Int32 {
+	var n atomic.Int32
+	b.net.OnSync(func(chat.PersonID) error { n.Add(1); return nil })
+	return &n
+}
+
+// A stalled channel brings nothing for longer than an answer waits for its push: a
+// catch-up brings what came before it.
+func TestAnAnswerDoesNotOvertakeAStalledChannel(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		s := b.login(anna)
+		r := &reader{}
+		b.attach(s, r, "a")
+		pass(time.Second)
+		b.net.HoldPushes(true)
+		var want []string
+		for i, text := range numbered(3) {
+			b.net.Say(bob, duo, "bob "+text)
+			began := time.Now()
+			require.NoError(t, s.Submit(context.Background(), request(duo, fmt.Sprint(i), "anna "+text)))
+			_, err := await(t, s, fmt.Sprint(i))
+			require.NoError(t, err)
+			require.Less(t, time.Since(began), 2*time.Second)
+			want = append(want, "bob "+text, "anna "+text)
+		}
+		pass(time.Second)
+		require.Equal(t, want, r.got(duo))
+		b.net.HoldPushes(false)
+		b.net.Say(bob, duo, "after")
+		pass(time.Second)
+		require.Equal(t, append(want, "after"), r.got(duo), "and once only")
+	})
+}
+
+func TestLateAnswersShareACatchUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		for i := range 30 {
+			b.net.AddConversation(chat.ConversationID(fmt.Sprint("group", i)), fmt.Sprint("Group ", i), anna, bob, cleo)
+		}
+		s := b.login(anna)
+		pass(time.Second)
+		syncs := b.syncs()
+		b.net.HoldPushes(true)
+		for i := range 30 {
+			require.NoError(t, s.Submit(context.Background(), request(chat.ConversationID(fmt.Sprint("group", i)), fmt.Sprint(i), "hi")))
+		}
+		for i := range 30 {
+			_, err := await(t, s, fmt.Sprint(i))
+			require.NoError(t, err)
+		}
+		require.LessOrEqual(t, syncs.Load(), int32(3))
+	})
+}
+
+func TestHealthyChannelNeedsNoCatchUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		s := b.login(anna)
+		pass(time.Second)
+		syncs := b.syncs()
+		began := time.Now()
+		for i := range 10 {
+			require.NoError(t, s.Submit(context.Background(), request(duo, fmt.Sprint(i), "hi")))
+			_, err := await(t, s, fmt.Sprint(i))
+			require.NoError(t, err)
+		}
+		require.Zero(t, time.Since(began), "an answer comes with its push")
+		require.Zero(t, syncs.Load())
+	})
+}
+
+// When the catch-up fails as well, the answer is logged in the end.
+func TestLateAnswerWithoutACatchUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		s := b.login(anna)
+		pass(time.Second)
+		b.net.OnSync(func(chat.PersonID) error {
+			return &account.RetryAfter{After: 5 * time.Second, Err: chat.ErrUnavailable}
+		})
+		b.net.HoldPushes(true)
+		require.NoError(t, s.Submit(context.Background(), request(duo, "1", "hi")))
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		_, err := s.Await(ctx, chat.Origin{Side: chat.OriginIRC, Ref: "1"})
+		require.NoError(t, err)
+		require.Greater(t, time.Since(began), 10*time.Second)
+		require.Len(t, b.net.Sends(), 1)
+	})
+}
+
+// Anna and Cleo, both here, write at the same time while both channels are stalled: neither
+// catch-up waits for the other.
+func TestLateAnswersOfTwoAccountsDoNotWaitForEachOther(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		ra, rc := &reader{}, &reader{}
+		sa, sc := b.login(anna), b.login(cleo)
+		b.attach(sa, ra, "a")
+		b.attach(sc, rc, "c")
+		pass(time.Second)
+		b.net.HoldPushes(true)
+		began := time.Now()
+		for i := range 5 {
+			require.NoError(t, sa.Submit(context.Background(), request(trio, fmt.Sprint("anna", i), fmt.Sprint("anna ", i))))
+			require.NoError(t, sc.Submit(context.Background(), request(trio, fmt.Sprint("cleo", i), fmt.Sprint("cleo ", i))))
+		}
+		for i := range 5 {
+			_, err := await(t, sa, fmt.Sprint("anna", i))
+			require.NoError(t, err)
+			_, err = await(t, sc, fmt.Sprint("cleo", i))
+			require.NoError(t, err)
+		}
+		require.Less(t, time.Since(began), 8*time.Second)
+		pass(time.Second)
+		require.Equal(t, texts(b.net.Events(trio)), ra.got(trio))
+		require.Equal(t, ra.got(trio), rc.got(trio))
+		for i := range 5 {
+			for name, ref := range map[string]string{fmt.Sprint("anna ", i): fmt.Sprint("anna", i), fmt.Sprint("cleo ", i): fmt.Sprint("cleo", i)} {
+				e, _ := ra.find(name)
+				require.Equal(t, chat.Origin{Side: chat.OriginIRC, Ref: ref}, e.Origin, name)
+			}
+		}
+	})
+}

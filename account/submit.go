@@ -82,7 +82,7 @@ func (s *session) settledEvent(ctx context.Context, row *database.OutboxRow) (ch
 // guessRequest finds the oldest unanswered request with an event's text, of the account
 // that is the event's author. Nil if there is none.
 func (m *Manager) guessRequest(ctx context.Context, e chat.Event) (*database.OutboxRow, error) {
-	if e.Message == nil || m.session(e.Author) == nil {
+	if e.Message == nil {
 		return nil, nil
 	}
 	if _, known, err := m.log.Find(ctx, e.Conversation, e.ID); known || err != nil {
@@ -93,7 +93,7 @@ func (m *Manager) guessRequest(ctx context.Context, e chat.Event) (*database.Out
 		return nil, err
 	}
 	for _, row := range rows {
-		if row.State != database.OutboxPending && row.Request.Message != nil &&
+		if row.State != database.OutboxPending && row.EventID == "" && row.Request.Message != nil &&
 			row.Request.Message.Text.String() == e.Message.Text.String() {
 			return row, nil
 		}

@@ -33,10 +33,10 @@ type OutboxRow struct {
 	RequestID uint64       // below 2^63
 	State     OutboxState
 	Attempts  int64
-	Created   int64 // µs
-	Closed    int64 // µs; end of the last attempt
-	EventID   chat.EventID
-	Error     string // of a failed request: its kind
+	Created   int64        // µs
+	Closed    int64        // µs; end of the last attempt
+	EventID   chat.EventID // known from the answer on
+	Error     string       // of a failed request: its kind
 }
 
 // OutboxStore keeps requests.
@@ -103,6 +103,13 @@ func (s *OutboxStore) ByRequestID(ctx context.Context, account chat.PersonID, re
 	}
 	return scanOutbox(s.db.QueryRow(ctx,
 		`SELECT `+outboxColumns+` FROM outbox WHERE account=$1 AND request_id=$2`, account, int64(requestID)))
+}
+
+// ByEvent returns the request that is answered with an event and not settled yet, or
+// ErrNotFound.
+func (s *OutboxStore) ByEvent(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, event chat.EventID) (*OutboxRow, error) {
+	return scanOutbox(s.db.QueryRow(ctx, `SELECT `+outboxColumns+` FROM outbox
+		WHERE account=$1 AND conversation=$2 AND state IN ('pending', 'sending', 'ambiguous') AND event_id=$3`, account, conversation, event))
 }
 
 // Open returns an account's requests that are not final, in the order of writing;
