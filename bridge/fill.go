@@ -8,6 +8,8 @@ import (
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2"
 	bridgedb "maunium.net/go/mautrix/bridgev2/database"
+	"maunium.net/go/mautrix/bridgev2/networkid"
+	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -79,12 +81,15 @@ func (c *consumer) fill(ctx context.Context, room *bridgev2.Portal, conversation
 		}
 	}
 	for _, e := range events {
-		id := ids.MakeMessageID(e.Conversation, e.ID)
+		message := ids.MakeMessageID(e.Conversation, e.ID)
 		if e.Origin.Side == chat.OriginMatrix {
-			row, err := c.connector.bridge.DB.Message.GetFirstPartByID(ctx, room.Receiver, id)
+			row, err := c.connector.bridge.DB.Message.GetFirstPartByID(ctx, room.Receiver, message)
 			if err != nil {
 				return fmt.Errorf("%w: look for message: %w", bridgev2.ErrDatabaseError, err)
 			} else if row != nil {
+				if err = c.settle(ctx, room, message); err != nil {
+					return err
+				}
 				continue
 			}
 		}
@@ -97,12 +102,23 @@ func (c *consumer) fill(ctx context.Context, room *bridgev2.Portal, conversation
 		if err = c.queue(ctx, remote, e.Author); err != nil {
 			return err
 		}
-		if err = c.settle(ctx, room, id); err != nil {
+		if err = c.settle(ctx, room, message); err != nil {
 			return err
 		}
 	}
 	portal.MarkFilled(ctx, room)
 	return nil
+}
+
+// filled forgets the sends of a history that is in its room, with its rows. What cannot be
+// forgotten now is swept at the next start.
+func (d *delivery) filled(ctx context.Context, room id.RoomID, messages []networkid.MessageID) {
+	for _, message := range messages {
+		if err := d.sends.Settle(ctx, string(message), string(room)); err != nil {
+			zerolog.Ctx(ctx).Err(err).Stringer("room", room).Msg("Failed to settle the sends of a room's history")
+			return
+		}
+	}
 }
 
 // makeRooms makes, at the first login, the rooms of the latest conversations, and

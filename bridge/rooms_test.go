@@ -10,8 +10,8 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge"
-	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
 )
 
@@ -192,20 +192,74 @@ func TestDeletedPortalGetsANewRoom(t *testing.T) {
 	w.waitLines(next, line{ghost(carl), "first"}, line{ghost(carl), "again"})
 }
 
-func TestSendsWithRowsAreSwept(t *testing.T) {
-	w, _, room := talk(t)
-	w.network.Say(carl, direct, "second")
-	w.waitLines(room, line{ghost(carl), "first"}, line{ghost(carl), "second"})
-	w.eventually("the row", func() bool {
-		row, err := w.main.Bridge.DB.Message.GetFirstPartByID(t.Context(), ids.MakeLoginID(anna), ids.MakeMessageID(direct, w.network.Events(direct)[1].ID))
-		return err == nil && row != nil
-	})
-	w.eventually("no sends", func() bool {
-		// As at every start: a room that was just made may leave one until then.
-		require.NoError(t, w.main.Store().MatrixSends().Sweep(t.Context()))
-		n, err := w.main.Store().MatrixSends().Count(t.Context())
+func (w *world) noSends() {
+	w.t.Helper()
+	w.eventually("no sends to remain", func() bool {
+		n, err := w.main.Store().MatrixSends().Count(w.t.Context())
 		return err == nil && n == 0
 	})
+}
+
+// What is noted of a send is forgotten when its message has its row, at once.
+func TestSendsAreForgotten(t *testing.T) {
+	w := newWorld(t)
+	long := strings.Repeat("0123456789abcde\n", 5000) // several parts
+	w.network.Say(carl, direct, "old 1")
+	w.network.Say(anna, direct, long)
+	w.network.Say(carl, direct, "old 3")
+	w.start()
+	alice := w.user("alice")
+	w.login(alice, anna)
+	room := w.room("old 3")
+	w.noSends() // of a new room's history
+
+	w.network.Say(carl, direct, "live")
+	w.network.Say(anna, direct, long)
+	w.network.Say(carl, direct, "end")
+	alice.WaitText(room, "end")
+	w.noSends() // of live delivery
+
+	w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", User: string(ghost(carl)), Status: 400, Code: "M_BAD_JSON", Times: 3})
+	w.network.Say(carl, direct, "poison")
+	w.network.Say(carl, direct, "fine")
+	alice.WaitText(room, "fine")
+	w.noSends() // of what was given up
+}
+
+// The filling of a room that is cut short leaves none either.
+func TestSendsOfAHalfFilledRoomAreForgotten(t *testing.T) {
+	w, alice, room := talk(t)
+	alice.SendText(room, "from Matrix")
+	w.waitTexts(direct, "first", "from Matrix")
+	w.network.Say(carl, direct, "third")
+	alice.WaitText(room, "third")
+	alice.SendText(room, "!hangouts delete-portal")
+	w.eventually("the portal to go", func() bool { return w.hs.Membership(room, alice.UserID()) == "leave" })
+	w.noSends()
+	// The first two of the history pass, the others fail at first.
+	w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", Times: 2, Delay: time.Millisecond})
+	w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", Times: 2, Status: 502})
+	w.network.Say(carl, direct, "fourth")
+	w.waitLines(w.room("fourth"), line{ghost(carl), "first"}, line{alice.UserID(), "from Matrix"}, line{ghost(carl), "third"}, line{ghost(carl), "fourth"})
+	w.noSends()
+}
+
+// A crash may leave a send whose message has its row: it goes at the next start.
+func TestSendsWithRowsAreSwept(t *testing.T) {
+	w, alice, room := talk(t)
+	first := alice.WaitText(room, "first").ID
+	w.noSends()
+	sends := w.main.Store().MatrixSends()
+	for txn, eventID := range map[string]string{"with a row": string(first), "in doubt": ""} {
+		_, _, err := sends.Begin(t.Context(), database.MatrixSend{TxnID: txn, MessageID: "x", RoomID: string(room), Sender: string(ghost(carl))})
+		require.NoError(t, err)
+		require.NoError(t, sends.Answered(t.Context(), txn, eventID))
+	}
+	w.stop()
+	w.start()
+	n, err := w.main.Store().MatrixSends().Count(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, n, "what is in doubt stays")
 }
 
 func TestTypingAndReadingArrive(t *testing.T) {

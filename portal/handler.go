@@ -22,6 +22,9 @@ type Options struct {
 	SendWait time.Duration
 	// EventTime asks the homeserver when an event was sent; nil if it cannot be asked.
 	EventTime func(context.Context, id.RoomID, id.EventID) (time.Time, error)
+	// Filled hears of the messages of the initial history that are now in a room; may be
+	// nil.
+	Filled func(context.Context, id.RoomID, []networkid.MessageID)
 	// Split says that every login has a room of its own for groups too.
 	Split bool
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/networkid"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
@@ -32,17 +33,25 @@ func (h *Handler) FetchMessages(ctx context.Context, params bridgev2.FetchMessag
 		Forward: true,
 		// Whatever was delivered meanwhile is not sent again.
 		AggressiveDeduplication: true,
-		CompleteCallback:        func() { MarkFilled(ctx, params.Portal) },
+	}
+	var sent []networkid.MessageID
+	response.CompleteCallback = func() {
+		if h.options.Filled != nil {
+			h.options.Filled(ctx, params.Portal.MXID, sent)
+		}
+		MarkFilled(ctx, params.Portal)
 	}
 	for _, e := range events {
 		parts := convert(e, namesOf(people), true)
 		if len(parts) == 0 {
 			continue
 		}
+		message := ids.MakeMessageID(e.Conversation, e.ID)
+		sent = append(sent, message)
 		response.Messages = append(response.Messages, &bridgev2.BackfillMessage{
 			ConvertedMessage: &bridgev2.ConvertedMessage{Parts: parts},
 			Sender:           h.people.Sender(e.Author),
-			ID:               ids.MakeMessageID(e.Conversation, e.ID),
+			ID:               message,
 			Timestamp:        time.UnixMicro(e.Time),
 		})
 	}
