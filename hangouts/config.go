@@ -123,7 +123,7 @@ func (c Config) withDefaults() (Config, error) {
 	endpoints := defaultEndpoints
 	if c.BaseURL != "" {
 		base, err := url.Parse(strings.TrimSuffix(c.BaseURL, "/"))
-		if err != nil || base.Host == "" {
+		if err != nil || base.Host == "" || strings.HasPrefix(base.Host, ".") { // a leading dot would trust more
 			return c, fmt.Errorf("%w: base URL is not an address with a host", ErrConfig)
 		}
 		endpoints = endpointsBelow(base.String())

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"unicode/utf8"
 )
 
 // MaxDownloadSize is the limit of Download in bytes when none is given.
@@ -96,7 +97,7 @@ func mediaFilename(h http.Header) string {
 		return ""
 	}
 	name := path.Base(path.Clean("/" + strings.ReplaceAll(params["filename"], `\`, "/")))
-	if name == "/" || len(name) > maxMediaFilename || strings.ContainsFunc(name, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+	if name == "/" || len(name) > maxMediaFilename || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
 		return ""
 	}
 	return name
