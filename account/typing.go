@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -49,7 +50,7 @@ type shownTyping struct {
 type ownTyping struct {
 	sources map[chat.Origin]typingSource
 	state   chat.TypingState // of all together, as the network was told
-	origin  chat.Origin      // who changed it last
+	origin  chat.Origin      // whose it is: who made it so, or another source once that one has stopped
 	told    time.Time
 }
 
@@ -127,20 +128,44 @@ func (o *ownTyping) together() chat.TypingState {
 	return state
 }
 
+// source is a source of a state: the wanted one if it is one or nobody is, else the first
+// by name.
+func (o *ownTyping) source(wanted chat.Origin, state chat.TypingState) chat.Origin {
+	var found chat.Origin
+	for origin, source := range o.sources {
+		switch {
+		case source.state != state:
+		case origin == wanted:
+			return wanted
+		case !found.Ours() || cmp.Or(cmp.Compare(origin.Side, found.Side), cmp.Compare(origin.Ref, found.Ref)) < 0:
+			found = origin
+		}
+	}
+	if !found.Ours() {
+		return wanted
+	}
+	return found
+}
+
 // show tells the network and the other consumers what our sides do together, if that has
 // changed or is to be repeated. mu is held.
 func (t *typing) show(id chat.ConversationID, o *ownTyping, origin chat.Origin) {
 	state := o.together()
 	now := time.Now()
 	repeat := state == chat.TypingStarted && now.Sub(o.told) >= typingRepeat
-	if state != o.state || repeat {
-		if state != o.state {
-			o.origin = origin
-		}
-		o.state, o.told = state, now
-		t.queue(id, state)
-		t.observe(chat.Typing{Conversation: id, Person: t.s.id, State: state, Time: now.UnixMicro(), Origin: o.origin})
+	if state == o.state {
+		origin = o.origin
 	}
+	origin = o.source(origin, state)
+	tell := state != o.state || repeat
+	if tell {
+		o.told = now
+		t.queue(id, state)
+	}
+	if tell || origin != o.origin && len(o.sources) > 0 {
+		t.observe(chat.Typing{Conversation: id, Person: t.s.id, State: state, Time: now.UnixMicro(), Origin: origin})
+	}
+	o.state, o.origin = state, origin
 	if len(o.sources) == 0 {
 		delete(t.own, id)
 	}

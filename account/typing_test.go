@@ -199,6 +199,38 @@ func TestTypingOfTwoSidesIsOne(t *testing.T) {
 	})
 }
 
+// When the one whose typing is shown stops and another goes on, that one's is shown: also
+// to the first.
+func TestTypingPassesFromOneSideToAnother(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		r := &reader{}
+		s := b.login(anna)
+		b.attach(s, r, "a")
+		matrix, irc := chat.Origin{Side: chat.OriginMatrix}, chat.Origin{Side: chat.OriginIRC, Ref: "phone"}
+		set := func(origin chat.Origin, state chat.TypingState) {
+			require.NoError(t, s.SetTyping(context.Background(), chat.Typing{Conversation: duo, State: state, Origin: origin}))
+			pass(time.Second)
+		}
+		set(matrix, started)
+		set(irc, started)
+		set(matrix, stopped)
+		set(irc, chat.TypingPaused)
+		set(irc, stopped)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		type shown struct {
+			state  chat.TypingState
+			origin chat.Origin
+		}
+		var told []shown
+		for _, typing := range r.typings {
+			told = append(told, shown{typing.State, typing.Origin})
+		}
+		require.Equal(t, []shown{{started, matrix}, {started, irc}, {chat.TypingPaused, irc}, {stopped, irc}}, told)
+		require.Equal(t, states{started, chat.TypingPaused, stopped}, b.told(duo), "for the others nothing has changed in between")
+	})
+}
+
 func TestOwnTypingElsewhereIsTold(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		r := &reader{}

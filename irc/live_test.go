@@ -30,6 +30,77 @@ func TestTypingFromTheNetwork(t *testing.T) {
 	old.ExpectNone("TAGMSG")
 }
 
+func (b *bench) typeIn(origin chat.Origin, id chat.ConversationID, state chat.TypingState) {
+	b.t.Helper()
+	require.NoError(b.t, b.session().SetTyping(context.Background(), chat.Typing{Conversation: id, Person: anna, State: state, Origin: origin}))
+}
+
+// typing waits for a state; it may be repeated.
+func typing(c *ircclient.Client, state, target string) ircclient.Line {
+	return c.AwaitFunc("typing "+state+" in "+target, func(l ircclient.Line) bool {
+		return l.Is("TAGMSG", target) && l.Tags["+typing"] == state
+	})
+}
+
+// tagmsgs are the states of all TAGMSGs so far.
+func tagmsgs(c *ircclient.Client) (states []string) {
+	for _, l := range c.Lines() {
+		if l.Command == "TAGMSG" {
+			states = append(states, l.Tags["+typing"])
+		}
+	}
+	return states
+}
+
+func TestOwnTypingElsewhereIsShown(t *testing.T) {
+	b := newBench(t)
+	c, silent := b.client("modern", modern...), b.client("tagged", tagged...)
+	shows := func(state, target string) { t.Helper(); require.Equal(t, "anna", typing(c, state, target).Nick()) }
+	matrix := chat.Origin{Side: chat.OriginMatrix, Ref: "!room"}
+	b.typeIn(matrix, trio, chat.TypingStarted)
+	shows("active", "#Trio_co")
+	b.typeIn(matrix, trio, chat.TypingStopped)
+	shows("done", "#Trio_co")
+	b.typeIn(matrix, duo, chat.TypingStarted)
+	shows("active", "Bob_Brown") // a query: from oneself to the other person
+	b.typeIn(matrix, duo, chat.TypingPaused)
+	shows("paused", "Bob_Brown")
+	b.net.Type(anna, trio, chat.TypingStarted) // another client of the network
+	shows("active", "#Trio_co")
+	b.net.Say(anna, trio, "done")
+	c.Await("PRIVMSG", "#Trio_co", "done")
+	silent.Await("PRIVMSG", "#Trio_co", "done")
+	require.Empty(t, tagmsgs(silent), "it does not know own lines of elsewhere")
+}
+
+func TestOwnTypingIsShownToOtherSessionsOnly(t *testing.T) {
+	b := newBench(t)
+	// Without its own echo a line that came back would be seen at once.
+	a := b.client("one", tagged...)
+	a.Send("CAP REQ echo-message")
+	a.Await("CAP", "*", "ACK")
+	same, other := b.client("one", modern...), b.client("two", modern...)
+	a.Send("@+typing=active TAGMSG #Trio_co")
+	typing(same, "active", "#Trio_co")
+	typing(other, "active", "#Trio_co")
+	a.Send("@+typing=done TAGMSG #Trio_co")
+	typing(same, "done", "#Trio_co")
+	typing(other, "done", "#Trio_co")
+	a.Roundtrip()
+	a.Roundtrip() // what waits for a session may come after the first answer
+	require.Equal(t, []string{"active", "done"}, tagmsgs(a), "the echoes only")
+
+	// While two type, each is shown what the other does, as soon as it is the only one.
+	a.Send("@+typing=active TAGMSG #Trio_co")
+	typing(other, "active", "#Trio_co")
+	other.Send("@+typing=active TAGMSG #Trio_co")
+	other.Roundtrip()
+	a.Send("@+typing=done TAGMSG #Trio_co")
+	typing(other, "done", "#Trio_co")
+	eventually(t, "the other's is shown", func() bool { return len(tagmsgs(a)) >= 5 })
+	require.Equal(t, []string{"active", "done", "active", "done", "active"}, tagmsgs(a)[:5])
+}
+
 func TestTypingIsRepeatedUntilTheMessage(t *testing.T) {
 	b := newBench(t)
 	c := b.client("modern", modern...)

@@ -2,6 +2,7 @@ package irc
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net"
 	"net/netip"
@@ -34,6 +35,7 @@ const tlsRecord = 0x16
 // serve; others reach it through post and tryPost.
 type session struct {
 	g      *Gateway
+	id     string // random
 	conn   net.Conn
 	addr   netip.Addr
 	log    zerolog.Logger
@@ -99,7 +101,7 @@ type ping struct {
 
 func newSession(g *Gateway, conn net.Conn) *session {
 	s := &session{
-		g: g, conn: conn, addr: clientAddr(conn.RemoteAddr()), since: g.now(),
+		g: g, id: rand.Text(), conn: conn, addr: clientAddr(conn.RemoteAddr()), since: g.now(),
 		log:   g.log.With().Stringer("remote", conn.RemoteAddr()).Logger(),
 		queue: newSendQueue(g.cfg.Limits.SendQueue), input: make(chan input), tasks: make(chan func(), maxTasks),
 		done: make(chan struct{}), pings: make(map[string]ping), caps: make(map[string]bool),
@@ -163,7 +165,7 @@ func (s *session) serve() {
 	s.cancel()
 	for id, own := range s.typing {
 		if own.state != chat.TypingStopped {
-			s.hub.typist.tell(id, chat.TypingStopped)
+			s.tellTyping(id, chat.TypingStopped)
 		}
 	}
 	if s.client != nil {

@@ -30,10 +30,15 @@ type typingKey struct {
 }
 
 // showTyping shows what somebody does at their keyboard to a client that knows the tag,
-// and repeats it while it lasts.
+// and repeats it while it lasts. What the owner does elsewhere is shown like own messages:
+// to clients with echo-message, as their own.
 func (s *session) showTyping(t chat.Typing) {
-	if !s.caps[capMessageTags] || t.Person == s.hub.self() {
+	own := t.Person == s.hub.self()
+	if !s.caps[capMessageTags] || own && !s.caps[capEcho] {
 		return
+	}
+	if own && t.Origin == s.typingOrigin() {
+		t.State = chat.TypingStopped // what is done here is done nowhere else
 	}
 	key := typingKey{t.Conversation, t.Person}
 	if s.typingRound[key] == 0 && t.State != chat.TypingStarted {
@@ -70,16 +75,19 @@ func (s *session) typingEnds(e chat.Event) {
 
 // sendTyping sends one TAGMSG where the client sees the conversation.
 func (s *session) sendTyping(key typingKey, state string) bool {
-	to := s.nick
+	own := key.person == s.hub.self()
 	t, ok := s.hub.names.Target(key.conversation)
-	if _, named := s.hub.names.Nick(key.person); !ok || !named {
+	if _, named := s.hub.names.Nick(key.person); !ok || !named && !own {
 		return false
 	}
-	if t.Channel != "" {
-		if s.views[key.conversation] == nil {
-			return false
-		}
+	to := s.nick
+	switch {
+	case t.Channel != "" && s.views[key.conversation] == nil:
+		return false
+	case t.Channel != "":
 		to = t.Channel
+	case own:
+		to = s.nickOf(t.Person)
 	}
 	s.send(ircwire.New(s.mask(key.person), "TAGMSG", to).With(typingTag, state))
 	return true
@@ -127,7 +135,7 @@ func (s *session) typed(id chat.ConversationID, state chat.TypingState) {
 	own.round++
 	if own.state != state || state == chat.TypingStarted && now.Sub(own.told) >= typingRefresh {
 		own.state, own.told = state, now
-		s.hub.typist.tell(id, state)
+		s.tellTyping(id, state)
 	}
 	s.typing[id] = own
 	next, after := chat.TypingPaused, typingSilence
@@ -147,20 +155,32 @@ func (s *session) typed(id chat.ConversationID, state chat.TypingState) {
 	})
 }
 
-// typist tells the network what the account's owner does, without keeping anybody
-// waiting: only the latest state of a conversation counts.
+// typingOrigin tells this session's typing from that of others.
+func (s *session) typingOrigin() chat.Origin { return origin(s.id) }
+
+func (s *session) tellTyping(id chat.ConversationID, state chat.TypingState) {
+	s.hub.typist.tell(typistKey{id, s.typingOrigin()}, state)
+}
+
+// typist tells the account what its owner does, without keeping anybody waiting: only the
+// latest state of a session in a conversation counts.
 type typist struct {
 	hub *hub
 
 	mu      sync.Mutex
-	latest  map[chat.ConversationID]chat.TypingState
+	latest  map[typistKey]chat.TypingState
 	running bool
 }
 
-func (t *typist) tell(id chat.ConversationID, state chat.TypingState) {
+type typistKey struct {
+	conversation chat.ConversationID
+	origin       chat.Origin
+}
+
+func (t *typist) tell(key typistKey, state chat.TypingState) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.latest[id] = state
+	t.latest[key] = state
 	if !t.running && t.hub.ctx.Err() == nil {
 		t.running = true
 		t.hub.g.wg.Go(t.run)
@@ -170,12 +190,12 @@ func (t *typist) tell(id chat.ConversationID, state chat.TypingState) {
 func (t *typist) run() {
 	for {
 		t.mu.Lock()
-		var id chat.ConversationID
+		var key typistKey
 		var state chat.TypingState
 		found := false
-		for id, state = range t.latest {
+		for key, state = range t.latest {
 			found = true
-			delete(t.latest, id)
+			delete(t.latest, key)
 			break
 		}
 		if !found {
@@ -185,7 +205,8 @@ func (t *typist) run() {
 		}
 		t.mu.Unlock()
 		ctx, cancel := context.WithTimeout(t.hub.ctx, typingCall)
-		err := t.hub.account.SetTyping(ctx, chat.Typing{Conversation: id, Person: t.hub.self(), State: state, Time: t.hub.g.now().UnixMicro()})
+		err := t.hub.account.SetTyping(ctx, chat.Typing{Conversation: key.conversation, Person: t.hub.self(), State: state,
+			Time: t.hub.g.now().UnixMicro(), Origin: key.origin})
 		cancel()
 		if err != nil {
 			t.hub.g.log.Debug().Err(err).Msg("Failed to tell of typing") // it may be lost
