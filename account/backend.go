@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -129,10 +128,6 @@ type HistoryPage struct {
 	Next   HistoryToken // place of the next older page
 	End    bool         // nothing is older
 }
-
-// ErrAmbiguous says that a request was sent but its answer was lost: it may have been
-// carried out or not.
-var ErrAmbiguous = errors.New("request sent, answer lost")
 
 // RetryAfter is wrapped into errors when the network asked for a pause.
 type RetryAfter struct {

@@ -45,7 +45,7 @@ type Session interface {
 	Submit(ctx context.Context, request chat.Request) error
 	// Await waits for the fate of a submitted request: its event, or an error wrapping
 	// chat.ErrRefused, ErrExpired, ErrUnconfirmed, ErrBadCredentials or
-	// ErrUnknownConversation. ctx ending ends only the wait.
+	// ErrUnknownConversation, or ErrNotSubmitted. ctx ending ends only the wait.
 	Await(ctx context.Context, origin chat.Origin) (chat.Event, error)
 	// Create makes a conversation, or finds the one-to-one conversation that exists.
 	Create(ctx context.Context, origin chat.Origin, request chat.NewConversation) (chat.Conversation, error)

@@ -48,7 +48,7 @@ func (s *session) Await(ctx context.Context, origin chat.Origin) (chat.Event, er
 		row, err := s.m.db.Outbox().ByOrigin(ctx, origin)
 		switch {
 		case errors.Is(err, database.ErrNotFound):
-			err = fmt.Errorf("%w: no such request", chat.ErrRefused)
+			err = ErrNotSubmitted
 		case err == nil && row.State == database.OutboxFailed:
 			err = failure(row.Error)
 		case err == nil && row.State == database.OutboxDone:

@@ -177,8 +177,9 @@ func (h *hub) personChanged(ctx context.Context, p chat.Person) {
 
 // tracking is a line whose fate is being waited for, or being told.
 type tracking struct {
-	teller  *session // who tells it
-	waiting bool
+	teller     *session // who tells it
+	waiting    bool
+	submitting bool // it is not known yet whether there is such a request
 }
 
 // track waits for the fate of a submitted line and has its failure told: to s, else to

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 	"github.com/hangouts-bridge/hangouts-bridge/irc/irctext"
@@ -99,6 +100,8 @@ func (s *session) sendText(command, target string, text chat.Text, emote, only b
 // submit commits a request to the outbox. The line is noted before, so that its failure
 // is told even if this session or the program ends first.
 func (s *session) submit(ref string, p pendingLine, request chat.Request) error {
+	s.hub.reserve(ref, s)
+	defer s.hub.release(ref)
 	line := database.IRCLine{Ref: ref, Account: s.hub.self(), Client: s.client.name, Conversation: p.conversation, Time: p.time}
 	if err := s.g.lines.Put(s.ctx, line); err != nil {
 		return fmt.Errorf("note line: %w", err)
@@ -112,9 +115,26 @@ func (s *session) submit(ref string, p pendingLine, request chat.Request) error 
 		}
 		return err
 	}
+	s.hub.release(ref)
 	s.hub.track(s.client, s, ref)
 	delete(s.typing, p.conversation) // a message ends typing
 	return nil
+}
+
+// reserve keeps other sessions from asking for the fate of a line that is only being
+// submitted.
+func (h *hub) reserve(ref string, s *session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tracked[ref] = &tracking{teller: s, submitting: true}
+}
+
+func (h *hub) release(ref string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t := h.tracked[ref]; t != nil && t.submitting {
+		delete(h.tracked, ref)
+	}
 }
 
 // recipient finds the conversation of a target; a person without one gets it.
@@ -214,6 +234,7 @@ func (s *session) explain(err error) string {
 		err  error
 		text string
 	}{
+		{account.ErrNotSubmitted, "it was not sent, because the bridge was stopped just then; send it again"},
 		{chat.ErrBadCredentials, "the account has to log in again"},
 		{chat.ErrExpired, "the network could not be reached in time"},
 		{chat.ErrUnconfirmed, "it is not known whether it arrived"},

@@ -8,10 +8,13 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
 	"github.com/hangouts-bridge/hangouts-bridge/irc"
 )
@@ -201,6 +204,61 @@ func TestFailureIsToldLater(t *testing.T) {
 	b.client("phone").ExpectNone("NOTICE")
 	require.Contains(t, b.client("laptop").Await("NOTICE", "#Trio_co").Last(), "not delivered: the network refused it")
 	b.client("laptop").ExpectNone("NOTICE")
+}
+
+// The bridge is killed between its note of a line and the outbox.
+func TestLineThatWasNotSubmitted(t *testing.T) {
+	b := newBench(t)
+	line := database.IRCLine{Ref: "killed", Account: anna, Client: "laptop", Conversation: trio, Time: time.Now().UnixMicro()}
+	require.NoError(t, b.db.IRCLines().Put(context.Background(), line))
+	told := b.client("laptop").Await("NOTICE", "#Trio_co").Last()
+	require.Contains(t, told, "not sent")
+	require.NotContains(t, told, "refused")
+	eventually(t, "it is told once", func() bool {
+		lines, err := b.db.IRCLines().List(context.Background(), anna, "laptop")
+		return err == nil && len(lines) == 0
+	})
+	require.Empty(t, b.net.Sends())
+}
+
+// A session that joins while a line is on its way into the outbox does not take it for one
+// that was lost.
+func TestLineThatIsBeingSubmitted(t *testing.T) {
+	b := newBench(t)
+	slow := &slowAccounts{Accounts: b.m, slowSession: slowSession{b.session(), make(chan struct{}), make(chan struct{})}}
+	b.g.Stop()
+	b.g = irc.NewGateway(b.cfg, slow, b.db, zerolog.Nop())
+	require.NoError(t, b.g.Start(context.Background()))
+	c := b.client("laptop", modern...)
+	c.Send("PRIVMSG #Trio_co :on its way")
+	<-slow.entered
+	other := b.client("laptop", modern...)
+	other.Roundtrip()
+	close(slow.leave)
+	c.Await("PRIVMSG", "#Trio_co", "on its way")
+	other.Await("PRIVMSG", "#Trio_co", "on its way")
+	for _, l := range append(c.Lines(), other.Lines()...) {
+		require.NotEqual(t, "NOTICE", l.Command, l.Raw)
+	}
+}
+
+// slowAccounts has one account, which waits before it submits.
+type slowAccounts struct {
+	account.Accounts
+	slowSession
+}
+
+type slowSession struct {
+	account.Session
+	entered, leave chan struct{}
+}
+
+func (a *slowAccounts) Get(chat.PersonID) (account.Session, bool) { return &a.slowSession, true }
+
+func (s *slowSession) Submit(ctx context.Context, r chat.Request) error {
+	close(s.entered)
+	<-s.leave
+	return s.Session.Submit(ctx, r)
 }
 
 func TestOfflineIsSaid(t *testing.T) {

@@ -1,0 +1,16 @@
+package account
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// ErrAmbiguous says that a request was sent but its answer was lost: it may have been
+// carried out or not.
+var ErrAmbiguous = errors.New("request sent, answer lost")
+
+// ErrNotSubmitted says that there is no request with an origin: Submit was not called or
+// has failed. It wraps chat.ErrRefused.
+var ErrNotSubmitted = fmt.Errorf("%w: no such request", chat.ErrRefused)
