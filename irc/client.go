@@ -100,30 +100,30 @@ func (c *client) live() (sessions []*session, changed <-chan struct{}) {
 }
 
 // Deliver implements account.Consumer: it writes the events to the live sessions and
-// returns Done when one of them has answered the PING behind them.
+// returns Done when one of them has answered the PING behind them. What the sessions need
+// to know is read once for all of them.
 func (c *client) Deliver(ctx context.Context, events []chat.Event) account.Result {
 	events = events[:portion(events)]
-	answers := make(chan error, 1)
-	answer := func(err error) {
-		select {
-		case answers <- err:
-		default:
-		}
-	}
+	answers := make(chan struct{}, 1)
+	answer := func() { signal(answers) }
 	written := map[*session]bool{}
 	for {
 		sessions, changed := c.live()
-		for _, s := range sessions {
-			if !written[s] {
+		sessions = slices.DeleteFunc(sessions, func(s *session) bool { return written[s] })
+		if len(sessions) > 0 {
+			here, err := c.hub.scene(ctx, events)
+			if errors.Is(err, chat.ErrUnknownConversation) {
+				return account.Result{Outcome: account.Done, Handled: len(events)}
+			} else if err != nil {
+				return account.Result{Outcome: account.Retry, Err: err}
+			}
+			for _, s := range sessions {
 				written[s] = true
-				s.tryPost(func() { s.deliver(events, answer) })
+				s.tryPost(func() { s.deliver(events, here, answer) })
 			}
 		}
 		select {
-		case err := <-answers:
-			if err != nil {
-				return account.Result{Outcome: account.Retry, Err: err}
-			}
+		case <-answers:
 			return account.Result{Outcome: account.Done, Handled: len(events)}
 		case <-changed:
 		case <-ctx.Done():
@@ -168,7 +168,11 @@ func (c *client) Watermark(_ context.Context, w chat.Watermark) {
 
 // ConversationChanged implements account.Observer.
 func (c *client) ConversationChanged(_ context.Context, conversation chat.Conversation) {
-	c.each(func(s *session) { s.conversationChanged(conversation.ID) })
+	c.each(func(s *session) {
+		if !s.shows(conversation) {
+			s.conversationChanged(conversation.ID)
+		}
+	})
 }
 
 // PersonChanged implements account.Observer.

@@ -1,9 +1,9 @@
 package irc
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base32"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -18,9 +18,15 @@ import (
 // know server-time.
 const oldAfter = 2 * time.Minute
 
-// deliver writes events of one conversation, in order, and calls answer when the client
-// has confirmed them, or with an error if they could not be written.
-func (s *session) deliver(events []chat.Event, answer func(error)) {
+// scene is where events happen: their conversation as it is after them, with its place
+// on IRC, and all who take part. Sessions share it and change nothing.
+type scene struct {
+	conversation chat.Conversation
+	people       map[chat.PersonID]chat.Person
+}
+
+// scene reads what is needed to show events of one conversation.
+func (h *hub) scene(ctx context.Context, events []chat.Event) (scene, error) {
 	var people []chat.PersonID
 	for _, e := range events {
 		people = append(people, e.Author)
@@ -30,33 +36,31 @@ func (s *session) deliver(events []chat.Event, answer func(error)) {
 	}
 	slices.Sort(people)
 	people = slices.DeleteFunc(slices.Compact(people), func(id chat.PersonID) bool { return id == "" })
-	c, known, err := s.hub.conversation(s.ctx, events[0].Conversation, people...)
-	if errors.Is(err, chat.ErrUnknownConversation) {
-		answer(nil)
-		return
-	} else if err != nil {
-		answer(err)
-		return
-	}
-	t, _ := s.hub.names.Target(c.ID)
-	d := &delivery{session: s, conversation: c, target: t, people: known}
+	c, known, err := h.conversation(ctx, events[0].Conversation, people...)
+	return scene{c, known}, err
+}
+
+// deliver writes events of one conversation, in order, and calls answer when the client
+// has confirmed them.
+func (s *session) deliver(events []chat.Event, here scene, answer func()) {
+	t, _ := s.hub.names.Target(here.conversation.ID)
+	d := &delivery{session: s, scene: here, target: t}
 	for _, e := range events {
 		d.event(e)
 	}
 	if d.sent == 0 {
-		answer(nil)
+		answer()
 		return
 	}
-	s.sendPing(func() { answer(nil) })
+	s.sendPing(answer)
 }
 
 // delivery is one call of deliver.
 type delivery struct {
 	*session
-	conversation chat.Conversation
-	target       database.IRCTarget
-	people       map[chat.PersonID]chat.Person
-	sent         int
+	scene
+	target database.IRCTarget
+	sent   int
 }
 
 func (d *delivery) put(m ircwire.Message) {

@@ -96,6 +96,29 @@ func realName(p chat.Person) string {
 	return ircwire.Cut(ircwire.Plain(p.DisplayName()), maxRealName)
 }
 
+// shows reports whether the client's view of a conversation agrees with it already: most
+// changes are that something was said.
+func (s *session) shows(c chat.Conversation) bool {
+	t, known := s.hub.names.Target(c.ID)
+	v := s.views[c.ID]
+	switch {
+	case !known || c.Standing == chat.Invited || t.Channel == "" && c.Kind != chat.OneToOne:
+		return false
+	case v == nil:
+		return !shown(c, t)
+	case c.Standing == chat.Left || !shown(c, t) && !v.asked || v.topic != topicOf(c):
+		return false
+	}
+	known, self := true, 1 // the channel has the client in it in any case
+	for _, m := range c.Members {
+		known = known && v.members[m.ID]
+		if m.ID == s.hub.self() {
+			self = 0
+		}
+	}
+	return known && len(v.members) == len(c.Members)+self
+}
+
 // conversationChanged has the channel compared with a changed conversation, after a
 // while: the events that explain the change show it better.
 func (s *session) conversationChanged(id chat.ConversationID) {
