@@ -220,6 +220,59 @@ func TestChannelsFollowTheConversation(t *testing.T) {
 	require.Equal(t, 2, seen, "the snapshots bring nothing twice")
 }
 
+func TestArchivedGroupsAreOnlyListed(t *testing.T) {
+	b := newBench(t)
+	c := b.client("laptop", tagged...)
+	b.net.Archive(anna, trio, true)
+	require.Equal(t, "archived", c.Await("PART", "#Trio_co").Last())
+	c.Send("LIST")
+	require.Equal(t, "[archived] Trio: & co", c.Await("322", "anna", "#Trio_co").Last())
+	again := b.dial()
+	again.Register(ircclient.Login{Nick: "anna", Password: b.token})
+	again.ExpectNone("JOIN")
+	again.Send("JOIN #Trio_co") // opened by hand it stays open
+	again.Await("366", "anna", "#Trio_co")
+	b.net.Post(chat.Event{Conversation: trio, Author: bob, Kind: chat.KindRename, Rename: &chat.Rename{New: "Renamed"}})
+	again.Await("TOPIC", "#Trio_co", "Renamed")
+	time.Sleep(100 * time.Millisecond) // well past the comparison that the change leads to
+	again.ExpectNone("PART")
+	b.net.Archive(anna, trio, false)
+	c.Await("JOIN", "#Trio_co")
+}
+
+func TestInvitations(t *testing.T) {
+	b := newBench(t)
+	c := b.client("laptop", tagged...)
+	b.net.AddConversation("club", "The Club", anna, bob, cleo)
+	b.net.Invite(anna, "club", cleo)
+	b.net.AddPerson("100000000000000000004", "Dora Dean")
+	b.net.AddConversation("stranger", "", anna, "100000000000000000004")
+	b.net.Invite(anna, "stranger", "100000000000000000004")
+	invited := func(c *ircclient.Client) {
+		t.Helper()
+		l := c.AwaitFunc("the invitation", func(l ircclient.Line) bool { return l.Is("INVITE") })
+		require.Equal(t, "Cleo_Clark", l.Nick())
+		require.Equal(t, []string{"anna", "#The_Club"}, l.Params)
+	}
+	invited(c)
+	c.AwaitFunc("the invitation to a query", func(l ircclient.Line) bool {
+		return l.Command == "NOTICE" && strings.Contains(l.Last(), "Dora_Dean wants to talk to you")
+	})
+	c.Send("LIST #The_Club")
+	require.Equal(t, "[invited] The Club", c.Await("322", "anna", "#The_Club").Last())
+	c.Send("INVITE")
+	c.Await("336", "anna", "#The_Club")
+	c.Await("337", "anna")
+	c.Send("JOIN #The_Club")
+	require.Contains(t, c.Await("473", "anna", "#The_Club").Last(), "accept the invitation")
+	invited(b.client("phone", tagged...))
+	b.net.Invite(anna, "club", "") // accepted elsewhere
+	c.Await("JOIN", "#The_Club")
+	for _, l := range c.Lines() {
+		require.False(t, l.Is("JOIN", "#The_Club") && l.Nick() != "anna", l.Raw)
+	}
+}
+
 func TestPartHides(t *testing.T) {
 	b := newBench(t)
 	one, two := b.client("one", tagged...), b.client("two", tagged...)

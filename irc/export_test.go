@@ -13,6 +13,10 @@ import (
 // SetSettle sets how long changed conversations wait for the events that explain them.
 func SetSettle(g *Gateway, d time.Duration) { g.settle = d }
 
+// SetTypingSilence sets how long a client may be silent before it has paused, and then
+// before it has stopped typing.
+func SetTypingSilence(g *Gateway, pause, stop time.Duration) { g.silence, g.gone = pause, stop }
+
 // CheckTokens does at once what is done every ten seconds.
 func CheckTokens(g *Gateway) { g.dropRevoked(g.now().Add(2 * tokenCheckEvery)) }
 

@@ -1,9 +1,13 @@
 package irc_test
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -46,6 +50,8 @@ type bench struct {
 	cfg   irc.Config
 	token string
 
+	sendWait time.Duration // 0 = 20 s
+
 	db *database.DB
 	m  *account.Manager
 	g  *irc.Gateway
@@ -78,7 +84,7 @@ func (b *bench) start() {
 	require.NoError(b.t, db.Upgrade(context.Background()))
 	b.db = db
 	b.m = account.NewManager(db, b.net, account.Options{DoubtDelay: 50 * time.Millisecond, BackoffMin: 10 * time.Millisecond,
-		BackoffMax: 50 * time.Millisecond, MarkDelay: 10 * time.Millisecond, RefreshEvery: 50 * time.Millisecond, SendWait: 20 * time.Second}, log)
+		BackoffMax: 50 * time.Millisecond, MarkDelay: 10 * time.Millisecond, RefreshEvery: 50 * time.Millisecond, SendWait: cmp.Or(b.sendWait, 20*time.Second)}, log)
 	require.NoError(b.t, b.m.Start(context.Background()))
 	b.g = irc.NewGateway(b.cfg, b.m, db, log)
 	irc.SetSettle(b.g, 20*time.Millisecond)
@@ -195,6 +201,20 @@ func TestPasswords(t *testing.T) {
 	require.Equal(t, "phone", list[0].Label)
 	require.True(t, list[0].Used.IsZero())
 	require.NotContains(t, fmt.Sprint(list), token)
+	rows, err := b.db.Query(ctx, `SELECT hash FROM irc_token WHERE user_id='carol'`)
+	require.NoError(t, err)
+	require.True(t, rows.Next())
+	var stored string
+	require.NoError(t, rows.Scan(&stored))
+	require.NoError(t, rows.Close())
+	sum := sha256.Sum256([]byte(token))
+	require.Equal(t, hex.EncodeToString(sum[:]), stored)
+	for _, file := range []string{b.path, b.path + "-wal"} {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.NotContains(t, string(content), token, "nowhere on disk")
+		require.NotContains(t, string(content), b.token)
+	}
 	n, err := irc.RevokePassword(ctx, store, "carol", list[0].ID)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)

@@ -140,6 +140,50 @@ func TestTypingToTheNetwork(t *testing.T) {
 	}
 }
 
+func TestTypingOfAClientThatFallsSilent(t *testing.T) {
+	b := newBench(t)
+	irc.SetTypingSilence(b.g, 20*time.Millisecond, 40*time.Millisecond)
+	c := b.client("modern", modern...)
+	states := func(id chat.ConversationID) (list []chat.TypingState) {
+		for _, typing := range b.net.Typings() {
+			if typing.Conversation == id {
+				list = append(list, typing.State)
+			}
+		}
+		return list
+	}
+	want := []chat.TypingState{chat.TypingStarted, chat.TypingPaused, chat.TypingStopped}
+	c.Send("@+typing=active TAGMSG #Trio_co")
+	eventually(t, "it ends by itself", func() bool { return len(states(trio)) == 3 })
+	require.Equal(t, want, states(trio))
+	c.Send("@+typing=paused TAGMSG Bob_Brown")
+	eventually(t, "a pause ends too", func() bool { return len(states(duo)) == 2 })
+	require.Equal(t, want[1:], states(duo))
+}
+
+// A client that asks is told what is stored, whoever has set it.
+func TestStoredReadMarkerIsTold(t *testing.T) {
+	b := newBench(t)
+	marker := func(e chat.Event) string {
+		return "timestamp=" + time.UnixMicro(e.Time).UTC().Format("2006-01-02T15:04:05.000Z")
+	}
+	group, query := b.net.Say(bob, trio, "in the group"), b.net.Say(bob, duo, "in the query")
+	b.net.Read(anna, trio, group.Time)
+	b.net.Read(anna, duo, query.Time)
+	eventually(t, "both are stored", func() bool {
+		inGroup, err := b.session().ReadMarker(context.Background(), trio, chat.Origin{})
+		inQuery, _ := b.session().ReadMarker(context.Background(), duo, chat.Origin{})
+		return err == nil && inGroup == group.Time && inQuery == query.Time
+	})
+	b.stop()
+	b.start()
+	c := b.client("one", append(modern, "draft/read-marker")...)
+	for target, want := range map[string]string{"#Trio_co": marker(group), "Bob_Brown": marker(query)} {
+		c.Send("MARKREAD %s", target)
+		require.Equal(t, want, c.Await("MARKREAD", target).Param(1))
+	}
+}
+
 func TestReadMarkers(t *testing.T) {
 	b := newBench(t)
 	c, other := b.client("one", append(modern, "draft/read-marker")...), b.client("two", append(modern, "draft/read-marker")...)

@@ -261,6 +261,74 @@ func (s *slowSession) Submit(ctx context.Context, r chat.Request) error {
 	return s.Session.Submit(ctx, r)
 }
 
+// After the waiting time the session that wrote is told, where it wrote; nobody else is.
+func TestUnreachableNetworkIsToldToTheWriter(t *testing.T) {
+	b := newBench(t)
+	b.stop()
+	b.sendWait = 300 * time.Millisecond
+	b.start()
+	b.ready(b.session())
+	c, same, other := b.client("laptop", modern...), b.client("laptop", modern...), b.client("phone", modern...)
+	b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault {
+		return accounttest.Fault{Err: chat.ErrUnavailable}
+	})
+	for target, context := range map[string]string{"#Trio_co": "#Trio_co", "Bob_Brown": "anna"} {
+		c.Send("@label=l PRIVMSG %s :late words", target)
+		l := c.Await("NOTICE", context)
+		require.Equal(t, `Message not delivered: the network could not be reached in time: "late words"`, l.Last())
+		require.Equal(t, "l", l.Tags["label"])
+	}
+	b.net.OnSend(nil)
+	c.Send("PRIVMSG #Trio_co :in time")
+	for _, client := range []*ircclient.Client{c, same, other} {
+		client.Await("PRIVMSG", "#Trio_co", "in time")
+		notices := 0
+		for _, l := range client.Lines() {
+			if l.Command == "NOTICE" || l.Command == "FAIL" {
+				notices++
+			}
+		}
+		require.Equal(t, map[bool]int{true: 2}[client == c], notices)
+		require.Equal(t, []string{"in time"}, messages(client, "#Trio_co"), "what was given up never comes")
+	}
+	require.Len(t, b.net.Sends(), 1)
+}
+
+// A client that floods is slowed down, and nobody else.
+func TestLinesPerSecondAreLimited(t *testing.T) {
+	for name, tt := range map[string]struct {
+		line          string
+		burst, perSec int
+	}{
+		"messages":  {"PRIVMSG nobody :x", 20, 4},
+		"questions": {"MODE #Trio_co", 120, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			c, other := b.client("one"), b.client("two")
+			other.Roundtrip()
+			began := time.Now()
+			over := tt.perSec + tt.perSec/2 // 1.5 s
+			for range tt.burst + over {
+				c.Send("%s", tt.line)
+			}
+			answers := func() (n int) {
+				for _, l := range c.Lines() {
+					if l.Is("401") || l.Is("324") {
+						n++
+					}
+				}
+				return n
+			}
+			other.Roundtrip()
+			eventually(t, "all is answered in the end", func() bool { return answers() == tt.burst+over })
+			// A slow machine takes longer, none less.
+			require.Greater(t, time.Since(began), time.Second)
+		})
+	}
+}
+
 func TestOfflineIsSaid(t *testing.T) {
 	b := newBench(t)
 	c := b.client("laptop", tagged...)

@@ -138,10 +138,10 @@ func (s *session) typed(id chat.ConversationID, state chat.TypingState) {
 		s.tellTyping(id, state)
 	}
 	s.typing[id] = own
-	next, after := chat.TypingPaused, typingSilence
+	next, after := chat.TypingPaused, s.g.silence
 	switch state {
 	case chat.TypingPaused:
-		next, after = chat.TypingStopped, typingGone
+		next, after = chat.TypingStopped, s.g.gone
 	case chat.TypingStopped:
 		delete(s.typing, id)
 		return

@@ -86,8 +86,12 @@ func (c *connection) see(conv *conversation) chat.ConversationDelta {
 	if !s.Has(c.id) {
 		standing = chat.Left
 	}
+	archived, inviter := conv.archived[c.id], conv.inviters[c.id]
+	if inviter != "" {
+		standing = chat.Invited
+	}
 	d := chat.ConversationDelta{ID: s.ID, Kind: &s.Kind, Name: &s.Name, Members: s.Members, Standing: &standing,
-		Level: &s.Level, SortTime: &s.SortTime, Complete: true}
+		Level: &s.Level, SortTime: &s.SortTime, Archived: &archived, Inviter: &inviter, Complete: true}
 	if read := conv.reads[c.id]; read != 0 {
 		d.ReadTime = &read
 	}
@@ -267,8 +271,8 @@ func (c *connection) Create(_ context.Context, _ uint64, request chat.NewConvers
 	}
 	c.n.nextEvent++
 	id := chat.ConversationID("created-" + string(request.Kind) + "-" + request.Name + string(members[len(members)-1].ID))
-	conv := &conversation{reads: make(map[chat.PersonID]int64), snapshot: chat.Conversation{V: chat.Version, ID: id,
-		Kind: request.Kind, Name: request.Name, Members: members, Standing: chat.Active, Level: chat.Ring}}
+	conv := newConversation(chat.Conversation{V: chat.Version, ID: id,
+		Kind: request.Kind, Name: request.Name, Members: members, Standing: chat.Active, Level: chat.Ring})
 	c.n.conversations[id] = conv
 	return c.see(conv), nil
 }

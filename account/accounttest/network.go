@@ -45,6 +45,8 @@ type conversation struct {
 	snapshot chat.Conversation
 	events   []account.ReceivedEvent
 	reads    map[chat.PersonID]int64
+	archived map[chat.PersonID]bool
+	inviters map[chat.PersonID]chat.PersonID // of those who have not accepted
 }
 
 // Sent is a request that the network accepted.
@@ -96,7 +98,36 @@ func (n *Network) AddConversation(id chat.ConversationID, name string, members .
 	for _, m := range members {
 		c.Members = append(c.Members, chat.Member{ID: m, Name: n.people[m].FullName})
 	}
-	n.conversations[id] = &conversation{snapshot: c, reads: make(map[chat.PersonID]int64)}
+	n.conversations[id] = newConversation(c)
+}
+
+func newConversation(c chat.Conversation) *conversation {
+	return &conversation{snapshot: c, reads: make(map[chat.PersonID]int64),
+		archived: make(map[chat.PersonID]bool), inviters: make(map[chat.PersonID]chat.PersonID)}
+}
+
+// Archive moves a conversation of an account into its archive, or back.
+func (n *Network) Archive(id chat.PersonID, in chat.ConversationID, archived bool) {
+	n.show(id, in, func(c *conversation) { c.archived[id] = archived })
+}
+
+// Invite shows a conversation of which the account is a member as an invitation.
+func (n *Network) Invite(id chat.PersonID, in chat.ConversationID, inviter chat.PersonID) {
+	n.show(id, in, func(c *conversation) { c.inviters[id] = inviter })
+}
+
+// show changes how an account sees a conversation and tells its connection.
+func (n *Network) show(id chat.PersonID, in chat.ConversationID, change func(*conversation)) {
+	n.mu.Lock()
+	c := n.conversations[in]
+	change(c)
+	for conn := range n.connections {
+		if conn.id == id && conn.subscribed && !n.deaf[id] {
+			conn.queue = append(conn.queue, account.Update{Conversations: []chat.ConversationDelta{conn.see(c)}})
+		}
+	}
+	n.mu.Unlock()
+	n.flush()
 }
 
 // now is the network's clock, in µs. mu is held.

@@ -97,6 +97,12 @@ func TestSplit(t *testing.T) {
 		{"URL stays whole", strings.Repeat("word ", 15) + url + " tail", 100, func(t *testing.T, lines []string) {
 			require.Contains(t, strings.Join(lines, "\n"), url)
 		}},
+		{"URL stays whole where no space is near", strings.Repeat("x", 60) + "(" + url + ")", 100, func(t *testing.T, lines []string) {
+			require.Equal(t, []string{strings.Repeat("x", 60) + "(", url + ")"}, lines)
+		}},
+		{"URL that just fits a line", strings.Repeat("é", 40) + "," + url, len(url) + 8, func(t *testing.T, lines []string) {
+			require.Contains(t, lines, url)
+		}},
 		{"URL longer than a line", "https://example.org/" + strings.Repeat("p", 600), 100, nil},
 		{"zalgo", "e" + strings.Repeat("\u0301", 500), 100, nil},
 		{"flags", strings.Repeat("🇩🇪", 60), 100, func(t *testing.T, lines []string) {
