@@ -29,6 +29,7 @@ type Connector struct {
 	delivery *delivery
 	maxFile  atomic.Int64
 	notices  string                // bridge.bridge_status_notices
+	patience time.Duration         // how long a connection may be lost before its user is told
 	sendWait func() time.Duration  // how long accounts let a request wait
 	logins   keyedLocks[id.UserID] // held while a user's login is made or ends
 	unwatch  func()
@@ -50,7 +51,7 @@ var (
 )
 
 func newConnector(sections ...config.Section) *Connector {
-	c := &Connector{clients: map[chat.PersonID]*Client{}, config: config.Default(sections...), sendWait: func() time.Duration { return defaultSendWait }}
+	c := &Connector{clients: map[chat.PersonID]*Client{}, config: config.Default(sections...), patience: noticeDelay, sendWait: func() time.Duration { return defaultSendWait }}
 	c.maxFile.Store(50 << 20)
 	return c
 }
@@ -155,7 +156,7 @@ func (c *Connector) LoadUserLogin(_ context.Context, login *bridgev2.UserLogin) 
 	if err != nil {
 		return fmt.Errorf("login %q: %w", login.ID, err)
 	}
-	told := &notices{mode: c.notices, login: login}
+	told := &notices{mode: c.notices, delay: c.patience, login: login}
 	if old, ok := login.Client.(*Client); ok {
 		old.release()
 		told = old.notices

@@ -55,7 +55,8 @@ type world struct {
 	change  func(*bridgeconfig.Config) // of the framework's settings
 	prepare func(*bridge.Main)         // of ours
 	backend account.Backend            // the network, or something around it
-	look    time.Duration              // bridge.Options.LookEvery
+	timing  account.Options            // quick, unless a test says otherwise
+	options bridge.Options             // what a test changes of them
 
 	main    *bridge.Main
 	manager *account.Manager
@@ -65,7 +66,7 @@ type world struct {
 // newWorld makes the world without starting the bridge.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), network: accounttest.New(), port: freePort(t), change: func(*bridgeconfig.Config) {}, prepare: func(*bridge.Main) {}}
+	w := &world{t: t, dir: t.TempDir(), network: accounttest.New(), port: freePort(t), timing: quick, change: func(*bridgeconfig.Config) {}, prepare: func(*bridge.Main) {}}
 	w.backend = w.network
 	w.network.AddPerson(anna, "Anna Ahrens")
 	w.network.AddPerson(bert, "Bert Blum")
@@ -99,13 +100,13 @@ func freePort(t *testing.T) int {
 // test.
 func (w *world) newMain(homeserver string) *bridge.Main {
 	main := makeMain(w.t, w.dir, homeserver, w.port, w.tokens, func(ctx context.Context, env bridge.Env) (account.Accounts, error) {
-		w.manager = account.NewManager(env.DB, w.backend, quick, env.Log)
+		w.manager = account.NewManager(env.DB, w.backend, w.timing, env.Log)
 		return w.manager, w.manager.Start(ctx)
 	}, func() {
 		if w.manager != nil {
 			w.manager.Stop()
 		}
-	}, w.change, w.look)
+	}, w.change, w.options)
 	w.prepare(main)
 	return main
 }
@@ -120,9 +121,10 @@ var quick = account.Options{
 }
 
 func makeMain(t testing.TB, dir, homeserver string, port int, tokens *appservice.Registration,
-	start func(context.Context, bridge.Env) (account.Accounts, error), stop func(), change func(*bridgeconfig.Config), look time.Duration,
+	start func(context.Context, bridge.Env) (account.Accounts, error), stop func(), change func(*bridgeconfig.Config), options bridge.Options,
 ) *bridge.Main {
-	main := bridge.NewMain(bridge.Options{Name: "hangouts-bridge", Version: "0.1", Start: start, Stop: stop, LookEvery: look})
+	options.Name, options.Version, options.Start, options.Stop = "hangouts-bridge", "0.1", start, stop
+	main := bridge.NewMain(options)
 	path := filepath.Join(dir, "config.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(bridge.ExampleConfig()), 0o600))
 	require.NoError(t, main.LoadConfigFile(path, false))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/bridge"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
 )
 
 // childEnv carries the settings of a bridge that runs in a process of its own.
@@ -28,6 +30,7 @@ type childSettings struct {
 	Dir, Homeserver, Network string
 	Port                     int
 	Tokens                   *appservice.Registration
+	Timing                   account.Options
 }
 
 func TestMain(m *testing.M) {
@@ -45,9 +48,9 @@ func runChild(encoded string) {
 	}
 	t := &childTB{}
 	main := makeMain(t, s.Dir, s.Homeserver, s.Port, s.Tokens, func(ctx context.Context, env bridge.Env) (account.Accounts, error) {
-		manager := account.NewManager(env.DB, &remoteNetwork{s.Network}, quick, env.Log)
+		manager := account.NewManager(env.DB, &remoteNetwork{s.Network}, s.Timing, env.Log)
 		return manager, manager.Start(ctx)
-	}, nil, nil, 0)
+	}, nil, nil, bridge.Options{})
 	if err := main.Setup(); err != nil {
 		panic(err)
 	}
@@ -104,7 +107,7 @@ func TestKilledBridgeLosesAndDoublesNothing(t *testing.T) {
 	const messages, kills = 400, 8
 	random := seed(t)
 	w := newWorld(t)
-	settings, err := json.Marshal(childSettings{w.dir, w.hs.URL(), serveNetwork(t, w.network), w.port, w.tokens})
+	settings, err := json.Marshal(childSettings{w.dir, w.hs.URL(), serveNetwork(t, w.network), w.port, w.tokens, w.timing})
 	require.NoError(t, err)
 	c := &child{t: t, settings: string(settings)}
 	c.start()
@@ -198,7 +201,7 @@ func TestKilledWhileMakingRooms(t *testing.T) {
 			want[string(conversation)] = append(want[string(conversation)], text)
 		}
 	}
-	settings, err := json.Marshal(childSettings{w.dir, w.hs.URL(), serveNetwork(t, w.network), w.port, w.tokens})
+	settings, err := json.Marshal(childSettings{w.dir, w.hs.URL(), serveNetwork(t, w.network), w.port, w.tokens, w.timing})
 	require.NoError(t, err)
 	c := &child{t: t, settings: string(settings)}
 	c.start()
@@ -226,4 +229,46 @@ func TestKilledWhileMakingRooms(t *testing.T) {
 		require.Equal(t, texts, got)
 		w.eventually("alice in the room of "+conversation, func() bool { return w.hs.Membership(made[0], alice.UserID()) == "join" })
 	}
+}
+
+// The bridge is killed when a new room has a part of its history: the next life completes it
+// without any message that would make it look there.
+func TestRoomHalfFilledAtACrashIsCompleted(t *testing.T) {
+	w := newWorld(t)
+	want := []line{}
+	for _, text := range []string{"1", "2", "3", "4", "5"} {
+		w.network.Say(carl, direct, text)
+		want = append(want, line{ghost(carl), text})
+	}
+	w.timing.Overlap = time.Nanosecond // catch-ups bring nothing of the history
+	settings, err := json.Marshal(childSettings{w.dir, w.hs.URL(), serveNetwork(t, w.network), w.port, w.tokens, w.timing})
+	require.NoError(t, err)
+	c := &child{t: t, settings: string(settings)}
+	c.start()
+	t.Cleanup(c.kill)
+	alice := w.user("alice")
+	// Two of the history pass, all after them fail.
+	send := nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", User: string(ghost(carl))}
+	passing, failing := send, send
+	passing.Times, passing.Delay = 2, time.Millisecond
+	failing.Status = http.StatusBadGateway
+	w.hs.Inject(passing)
+	stop := w.hs.Inject(failing)
+	w.login(alice, anna)
+	w.eventually("the beginning of the history", func() bool {
+		made := w.roomsMadeBy(bot, string(direct))
+		return len(made) == 1 && len(w.lines(made[0])) == 2
+	})
+	room := w.roomsMadeBy(bot, string(direct))[0]
+	w.eventually("an attempt that fails", func() bool {
+		return len(w.hs.Requests(func(r nullhs.Request) bool { return r.Route == "fault" })) > 0
+	})
+	c.kill()
+	stop()
+	c.start()
+	w.waitLines(room, want...)
+	w.eventually("alice in the room", func() bool { return w.hs.Membership(room, alice.UserID()) == "join" })
+	w.network.Say(carl, direct, "6")
+	w.waitLines(room, append(want, line{ghost(carl), "6"})...)
+	require.Equal(t, []id.RoomID{room}, w.roomsMadeBy(bot, string(direct)))
 }

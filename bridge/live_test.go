@@ -402,12 +402,25 @@ func (l *stateLog) last() (status.BridgeStateEvent, status.BridgeStateErrorCode)
 	return l.states[len(l.states)-1].StateEvent, l.states[len(l.states)-1].Error
 }
 
-func TestBridgeStatesFollowTheAccount(t *testing.T) {
-	w := newWorld(t)
+// has reports whether a state was told.
+func (l *stateLog) has(state status.BridgeStateEvent, code status.BridgeStateErrorCode) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.states, func(s status.BridgeState) bool { return s.StateEvent == state && s.Error == code })
+}
+
+// states gives a world a status endpoint.
+func (w *world) states() *stateLog {
 	log := &stateLog{}
 	server := httptest.NewServer(log)
-	t.Cleanup(server.Close)
+	w.t.Cleanup(server.Close)
 	w.change = func(c *bridgeconfig.Config) { c.Homeserver.StatusEndpoint = server.URL }
+	return log
+}
+
+func TestBridgeStatesFollowTheAccount(t *testing.T) {
+	w := newWorld(t)
+	log := w.states()
 	w.start()
 	alice := w.user("alice")
 	management := w.login(alice, anna)

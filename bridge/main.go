@@ -68,6 +68,9 @@ type Options struct {
 	// LookEvery is how often events are looked for that the homeserver did not push; 0 is an
 	// hour.
 	LookEvery time.Duration
+	// NoticeDelay is how long a connection to the network may be lost before its user is told;
+	// 0 is three minutes.
+	NoticeDelay time.Duration
 	// KeepIDs is how long ids of handled Matrix events are remembered; 0 is 30 days.
 	KeepIDs time.Duration
 }
@@ -101,6 +104,9 @@ func NewMain(o Options) *Main {
 	connector := newConnector(o.Sections...)
 	if o.SendWait != nil {
 		connector.sendWait = o.SendWait
+	}
+	if o.NoticeDelay != 0 {
+		connector.patience = o.NoticeDelay
 	}
 	m := &Main{options: o, connector: connector, BridgeMain: &mxmain.BridgeMain{
 		Name: o.Name, Description: o.Description, URL: o.URL, Version: o.Version, Connector: connector, DBOwner: DBOwner, SaveConfig: true,

@@ -107,7 +107,7 @@ func TestForgottenWhileTheBridgeIsDown(t *testing.T) {
 // Also without a restart what was not pushed is looked for, every so often.
 func TestLooksEverySoOften(t *testing.T) {
 	w := newWorld(t)
-	w.look = 300 * time.Millisecond
+	w.options.LookEvery = 300 * time.Millisecond
 	w.start()
 	alice := w.user("alice")
 	w.login(alice, anna)

@@ -37,6 +37,9 @@ func bridgeState(state chat.AccountState) (out status.BridgeState, ok bool) {
 	switch state.Status {
 	case chat.Connecting:
 		out.StateEvent = status.StateConnecting
+		if state.Reason != "" { // it was connected, but could not be trusted any more
+			out.StateEvent, out.Error = status.StateTransientDisconnect, stateOffline
+		}
 	case chat.Connected:
 		out.StateEvent = status.StateConnected
 	case chat.Disconnected:
@@ -52,7 +55,8 @@ func bridgeState(state chat.AccountState) (out status.BridgeState, ok bool) {
 	return out, true
 }
 
-// noticeDelay is how long a connection may be lost before its user is told.
+// noticeDelay is how long a connection may be lost before its user is told, unless
+// Options.NoticeDelay says otherwise.
 const noticeDelay = 3 * time.Minute
 
 // notices tells a user in the management room how an account is doing, as
@@ -60,6 +64,7 @@ const noticeDelay = 3 * time.Minute
 // off: they are made while the state changes.
 type notices struct {
 	mode  string
+	delay time.Duration
 	login *bridgev2.UserLogin
 
 	mu      sync.Mutex
@@ -76,7 +81,8 @@ func (n *notices) tell(ctx context.Context, state status.BridgeState) {
 		return
 	}
 	n.last = state
-	if n.delayed != nil && state.StateEvent != status.StateConnecting {
+	trying := state.StateEvent == status.StateConnecting || state.StateEvent == status.StateTransientDisconnect
+	if n.delayed != nil && !trying {
 		n.delayed.Stop()
 		n.delayed = nil
 	}
@@ -86,7 +92,7 @@ func (n *notices) tell(ctx context.Context, state status.BridgeState) {
 	case state.StateEvent == status.StateConnected && n.told, n.mode == "all":
 		n.send(ctx, state, false)
 	case state.StateEvent == status.StateTransientDisconnect && !n.told && n.delayed == nil:
-		n.delayed = time.AfterFunc(noticeDelay, func() {
+		n.delayed = time.AfterFunc(n.delay, func() {
 			n.mu.Lock()
 			defer n.mu.Unlock()
 			if n.delayed != nil && ctx.Err() == nil {
