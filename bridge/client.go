@@ -45,6 +45,8 @@ var (
 	_ bridgev2.BackfillingNetworkAPI         = (*Client)(nil)
 	_ bridgev2.TypingHandlingNetworkAPI      = (*Client)(nil)
 	_ bridgev2.ReadReceiptHandlingNetworkAPI = (*Client)(nil)
+	_ bridgev2.ReactionHandlingNetworkAPI    = (*Client)(nil)
+	_ bridgev2.RedactionHandlingNetworkAPI   = (*Client)(nil)
 )
 
 func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, session account.Session, told *notices) *Client {

@@ -30,6 +30,8 @@ var statuses = []struct {
 	{chat.ErrUnknownConversation, "Hangouts does not know this conversation.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
 	{chat.ErrForbidden, "You may not use this account.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
 	{chat.ErrTooLarge, "The text is too long for Hangouts.", true, event.MessageStatusFail, event.MessageStatusUnsupported},
+	{errNoReactions, "Hangouts has no reactions. The others do not see it.", true, event.MessageStatusFail, event.MessageStatusUnsupported},
+	{errNoDeletions, "Hangouts cannot delete messages. The others still see it.", true, event.MessageStatusFail, event.MessageStatusUnsupported},
 	{chat.ErrUnsupported, "Hangouts has no such thing.", true, event.MessageStatusFail, event.MessageStatusUnsupported},
 	{errEmpty, "There is no text in it.", true, event.MessageStatusFail, event.MessageStatusUnsupported},
 	{chat.ErrRefused, "Hangouts refused it.", true, event.MessageStatusFail, event.MessageStatusGenericError},
