@@ -54,6 +54,7 @@ type bench struct {
 	path    string
 	options account.Options
 	backend account.Backend
+	log     zerolog.Logger
 	m       *account.Manager
 	db      *database.DB
 }
@@ -68,7 +69,7 @@ func newBench(t *testing.T, configure ...func(*account.Options)) *bench {
 	b := &bench{t: t, net: n, path: filepath.Join(t.TempDir(), "bridge.db"), options: account.Options{
 		DoubtDelay: 50 * time.Millisecond, BackoffMin: 10 * time.Millisecond, BackoffMax: 50 * time.Millisecond,
 		MarkDelay: 10 * time.Millisecond, RefreshEvery: 50 * time.Millisecond, SendWait: 20 * time.Second}}
-	b.backend = n
+	b.backend, b.log = n, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.WarnLevel)
 	for _, fn := range configure {
 		fn(&b.options)
 	}
@@ -79,7 +80,7 @@ func newBench(t *testing.T, configure ...func(*account.Options)) *bench {
 
 func (b *bench) start() {
 	b.db = openDB(b.t, b.path)
-	b.m = account.NewManager(b.db, b.backend, b.options, zerolog.New(zerolog.NewTestWriter(b.t)).Level(zerolog.WarnLevel))
+	b.m = account.NewManager(b.db, b.backend, b.options, b.log)
 	require.NoError(b.t, b.m.Start(context.Background()))
 }
 

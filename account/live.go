@@ -36,16 +36,17 @@ type session struct {
 	attaching sync.Mutex // one Attach or Forget at a time
 	stating   sync.Mutex // one change of state at a time
 
-	mu          sync.Mutex
-	isStopped   bool
-	self        chat.Person
-	generation  int64
-	conn        Connection
-	dial        context.CancelFunc // ends the running Connection.Run
-	forced      string             // why dial was called though the connection seemed well
-	state       chat.AccountState
-	attachments map[ConsumerID]*attachment
-	relogged    chan struct{} // closed at a new login
+	mu           sync.Mutex
+	isStopped    bool
+	self         chat.Person
+	generation   int64
+	conn         Connection
+	dial         context.CancelFunc // ends the running Connection.Run
+	forced       string             // why dial was called though the connection seemed well
+	state        chat.AccountState
+	wasConnected bool
+	attachments  map[ConsumerID]*attachment
+	relogged     chan struct{} // closed at a new login
 
 	listed sync.Once
 	ready  chan struct{} // closed when the conversations have been listed once
@@ -245,7 +246,7 @@ func (s *session) wasForced(generation int64) bool {
 func (s *session) connectionLost(generation int64, err error) {
 	s.intake.channel(false)
 	if errors.Is(err, chat.ErrBadCredentials) {
-		s.zlog.Warn().Err(err).Msg("Credentials refused, a new login is needed")
+		s.zlog.Debug().Err(err).Msg("Credentials refused")
 		s.setState(generation, chat.BadCredentials, refusedReason)
 		return
 	}
@@ -269,8 +270,19 @@ func (s *session) setState(generation int64, status chat.AccountStatus, reason s
 		s.mu.Unlock()
 		return
 	}
+	changed := s.state.Status != status
+	again := s.wasConnected
+	s.wasConnected = again || status == chat.Connected
 	s.state = chat.AccountState{Status: status, Reason: reason, Since: time.Now().UnixMicro()}
 	s.mu.Unlock()
+	switch {
+	case changed && status == chat.Connected && again:
+		s.zlog.Info().Msg("Account connected again")
+	case changed && status == chat.Connected:
+		s.zlog.Info().Msg("Account connected")
+	case changed && status == chat.BadCredentials:
+		s.zlog.Warn().Str("reason", reason).Msg("The account's credentials are bad, a new login is needed")
+	}
 	if err := s.m.db.Accounts().PutStatus(s.ctx, s.id, generation, status, reason); err != nil && s.ctx.Err() == nil {
 		s.zlog.Err(err).Msg("Failed to store the account's state")
 	}

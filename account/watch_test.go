@@ -1,9 +1,14 @@
 package account_test
 
 import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
@@ -55,6 +60,59 @@ func TestSilentChannelIsMadeAnew(t *testing.T) {
 		require.True(t, hasReason(r.shown(), chat.Connecting, "the push channel is silent"))
 		require.Equal(t, chat.Connected, b.session(anna).State().Status)
 	})
+}
+
+// What is logged of an account's state at the level of a production log.
+func TestStatesAreLogged(t *testing.T) {
+	b := newBench(t)
+	b.login(anna)
+	b.stop()
+	log := new(logLines)
+	b.log = zerolog.New(log).Level(zerolog.InfoLevel)
+	b.start()
+	count := func(text string) (n int) {
+		for _, line := range log.all() {
+			if strings.Contains(line, text) {
+				require.Contains(t, line, `"account":"`+string(anna)+`"`)
+				n++
+			}
+		}
+		return n
+	}
+	eventually(t, func() bool { return count("Account connected") == 1 }, "connected")
+	b.net.Cut(anna)
+	eventually(t, func() bool { return count("Account connected again") == 1 }, "connected again")
+	b.caughtUp(anna)
+	// Requests are refused while the channel stays up: the guard finds out.
+	b.net.OnMark(func(chat.PersonID, int64) error { return chat.ErrBadCredentials })
+	b.net.OnSync(func(chat.PersonID) error { return chat.ErrBadCredentials })
+	require.NoError(t, b.session(anna).MarkRead(context.Background(), chat.Watermark{Conversation: duo, Time: 1}))
+	eventually(t, func() bool { return count("credentials are bad") == 1 }, "refused")
+	b.net.OnSync(nil)
+	b.login(anna)
+	eventually(t, func() bool { return count("Account connected again") == 2 }, "logged in again")
+	b.net.Refuse(anna, true)
+	eventually(t, func() bool { return count("credentials are bad") == 2 }, "the channel finds out")
+	require.Equal(t, 3, count("Account connected"))
+}
+
+// logLines is a log.
+type logLines struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *logLines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(line))
+	return len(line), nil
+}
+
+func (l *logLines) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.lines)
 }
 
 func TestDeafChannelIsMadeAnew(t *testing.T) {
