@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"maunium.net/go/mautrix"
+
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
@@ -141,13 +143,29 @@ func BenchmarkMatrix(b *testing.B) {
 		b.ReportMetric(0, "ns/op")
 	})
 	b.Run("throughput", func(b *testing.B) {
+		direct := s.direct(500)
+		busy := s.cpu()
 		one := s.throughput(b, 2000, 1)
 		many := s.throughput(b, 60, conversations)
 		b.ReportMetric(one, "1-room-msg/s")
 		b.ReportMetric(many, "50-rooms-msg/s")
 		b.ReportMetric(many/one, "50:1")
+		b.ReportMetric(direct, "direct-msg/s")
+		b.ReportMetric(many/direct, "50:direct")
+		b.ReportMetric(s.since(busy)/(2000+60*conversations), "cpu-ms/msg")
 		b.ReportMetric(0, "ns/op")
 	})
+}
+
+// direct returns how many messages a second Alice's client alone, one after the other, gets into a room that the bridge
+// does not know: what homeserver, HTTP and machine leave to the bridge.
+func (s *setting) direct(n int) float64 {
+	room := s.Alice.CreateRoom(&mautrix.ReqCreateRoom{})
+	began := time.Now()
+	for i := range n {
+		s.Alice.SendText(room, fmt.Sprintf("direct %05d", i))
+	}
+	return float64(n) / time.Since(began).Seconds()
 }
 
 // throughput floods the conversations and returns messages a second until the last request, after checking the order.
@@ -249,7 +267,7 @@ func BenchmarkIRC(b *testing.B) {
 	const conversations = 50
 	s := newSetting(b, groups(conversations), false)
 	password := s.IRCPassword(s.who)
-	lines := map[int]float64{}
+	lines, cpu := map[int]float64{}, map[int]float64{}
 	for _, sessions := range []int{1, 200} {
 		b.Run(fmt.Sprintf("%d-sessions", sessions), func(b *testing.B) {
 			s.b = b
@@ -265,7 +283,7 @@ func BenchmarkIRC(b *testing.B) {
 			}
 			a.mu.Unlock()
 			p50, p99 := quantiles(times)
-			began := time.Now()
+			began, busy := time.Now(), s.cpu()
 			n := 60
 			if sessions > 1 {
 				n = 4
@@ -281,13 +299,40 @@ func BenchmarkIRC(b *testing.B) {
 			b.ReportMetric(p99, "p99-ms")
 			b.ReportMetric(float64(n*conversations)/took, "msg/s")
 			b.ReportMetric(lines[sessions], "lines/s")
+			cpu[sessions] = s.since(busy) / float64(n*conversations*sessions)
+			b.ReportMetric(cpu[sessions], "cpu-ms/line")
 			if sessions > 1 && lines[1] > 0 {
 				b.ReportMetric(lines[sessions]/lines[1], "lines-200:1")
+				b.ReportMetric(cpu[sessions]/cpu[1], "cpu-200:1")
 			}
 			b.ReportMetric(0, "ns/op")
 		})
 	}
 }
+
+// cpu is the processor time that the bridge has used, in milliseconds; 0 where the system does not tell. Unlike rates it
+// hardly depends on what else the machine does.
+func (s *setting) cpu() float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.Bridge.PID()))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), ") ") // after the name
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	ticks := 0.0
+	for _, field := range fields[11:13] { // user and system
+		n, err := strconv.ParseFloat(field, 64)
+		s.check(err)
+		ticks += n
+	}
+	return ticks * 10 // Linux counts 100 a second
+}
+
+// since is the processor time used since cpu was asked.
+func (s *setting) since(before float64) float64 { return s.cpu() - before }
 
 // resident is the resident memory of a process in KiB.
 func resident(b *testing.B, pid int) float64 {

@@ -44,6 +44,7 @@ func BenchmarkIdleAccounts(b *testing.B) {
 	b.ReportMetric(one/1024, "MiB-with-1")
 	b.ReportMetric(all/1024, "MiB-with-1001")
 	b.ReportMetric((all-one)/accounts, "KiB/account")
+	b.ReportMetric(all/one, "MiB-1001:1")
 	b.ReportMetric(took, "s-to-connect-all")
 	b.ReportMetric(0, "ns/op")
 }
@@ -125,5 +126,6 @@ func BenchmarkStart(b *testing.B) {
 		b.ReportMetric(message[n], fmt.Sprintf("s-to-message-%d", n))
 	}
 	b.ReportMetric(message[10_000]/message[10], "message-10000:10")
+	b.ReportMetric(port[10_000]/port[10], "port-10000:10")
 	b.ReportMetric(0, "ns/op")
 }
