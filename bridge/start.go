@@ -164,7 +164,7 @@ var (
 )
 
 func problem(err error) string {
-	if errors.Is(err, errNoConnection) || errors.Is(err, errNoConnection2) {
+	if errors.Is(err, errNoConnection) || errors.Is(err, errNoConnection2) || errors.Is(err, errBadStatus) {
 		return "the homeserver cannot reach the bridge at appservice.address"
 	}
 	return "the homeserver cannot be reached"
@@ -206,12 +206,23 @@ func (m *Main) ping(ctx context.Context) error {
 	}
 	_, err := bot.AppservicePing(ctx, m.Matrix.AS.Registration.ID, bot.TxnID())
 	switch {
-	case errors.Is(err, errBadStatus):
+	case errors.Is(err, errBadStatus) && !passing(err):
 		return fmt.Errorf("%w: the homeserver's hs_token is not appservice.hs_token, or appservice.address is another program's (%w)", ErrRegistration, err)
 	case errors.Is(err, mautrix.MForbidden):
 		return fmt.Errorf("%w: appservice.id is not that of the registration (%w)", ErrRegistration, err)
 	}
 	return err
+}
+
+// passing reports whether the answer that the homeserver got instead of ours says that
+// something before us is down or busy, and not that the registration is wrong.
+func passing(err error) bool {
+	var resp mautrix.RespError
+	if !errors.As(err, &resp) {
+		return false
+	}
+	status, _ := resp.ExtraData["status"].(float64)
+	return status >= http.StatusInternalServerError || status == http.StatusTooManyRequests
 }
 
 // isCommand reports whether an event is for the bot: such are handled at most once.

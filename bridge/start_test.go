@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +88,33 @@ func TestWrongRegistrationEndsTheStart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What stands before the bridge may answer for it while it is down or busy.
+func TestBusyProxyBeforeTheBridge(t *testing.T) {
+	w := newWorld(t)
+	target, err := url.Parse("http://" + w.addr())
+	require.NoError(t, err)
+	var asked atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if n := asked.Add(1); n <= 2 {
+			rw.WriteHeader([]int{http.StatusServiceUnavailable, http.StatusTooManyRequests}[n-1])
+			return
+		}
+		httputil.NewSingleHostReverseProxy(target).ServeHTTP(rw, r)
+	}))
+	t.Cleanup(proxy.Close)
+	w.tokens.URL = proxy.URL
+	w.begin()
+	w.eventually("Matrix", func() bool {
+		select {
+		case err := <-w.failed:
+			t.Fatal(err)
+		default:
+		}
+		return w.main.Running()
+	})
+	require.Greater(t, asked.Load(), int32(2))
 }
 
 func TestPortInUse(t *testing.T) {
