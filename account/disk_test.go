@@ -91,8 +91,11 @@ func fillDisk(b *bench) func() {
 }
 
 // lockElsewhere holds the write lock as another process would, for longer than the busy
-// timeout of 5 s.
+// timeout.
 func lockElsewhere(b *bench) func() {
+	b.db.RawDB.SetMaxOpenConns(1)
+	_, err := b.db.RawDB.Exec(`PRAGMA busy_timeout=200`)
+	require.NoError(b.t, err)
 	other, err := sql.Open("sqlite3-fk-wal", "file:"+b.path)
 	require.NoError(b.t, err)
 	conn, err := other.Conn(context.Background())
