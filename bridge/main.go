@@ -242,7 +242,7 @@ func (m *Main) wrap() error {
 	m.Bridge.Matrix = m.matrix
 	m.Bridge.Bot = m.matrix.BotIntent()
 	m.Bridge.Commands.(*commands.Processor).AddHandlers(m.adminCommands()...)
-	m.Bridge.Commands = quietCommands{m.Bridge.Commands}
+	m.Bridge.Commands = secretCommands{m.Bridge.Commands, func() bridgev2.MatrixAPI { return m.Bridge.Bot }}
 	// The workers have limits of their own; the framework's would end a wait too early.
 	m.Matrix.EventProcessor.ExecSyncWarnTime, m.Matrix.EventProcessor.ExecSyncTimeout = 0, 0
 
