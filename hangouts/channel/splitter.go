@@ -3,6 +3,8 @@ package channel
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -42,12 +44,12 @@ func (s *Splitter) Feed(data []byte, emit func(chunk []byte) error) error {
 			}
 			data = rest
 		}
-		rest, done, err := s.payload(data)
-		if err != nil || !done {
+		chunk, rest, err := s.payload(data)
+		if err != nil || chunk == nil {
 			return err
 		}
 		data = rest
-		if err := emit(s.buf); err != nil {
+		if err := emit(chunk); err != nil {
 			return err
 		}
 		s.reset()
@@ -81,59 +83,68 @@ func (s *Splitter) header(data []byte) ([]byte, error) {
 	return nil, nil
 }
 
-// payload takes bytes until the chunk is complete, and returns what follows.
-func (s *Splitter) payload(data []byte) (rest []byte, done bool, err error) {
-	// More than three bytes per unit are never needed, so later chunks are not copied.
-	take := min(len(data), s.left*3+utf8.UTFMax)
-	before := len(s.buf)
-	s.buf = append(s.buf, data[:take]...)
-	for s.left > 0 && s.scanned < len(s.buf) {
-		if n := asciiRun(s.buf[s.scanned:], s.left); n > 0 {
-			s.scanned += n
-			s.left -= n
-			continue
-		}
-		tail := s.buf[s.scanned:]
-		if !utf8.FullRune(tail) {
-			break
-		}
-		r, size := utf8.DecodeRune(tail)
-		if r == utf8.RuneError && size == 1 {
-			return nil, false, fmt.Errorf("%w: invalid UTF-8", ErrFraming)
-		}
-		s.scanned += size
-		s.left--
-		if r > 0xffff {
-			s.left--
-		}
-		if s.left < 0 {
-			return nil, false, fmt.Errorf("%w: length cuts a surrogate pair", ErrFraming)
-		}
+// payload takes bytes until the chunk is complete, and returns it and what follows. A chunk that
+// one read brings as a whole is not copied.
+func (s *Splitter) payload(data []byte) (chunk, rest []byte, err error) {
+	text, before := data, len(s.buf)
+	if before > 0 {
+		// More than three bytes per unit are never needed, so later chunks are not copied.
+		s.buf = append(s.buf, data[:min(len(data), s.left*3+utf8.UTFMax)]...)
+		text = s.buf
 	}
-	if s.left > 0 {
-		return nil, false, nil
+	if err := s.count(text); err != nil {
+		return nil, nil, err
 	}
-	s.buf = s.buf[:s.scanned]
-	return data[s.scanned-before:], true, nil
+	if s.left == 0 {
+		return text[:s.scanned:s.scanned], data[s.scanned-before:], nil
+	}
+	if before == 0 {
+		s.buf = append(slices.Grow(s.buf, min(s.length, keepBuffer)), data...)
+	}
+	return nil, nil, nil
 }
 
-// asciiRun is the number of ASCII bytes at the start of data, at most limit. It looks at eight
-// bytes at a time: pushes are ASCII but for people's own words.
-func asciiRun(data []byte, limit int) int {
-	data = data[:min(len(data), limit)]
-	n := 0
-	for len(data)-n >= 8 && binary.LittleEndian.Uint64(data[n:])&0x8080808080808080 == 0 {
-		n += 8
+// count passes characters until no unit is left or the text ends, perhaps within one. It looks at
+// eight bytes at a time where it can: pushes are ASCII but for people's own words.
+func (s *Splitter) count(text []byte) error {
+	at, left := s.scanned, s.left
+	for left > 0 && at < len(text) {
+		if left >= 8 && len(text)-at >= 8 {
+			beyond := binary.LittleEndian.Uint64(text[at:]) & 0x8080808080808080
+			if beyond == 0 {
+				at, left = at+8, left-8
+				continue
+			}
+			n := bits.TrailingZeros64(beyond) / 8
+			at, left = at+n, left-n
+		}
+		switch tail := text[at:]; {
+		case tail[0] < utf8.RuneSelf:
+			at, left = at+1, left-1
+		case len(tail) > 1 && tail[0] >= 0xc2 && tail[0] < 0xe0 && tail[1]&0xc0 == 0x80: // two bytes
+			at, left = at+2, left-1
+		default:
+			r, size := utf8.DecodeRune(tail)
+			if r == utf8.RuneError && size == 1 {
+				if utf8.FullRune(tail) {
+					return fmt.Errorf("%w: invalid UTF-8", ErrFraming)
+				}
+				s.scanned, s.left = at, left
+				return nil
+			}
+			at, left = at+size, left-1-size/4 // four bytes are a surrogate pair
+		}
 	}
-	for n < len(data) && data[n] < utf8.RuneSelf {
-		n++
+	s.scanned, s.left = at, left
+	if left < 0 {
+		return fmt.Errorf("%w: length cuts a surrogate pair", ErrFraming)
 	}
-	return n
+	return nil
 }
 
 func (s *Splitter) reset() {
 	if cap(s.buf) > keepBuffer {
 		s.buf = nil
 	}
-	*s = Splitter{MaxChunk: s.MaxChunk, buf: s.buf[:0]}
+	s.inPayload, s.digits, s.length, s.scanned, s.buf = false, 0, 0, 0, s.buf[:0]
 }

@@ -141,6 +141,29 @@ func TestSplitterLimits(t *testing.T) {
 	require.ErrorIs(t, err, stop)
 }
 
+// TestSplitterCharacters: one character of each length, whole and cut at each byte, and what is
+// none.
+func TestSplitterCharacters(t *testing.T) {
+	for _, text := range []string{"a", "\u0080", "\u07ff", "\u0800", "\uffff", "\U00010000", "\U0010ffff", "12345678\u00e9", "1234567\U0001f60089"} {
+		whole := fmt.Sprintf("%d\n%s", len(utf16.Encode([]rune(text))), text)
+		for cut := range len(whole) {
+			var s channel.Splitter
+			first, err := feed(&s, []byte(whole[:cut]))
+			require.NoError(t, err)
+			require.Empty(t, first)
+			second, err := feed(&s, []byte(whole[cut:]+whole))
+			require.NoError(t, err)
+			require.Equal(t, []string{text, text}, second, "cut at %d", cut)
+		}
+	}
+	for _, bad := range []string{"\x80", "\xc0\x80", "\xc1\xbf", "\xc3a", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xff"} {
+		for _, before := range []string{"", "x", "12345678"} {
+			_, err := feed(&channel.Splitter{}, []byte("20\n"+before+bad+"aaaaaaaaaaaaaaaaaaa"))
+			require.ErrorIs(t, err, channel.ErrFraming, "%q", bad)
+		}
+	}
+}
+
 func TestSplitterAllocations(t *testing.T) {
 	one := []byte("5\nh\u00e9\U0001f600!")
 	many := []byte(strings.Repeat(string(one), 1000))

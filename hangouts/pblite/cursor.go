@@ -1,7 +1,8 @@
 package pblite
 
 import (
-	"bytes"
+	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -63,6 +64,14 @@ func (c *cursor) open() (more bool, err error) {
 
 // next goes on behind an element of an array; more is false at its end.
 func (c *cursor) next() (more bool, err error) {
+	if c.pos < len(c.data) && c.data[c.pos] == ',' {
+		c.pos++
+		return true, nil
+	}
+	return c.nextOrEnd()
+}
+
+func (c *cursor) nextOrEnd() (more bool, err error) {
 	switch c.peek() {
 	case ',':
 		c.pos++
@@ -132,12 +141,16 @@ func (c *cursor) object(member func(key []byte) error) error {
 func (c *cursor) skip() error {
 	switch next := c.peek(); {
 	case next == '[':
-		return c.array(func(elided bool) error {
-			if elided {
-				return nil
+		more, err := c.open()
+		for more && err == nil {
+			if !c.elided() {
+				err = c.skip()
 			}
-			return c.skip()
-		})
+			if err == nil {
+				more, err = c.next()
+			}
+		}
+		return err
 	case next == '{':
 		return c.object(func([]byte) error { return c.skip() })
 	case next == '"':
@@ -168,141 +181,120 @@ func (c *cursor) word() (byte, error) {
 
 // number passes a number and returns its text and whether it is written as an integer.
 func (c *cursor) number() (text []byte, integer bool, err error) {
-	start := c.pos
-	if c.data[c.pos] == '-' {
-		c.pos++
+	text = c.data[c.pos:]
+	start := 0
+	if text[0] == '-' {
+		start = 1
 	}
-	intStart := c.pos
-	n := c.digits()
-	if n == 0 || n > 1 && c.data[intStart] == '0' {
+	end := digits(text, start)
+	if end == start || end > start+1 && text[start] == '0' {
 		return nil, false, ErrSyntax
 	}
-	integer = true
-	if c.pos < len(c.data) && c.data[c.pos] == '.' {
-		integer = false
-		c.pos++
-		if c.digits() == 0 {
+	whole := end
+	if end < len(text) && text[end] == '.' {
+		if end = digits(text, end+1); text[end-1] == '.' {
 			return nil, false, ErrSyntax
 		}
 	}
-	if c.pos < len(c.data) && (c.data[c.pos] == 'e' || c.data[c.pos] == 'E') {
-		integer = false
-		c.pos++
-		if c.pos < len(c.data) && (c.data[c.pos] == '+' || c.data[c.pos] == '-') {
-			c.pos++
+	if end < len(text) && text[end]|0x20 == 'e' {
+		start = end + 1
+		if start < len(text) && (text[start] == '+' || text[start] == '-') {
+			start++
 		}
-		if c.digits() == 0 {
+		if end = digits(text, start); end == start {
 			return nil, false, ErrSyntax
 		}
 	}
-	return c.data[start:c.pos], integer, nil
+	c.pos += end
+	return text[:end], end == whole, nil
 }
 
-func (c *cursor) digits() int {
-	start := c.pos
-	for c.pos < len(c.data) && c.data[c.pos] >= '0' && c.data[c.pos] <= '9' {
-		c.pos++
+// digits gives the end of the digits that stand at a place.
+func digits(text []byte, at int) int {
+	for at < len(text) && text[at]-'0' <= 9 {
+		at++
 	}
-	return c.pos - start
+	return at
 }
 
 // str passes a string and returns its content as UTF-8, valid until the next call, and
 // whether something in it was replaced by U+FFFD. The next byte must be '"'.
 func (c *cursor) str() (text []byte, replaced bool, err error) {
-	c.pos++
-	start := c.pos
-	for c.pos < len(c.data) {
-		switch b := c.data[c.pos]; {
-		case b == '"':
-			text = c.data[start:c.pos]
-			c.pos++
-			return text, false, nil
-		case b == '\\' || b >= utf8.RuneSelf:
-			return c.escaped(start)
-		}
+	rest := c.data[c.pos+1:]
+	end := 0
+	for end < len(rest) && plain[rest[end]] {
+		end++
+	}
+	c.pos += 1 + end
+	if end < len(rest) && rest[end] == '"' {
 		c.pos++
+		return rest[:end], false, nil
 	}
-	return nil, false, ErrSyntax
+	return c.escaped(rest[:end])
 }
 
-// escaped finishes str for a string that is not plain ASCII, copying to the scratch buffer.
-func (c *cursor) escaped(start int) (text []byte, replaced bool, err error) {
-	out := append(c.scratch[:0], c.data[start:c.pos]...)
-	defer func() { c.scratch = out }()
-	for c.pos < len(c.data) {
-		b := c.data[c.pos]
-		switch {
-		case b == '"':
-			c.pos++
+// escaped finishes str for a string that cannot stay as it is, copying to the scratch buffer.
+// Half of a surrogate pair becomes U+FFFD.
+func (c *cursor) escaped(begun []byte) (text []byte, replaced bool, err error) {
+	data, pos, out := c.data, c.pos, append(c.scratch[:0], begun...)
+	for pos < len(data) {
+		switch start := pos; {
+		case data[pos] == '"':
+			c.pos, c.scratch = pos+1, out
 			return out, replaced, nil
-		case b == '\\':
-			r, bad, err := c.escape()
-			if err != nil {
-				return nil, false, err
+		case data[pos] != '\\':
+			for pos < len(data) && data[pos] != '"' && data[pos] != '\\' {
+				pos++
 			}
-			replaced = replaced || bad
-			out = utf8.AppendRune(out, r)
-		case b < utf8.RuneSelf:
-			c.pos++
-			out = append(out, b)
+			run := data[start:pos]
+			if !utf8.Valid(run) {
+				run, replaced = []byte(string([]rune(string(run)))), true
+			}
+			out = append(out, run...)
+		case pos+1 < len(data) && unescaped[data[pos+1]] != 0:
+			out = append(out, unescaped[data[pos+1]])
+			pos += 2
 		default:
-			r, size := utf8.DecodeRune(c.data[c.pos:])
-			replaced = replaced || r == utf8.RuneError && size == 1
-			c.pos += size
+			r := hex4(data[pos:])
+			if r < 0 {
+				return nil, false, ErrSyntax
+			}
+			pos += 6
+			if utf16.IsSurrogate(r) {
+				if r = utf16.DecodeRune(r, hex4(data[pos:])); r == utf8.RuneError {
+					replaced = true
+				} else {
+					pos += 6
+				}
+			}
 			out = utf8.AppendRune(out, r)
 		}
 	}
 	return nil, false, ErrSyntax
 }
 
-// escape passes one escape sequence, joining surrogates. A lone surrogate is bad.
-func (c *cursor) escape() (r rune, bad bool, err error) {
-	if c.pos+1 >= len(c.data) {
-		return 0, false, ErrSyntax
-	}
-	letter := c.data[c.pos+1]
-	if letter != 'u' {
-		c.pos += 2
-		i := bytes.IndexByte([]byte(`"\/bfnrt`), letter)
-		if i < 0 {
-			return 0, false, ErrSyntax
+// Tables by byte: whether it stands for itself in a string; what it stands for behind a backslash,
+// 0 for nothing; its value as a hexadecimal digit, -1 for another byte.
+var (
+	plain = func() (t [256]bool) {
+		for b := range t {
+			t[b] = b >= ' ' && b < utf8.RuneSelf && b != '"' && b != '\\'
 		}
-		return rune("\"\\/\b\f\n\r\t"[i]), false, nil
-	}
-	r, ok := c.hex4(c.pos)
-	if !ok {
-		return 0, false, ErrSyntax
-	}
-	c.pos += 6
-	if !utf16.IsSurrogate(r) {
-		return r, false, nil
-	}
-	if low, ok := c.hex4(c.pos); ok {
-		if joined := utf16.DecodeRune(r, low); joined != utf8.RuneError {
-			c.pos += 6
-			return joined, false, nil
+		return t
+	}()
+	unescaped = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+	hexValue  = func() (t [256]rune) {
+		for b := range t {
+			t[b] = rune(strings.IndexRune("0123456789abcdef", unicode.ToLower(rune(b))))
 		}
-	}
-	return utf8.RuneError, true, nil
-}
+		return t
+	}()
+)
 
-// hex4 reads \uXXXX at a position without moving.
-func (c *cursor) hex4(at int) (rune, bool) {
-	if at+6 > len(c.data) || c.data[at] != '\\' || c.data[at+1] != 'u' {
-		return 0, false
+// hex4 reads \uXXXX at the start of a text; it returns -1 for anything else.
+func hex4(s []byte) rune {
+	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
+		return -1
 	}
-	var r rune
-	for _, b := range c.data[at+2 : at+6] {
-		switch {
-		case b >= '0' && b <= '9':
-			r = r<<4 | rune(b-'0')
-		case b >= 'a' && b <= 'f':
-			r = r<<4 | rune(b-'a'+10)
-		case b >= 'A' && b <= 'F':
-			r = r<<4 | rune(b-'A'+10)
-		default:
-			return 0, false
-		}
-	}
-	return r, true
+	return hexValue[s[2]]<<12 | hexValue[s[3]]<<8 | hexValue[s[4]]<<4 | hexValue[s[5]]
 }

@@ -3,6 +3,7 @@ package pblite
 import (
 	"fmt"
 	"strconv"
+	"sync"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -13,6 +14,9 @@ const (
 	DefaultMaxDepth = 100
 	DefaultMaxSize  = 64 << 20
 )
+
+// keepBuffer is the size in bytes up to which buffers are kept for the next message.
+const keepBuffer = 1 << 20
 
 // TagMode says what to do with the first element of the outermost array.
 type TagMode int
@@ -56,10 +60,9 @@ func (o UnmarshalOptions) Unmarshal(data []byte, m proto.Message) (Warnings, err
 	if len(data) > o.MaxSize {
 		return Warnings{}, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(data))
 	}
-	t := transcoder{
-		cursor: cursor{data: data, limit: o.MaxDepth},
-		out:    make([]byte, 0, len(data)),
-	}
+	t := transcoders.Get().(*transcoder)
+	defer t.release()
+	t.data, t.limit = data, o.MaxDepth
 	if err := t.document(tableOf(m.ProtoReflect().Descriptor()), o.Tag); err != nil {
 		return t.warnings, fmt.Errorf("%w near byte %d", err, t.pos)
 	}
@@ -91,6 +94,16 @@ type transcoder struct {
 	out      []byte
 	level    int // where the fields of the current message start in out
 	warnings Warnings
+}
+
+// transcoders keeps buffers for the next message: decoding copies everything out of them.
+var transcoders = sync.Pool{New: func() any { return new(transcoder) }}
+
+func (t *transcoder) release() {
+	if cap(t.out)+cap(t.scratch) <= keepBuffer {
+		*t = transcoder{cursor: cursor{scratch: t.scratch[:0]}, out: t.out[:0]}
+		transcoders.Put(t)
+	}
 }
 
 func (t *transcoder) warn(f *field, reason string) {
@@ -126,6 +139,8 @@ func (t *transcoder) message(msg *table, tag TagMode) error {
 		case next == ',' || next == ']': // left out
 		case number == 0:
 			err = t.skip()
+		case next == 'n':
+			_, err = t.word()
 		case next == '{':
 			err = t.maybeTrailing(msg, msg.field(number))
 		default:

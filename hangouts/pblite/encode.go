@@ -1,11 +1,13 @@
 package pblite
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -34,22 +36,35 @@ func Marshal(m proto.Message) ([]byte, error) {
 
 // Marshal is like the function Marshal, with options.
 func (o MarshalOptions) Marshal(m proto.Message) ([]byte, error) {
-	wire, err := proto.MarshalOptions{AllowPartial: true}.Marshal(m)
+	e := encoders.Get().(*encoder)
+	defer e.release()
+	wire, err := proto.MarshalOptions{AllowPartial: true}.MarshalAppend(e.wire, m)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the message: %w", err)
 	}
-	e := encoder{ascii: o.ASCII, out: make([]byte, 0, 2*len(wire)+64), stack: make([]member, 0, 64)}
+	e.wire, e.ascii = wire, o.ASCII
 	if err := e.message(tableOf(m.ProtoReflect().Descriptor()), wire, o.Tag); err != nil {
 		return nil, err
 	}
-	return e.out, nil
+	return bytes.Clone(e.out), nil
 }
 
 // encoder writes JSON from the binary form, which is several times faster than reflection.
 type encoder struct {
+	wire  []byte
 	out   []byte
 	ascii bool
 	stack []member // of the messages that are being written
+}
+
+// encoders keeps buffers for the next message.
+var encoders = sync.Pool{New: func() any { return new(encoder) }}
+
+func (e *encoder) release() {
+	if cap(e.wire)+cap(e.out) <= keepBuffer {
+		*e = encoder{wire: e.wire[:0], out: e.out[:0], stack: e.stack[:0]}
+		encoders.Put(e)
+	}
 }
 
 // member is one field of a message, or one element of it: the number of a varint or fixed
@@ -69,25 +84,23 @@ func (e *encoder) push(msg *table, wire []byte) (list []member, err error) {
 			return nil, protowire.ParseError(size)
 		}
 		wire = wire[size:]
-		if size = protowire.ConsumeFieldValue(number, kind, wire); size < 0 {
+		m := member{field: msg.field(int(number))}
+		if size = m.consume(number, kind, wire); size < 0 {
 			return nil, protowire.ParseError(size)
 		}
-		f, value := msg.field(int(number)), wire[:size]
 		wire = wire[size:]
 		switch {
-		case f == nil:
+		case m.field == nil:
 			continue
-		case kind == protowire.BytesType && f.wire == kind:
-			raw, _ := protowire.ConsumeBytes(value)
-			e.stack = append(e.stack, member{field: f, raw: raw})
-		case f.wire == kind:
-			e.number(f, value)
-		case kind == protowire.BytesType && f.repeated: // packed
-			for raw, _ := protowire.ConsumeBytes(value); len(raw) > 0; raw = raw[size:] {
-				if size = protowire.ConsumeFieldValue(number, f.wire, raw); size < 0 {
+		case m.wire == kind:
+			e.stack = append(e.stack, m)
+		case kind == protowire.BytesType && m.repeated: // packed
+			for raw := m.raw; len(raw) > 0; raw = raw[size:] {
+				one := member{field: m.field}
+				if size = one.consume(number, m.wire, raw); size < 0 {
 					return nil, protowire.ParseError(size)
 				}
-				e.number(f, raw)
+				e.stack = append(e.stack, one)
 			}
 		}
 		sorted, last = sorted && last <= number, number
@@ -99,19 +112,22 @@ func (e *encoder) push(msg *table, wire []byte) (list []member, err error) {
 	return list, nil
 }
 
-// number pushes a value of a varint or fixed type.
-func (e *encoder) number(f *field, value []byte) {
-	m := member{field: f}
-	switch f.wire {
+// consume takes a value and returns its size, negative for an error.
+func (m *member) consume(number protowire.Number, kind protowire.Type, wire []byte) (size int) {
+	switch kind {
+	case protowire.BytesType:
+		m.raw, size = protowire.ConsumeBytes(wire)
 	case protowire.VarintType:
-		m.bits, _ = protowire.ConsumeVarint(value)
+		m.bits, size = protowire.ConsumeVarint(wire)
 	case protowire.Fixed64Type:
-		m.bits, _ = protowire.ConsumeFixed64(value)
+		m.bits, size = protowire.ConsumeFixed64(wire)
 	case protowire.Fixed32Type:
-		v, _ := protowire.ConsumeFixed32(value)
-		m.bits = uint64(v)
+		v, n := protowire.ConsumeFixed32(wire)
+		m.bits, size = uint64(v), n
+	default:
+		size = protowire.ConsumeFieldValue(number, kind, wire)
 	}
-	e.stack = append(e.stack, m)
+	return size
 }
 
 // message writes an array. With fields for the trailing object, positions reach to the last one
@@ -238,12 +254,18 @@ const hexDigits = "0123456789abcdef"
 // str writes a JSON string; bytes that are not UTF-8 become U+FFFD.
 func (e *encoder) str(text []byte) {
 	e.out = append(e.out, '"')
-	plain := 0
-	for plain < len(text) && text[plain] >= 0x20 && text[plain] < utf8.RuneSelf && text[plain] != '"' && text[plain] != '\\' {
-		plain++
-	}
-	e.out = append(e.out, text[:plain]...)
-	for _, r := range string(text[plain:]) {
+	raw := !e.ascii && utf8.Valid(text) // then all but U+2028 and U+2029, which begin with 0xe2, can stay
+	for len(text) > 0 {
+		run := 0
+		for run < len(text) && (plain[text[run]] || raw && text[run] >= utf8.RuneSelf && text[run] != 0xe2) {
+			run++
+		}
+		e.out = append(e.out, text[:run]...)
+		if text = text[run:]; len(text) == 0 {
+			break
+		}
+		r, size := utf8.DecodeRune(text)
+		text = text[size:]
 		switch {
 		case r == '"' || r == '\\':
 			e.out = append(e.out, '\\', byte(r))

@@ -126,84 +126,44 @@ func (t *transcoder) float(f *field, text []byte) string {
 
 // integer writes decimal digits for an integer, bool or enum field.
 func (t *transcoder) integer(f *field, text []byte) string {
-	switch f.kind {
-	case protoreflect.BoolKind:
+	if f.kind == protoreflect.BoolKind {
 		return t.bool(f, text)
-	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind, protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
-		return t.unsigned(f, text)
 	}
-	bits := 64
-	switch f.kind {
-	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind, protoreflect.EnumKind:
-		bits = 32
-	}
-	v, ok := small(text)
+	v, ok := f.parse(text)
 	if !ok {
-		var err error
-		if v, err = strconv.ParseInt(string(text), 10, bits); err != nil {
-			return outOfRange
-		}
-	}
-	if bits == 32 && v > math.MaxInt32 {
 		return outOfRange
 	}
-	if f.kind == protoreflect.EnumKind && !f.known(v) {
+	if f.values != nil && !f.known(int64(v)) {
 		return unknownNumber
 	}
 	t.out = append(t.out, f.tag...)
-	switch f.kind {
-	case protoreflect.Sint32Kind, protoreflect.Sint64Kind:
-		t.out = protowire.AppendVarint(t.out, protowire.EncodeZigZag(v))
-	case protoreflect.Sfixed32Kind:
+	switch {
+	case f.wire == protowire.Fixed32Type:
 		t.out = protowire.AppendFixed32(t.out, uint32(v))
-	case protoreflect.Sfixed64Kind:
-		t.out = protowire.AppendFixed64(t.out, uint64(v))
-	default:
-		t.out = protowire.AppendVarint(t.out, uint64(v))
-	}
-	return ""
-}
-
-// small parses up to 18 digits, which fit into 64 bits.
-func small(text []byte) (v int64, ok bool) {
-	if len(text) > 18 || text[0] == '-' {
-		return 0, false
-	}
-	for _, b := range text {
-		v = v*10 + int64(b-'0')
-	}
-	return v, true
-}
-
-func (t *transcoder) unsigned(f *field, text []byte) string {
-	bits := 64
-	if f.kind == protoreflect.Uint32Kind || f.kind == protoreflect.Fixed32Kind {
-		bits = 32
-	}
-	if string(text) == "-0" {
-		text = text[1:]
-	}
-	n, ok := small(text)
-	v := uint64(n)
-	if !ok {
-		var err error
-		if v, err = strconv.ParseUint(string(text), 10, bits); err != nil {
-			return outOfRange
-		}
-	}
-	if bits == 32 && v > math.MaxUint32 {
-		return outOfRange
-	}
-	t.out = append(t.out, f.tag...)
-	switch f.kind {
-	case protoreflect.Fixed32Kind:
-		t.out = protowire.AppendFixed32(t.out, uint32(v))
-	case protoreflect.Fixed64Kind:
+	case f.wire == protowire.Fixed64Type:
 		t.out = protowire.AppendFixed64(t.out, v)
+	case f.zigzag:
+		t.out = protowire.AppendVarint(t.out, protowire.EncodeZigZag(int64(v)))
 	default:
 		t.out = protowire.AppendVarint(t.out, v)
 	}
 	return ""
+}
+
+// parse reads an integer of the field's size.
+func (f *field) parse(text []byte) (v uint64, ok bool) {
+	if text[0] != '-' && (len(text) <= 9 || len(text) <= 18 && f.bits == 64) { // so many digits fit
+		for _, b := range text {
+			v = v*10 + uint64(b-'0')
+		}
+		return v, true
+	}
+	if f.unsigned && string(text) != "-0" {
+		v, err := strconv.ParseUint(string(text), 10, f.bits)
+		return v, err == nil
+	}
+	n, err := strconv.ParseInt(string(text), 10, f.bits)
+	return uint64(n), err == nil
 }
 
 // bool takes any integer, of any size; only zero is false.

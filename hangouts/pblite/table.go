@@ -24,6 +24,9 @@ type field struct {
 	kind     protoreflect.Kind
 	wire     protowire.Type
 	tag      []byte // of its binary form
+	bits     int    // of an integer, 32 or 64
+	unsigned bool
+	zigzag   bool
 	repeated bool
 	enum     protoreflect.EnumValueDescriptors
 	values   []bool // of the enum, by number, up to maxLow
@@ -60,6 +63,18 @@ func newField(fd protoreflect.FieldDescriptor) *field {
 	f := &field{
 		name: fd.FullName(), number: fd.Number(), kind: fd.Kind(), repeated: fd.IsList(),
 		wire: wireType(fd.Kind()), tag: protowire.AppendTag(nil, fd.Number(), wireType(fd.Kind())),
+	}
+	f.bits = 64
+	switch fd.Kind() {
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind, protoreflect.EnumKind,
+		protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
+		f.bits = 32
+	}
+	switch fd.Kind() {
+	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
+		f.unsigned = true
+	case protoreflect.Sint32Kind, protoreflect.Sint64Kind:
+		f.zigzag = true
 	}
 	switch {
 	case fd.Message() != nil:
