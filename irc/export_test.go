@@ -13,6 +13,9 @@ import (
 // SetSettle sets how long changed conversations wait for the events that explain them.
 func SetSettle(g *Gateway, d time.Duration) { g.settle = d }
 
+// SetTypingRepeat sets how often typing is repeated to clients.
+func SetTypingRepeat(g *Gateway, d time.Duration) { g.repeat = d }
+
 // SetTypingSilence sets how long a client may be silent before it has paused, and then
 // before it has stopped typing.
 func SetTypingSilence(g *Gateway, pause, stop time.Duration) { g.silence, g.gone = pause, stop }

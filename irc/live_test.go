@@ -103,6 +103,7 @@ func TestOwnTypingIsShownToOtherSessionsOnly(t *testing.T) {
 
 func TestTypingIsRepeatedUntilTheMessage(t *testing.T) {
 	b := newBench(t)
+	irc.SetTypingRepeat(b.g, 300*time.Millisecond)
 	c := b.client("modern", modern...)
 	b.net.Type(bob, trio, chat.TypingStarted)
 	for range 2 { // clients forget it after 6 s
@@ -110,7 +111,7 @@ func TestTypingIsRepeatedUntilTheMessage(t *testing.T) {
 	}
 	b.net.Say(bob, trio, "done")
 	c.Await("PRIVMSG", "#Trio_co")
-	time.Sleep(4200 * time.Millisecond) // the absence of a repeat has no condition to wait for
+	time.Sleep(500 * time.Millisecond) // the absence of a repeat has no condition to wait for
 	for _, l := range c.Roundtrip() {
 		require.NotEqual(t, "active", l.Tags["+typing"], l.Raw)
 	}

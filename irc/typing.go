@@ -65,7 +65,7 @@ func (s *session) repeatTyping(key typingKey, round int, until time.Time) {
 		delete(s.typingRound, key)
 		return
 	}
-	time.AfterFunc(typingRepeat, func() { s.tryPost(func() { s.repeatTyping(key, round, until) }) })
+	time.AfterFunc(s.g.repeat, func() { s.tryPost(func() { s.repeatTyping(key, round, until) }) })
 }
 
 // typingEnds forgets typing that a message has ended.
