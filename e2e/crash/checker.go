@@ -44,9 +44,7 @@ type Problem struct {
 	What   string // text of the message, or the subject of a watermark
 	Detail string
 
-	by   Message // of a disordered message: the one that overtook it
-	late Message
-	from int64 // of a watermark that moved back: the value before
+	by Message // of a disordered message: the one that overtook it
 }
 
 func (p Problem) String() string {
@@ -93,7 +91,7 @@ func Compare(where string, accepted, shown []Message) (found []Problem) {
 		there[at] = true
 		if at < latest {
 			report(Disordered, o.text, "comes after %q", accepted[latest].Text)
-			found[len(found)-1].by, found[len(found)-1].late = accepted[latest], accepted[at]
+			found[len(found)-1].by = accepted[latest]
 		}
 		latest = max(latest, at)
 		want, got := accepted[at], shown[i]
@@ -126,7 +124,7 @@ func Forward(where string, marks []Mark) (found []Problem) {
 	last := map[string]int64{}
 	for _, m := range marks {
 		if m.Value < last[m.Subject] {
-			found = append(found, Problem{Kind: Backwards, Where: where, What: m.Subject, Detail: fmt.Sprintf("from %d to %d", last[m.Subject], m.Value), from: last[m.Subject]})
+			found = append(found, Problem{Kind: Backwards, Where: where, What: m.Subject, Detail: fmt.Sprintf("from %d to %d", last[m.Subject], m.Value)})
 		}
 		last[m.Subject] = m.Value
 	}
@@ -143,12 +141,6 @@ func Split(all []Problem, fits func(Problem) bool) (rest, taken []Problem) {
 		}
 	}
 	return rest, taken
-}
-
-// Overtaken says whether a problem is that the answer to a request of the bridge's own user came before the push of a
-// message that the server had accepted less than 5 s earlier: connections are stalled for that long.
-func Overtaken(p Problem, own string) bool {
-	return p.Kind == Disordered && p.by.Author == own && p.late.Author != own && p.late.TimeMS != 0 && p.by.TimeMS-p.late.TimeMS < 5000
 }
 
 // Summary counts problems by kind, one line.

@@ -99,20 +99,6 @@ func TestSplitAndSummary(t *testing.T) {
 	require.Contains(t, Summary(nil), "nothing lost")
 }
 
-func TestOvertaken(t *testing.T) {
-	bob, alice := Message{Text: "b", Author: "bob", TimeMS: 1000}, Message{Text: "a", Author: "alice", TimeMS: 5999}
-	one := func(accepted ...Message) Problem {
-		found := Compare("x", accepted, []Message{accepted[1], accepted[0]})
-		require.Len(t, found, 1)
-		return found[0]
-	}
-	require.True(t, Overtaken(one(bob, alice), "alice"))
-	require.False(t, Overtaken(one(bob, Message{Text: "a", Author: "alice", TimeMS: 6000}), "alice"), "too late for a race")
-	require.False(t, Overtaken(one(bob, Message{Text: "c", Author: "carol", TimeMS: 1001}), "alice"), "others' messages")
-	require.False(t, Overtaken(one(Message{Text: "a0", Author: "alice", TimeMS: 1000}, alice), "alice"), "among her own")
-	require.False(t, Overtaken(Compare("x", []Message{bob}, nil)[0], "alice"), "lost is lost")
-}
-
 func TestAcknowledgedEvents(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	require.NoError(t, os.WriteFile(path, []byte(`{"kind":"pending","data":{"Service":"hangouts","Txn":{"ID":7,"Body":{"events":[{"event_id":"$a"},{"event_id":"$b"}]}}}}

@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
 )
+
+// ircTime is how IRC writes times.
+const ircTime = "2006-01-02T15:04:05.000Z"
 
 // source is somebody who writes.
 type source struct {
@@ -20,6 +24,9 @@ type source struct {
 	say    func(w *world, conversation, text string) (Message, error)
 	author string // key of the person
 }
+
+// bob is the index of his source.
+const bob = 1
 
 // sources write at the same time. Texts begin with the source's name.
 var sources = []source{
@@ -175,7 +182,7 @@ func (w *world) closing() error {
 	return nil
 }
 
-// read moves watermarks and observes all of them until ctx ends.
+// read observes all watermarks until ctx ends, and moves them until the end begins.
 func (w *world) read(ctx context.Context) {
 	random := rand.New(rand.NewPCG(w.seed, 100))
 	observe := time.NewTicker(200 * time.Millisecond)
@@ -187,7 +194,7 @@ func (w *world) read(ctx context.Context) {
 		case <-observe.C:
 		}
 		w.observe(ctx)
-		if n%4 != 0 {
+		if n%4 != 0 || w.ending.Load() {
 			continue
 		}
 		c := conversations[random.IntN(len(conversations))]
@@ -203,19 +210,57 @@ func (w *world) read(ctx context.Context) {
 				_ = w.Alice.Matrix.MarkRead(ctx, w.rooms[c.key], timeline[len(timeline)-1].ID)
 			}
 		case 3:
-			for _, l := range slices.Backward(w.irc.Messages()) {
-				if l.Param(0) == c.irc && l.Tags["time"] != "" {
-					at, _ := time.Parse("2006-01-02T15:04:05.000Z", l.Tags["time"])
-					w.mu.Lock()
-					w.ircSet[Mark{Subject: c.key, Value: at.UnixMilli()}] = true
-					w.mu.Unlock()
-					w.note("irc: marks %s read up to %s", c.irc, l.Tags["time"])
-					w.irc.Send("MARKREAD " + c.irc + " timestamp=" + l.Tags["time"])
-					break
-				}
+			if at := w.lastOnIRC(c.irc); at > 0 {
+				w.markOnIRC(c.irc, at)
 			}
 		}
 	}
+}
+
+// markOnIRC has Alice's IRC client say up to when (ms) she has read.
+func (w *world) markOnIRC(target string, ms int64) {
+	w.note("irc: marks %s read up to %d", target, ms)
+	w.irc.Send("MARKREAD " + target + " timestamp=" + time.UnixMilli(ms).UTC().Format(ircTime))
+}
+
+// lastOnIRC is the time (ms) of the latest message that IRC has in a conversation.
+func (w *world) lastOnIRC(target string) (last int64) {
+	for _, l := range w.irc.Messages() {
+		own := l.Param(0)
+		if own != target && target[0] != '#' && own[0] != '#' {
+			own = target // Bob's lines to Alice
+		}
+		if at, err := time.Parse(ircTime, l.Tags["time"]); err == nil && own == target {
+			last = max(last, at.UnixMilli())
+		}
+	}
+	return last
+}
+
+// watermark is up to when (ms) a person has read a conversation on Hangouts.
+func (w *world) watermark(key, person string) int64 {
+	list, err := w.hangouts.Conversations(w.ctx)
+	require.NoError(w.t, err)
+	for _, c := range list {
+		for _, m := range c.Members {
+			if c.Key == key && m.GaiaID == w.gaia[person] {
+				return int64(m.ReadUS / 1000)
+			}
+		}
+	}
+	return 0
+}
+
+// toldMarker is the read marker (ms) that IRC was told last.
+func (w *world) toldMarker(key string) (last int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range w.ircMarks {
+		if m.Subject == key {
+			last = m.Value
+		}
+	}
+	return last
 }
 
 // observe notes where the watermarks are.

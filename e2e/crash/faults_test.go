@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
 )
 
@@ -113,7 +114,7 @@ func (w *world) do(s step) {
 	case "truncate":
 		link.Truncate(int(s.b % 3000))
 	case "stall":
-		link.Stall(ms(s.b, 4500))
+		link.Stall(ms(s.b, uint64(stage.LongestStall/time.Millisecond)))
 	case "refuse":
 		link.Refuse([]int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}[s.b%4], ms(s.b>>8, 1500))
 	case "homeserver error":

@@ -35,16 +35,10 @@ type verdict struct {
 	// byHomeserver are messages that the homeserver accepted and never handed to the bridge, or handed over late, because
 	// it was killed.
 	byHomeserver []Problem
-	// overtaken are messages that come after an own one which the server accepted a moment later: its answer was faster
-	// than their push.
-	overtaken []Problem
-	// withdrawn are steps back from read markers that the IRC client itself had set: the bridge keeps them in memory only
-	// until Hangouts has them and it has stored that.
-	withdrawn   []Problem
-	accepted    map[string]int // messages, by source
-	unconfirmed int
-	absent      int    // of those, not on Hangouts
-	hangups     string // what the reference client has seen, for information
+	accepted     map[string]int // messages, by source
+	unconfirmed  int
+	absent       int    // of those, not on Hangouts
+	hangups      string // what the reference client has seen, for information
 }
 
 // look collects what all ends have.
@@ -68,7 +62,7 @@ func (w *world) look() map[string]*seen {
 		out[c.key] = s
 	}
 	for _, l := range w.irc.Messages() {
-		at, _ := time.Parse("2006-01-02T15:04:05.000Z", l.Tags["time"])
+		at, _ := time.Parse(ircTime, l.Tags["time"])
 		m := Message{Text: l.Last(), Author: l.Tags["account"], ID: l.Tags["msgid"], TimeMS: at.UnixMilli()}
 		key := "direct"
 		for _, c := range conversations {
@@ -98,8 +92,7 @@ func (w *world) judge() verdict {
 	for end, marks := range w.marks {
 		v.problems = append(v.problems, Forward(end, marks)...)
 	}
-	rest, taken := Split(Forward("on IRC", w.ircMarks), func(p Problem) bool { return w.ircSet[Mark{Subject: p.What, Value: p.from}] })
-	v.problems, v.withdrawn = append(v.problems, rest...), append(v.withdrawn, taken...)
+	v.add(Forward("on IRC", w.ircMarks)) // what the client was told is what it may rely on
 	// What was not confirmed and is not there may have been told, late.
 	if told := ircFailures(w.irc.Told()); len(told) > v.absent {
 		v.problems = append(v.problems, told...)
@@ -156,9 +149,9 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 			shown = append(shown, m)
 		}
 	}
-	v.shown(Compare("in Matrix, "+key, remote, shown), string(w.Alice.UserID()))
+	v.add(Compare("in Matrix, "+key, remote, shown))
 	v.add(Compare("in Matrix (own), "+key, w.by("mx", key, string(w.Alice.UserID())), own))
-	v.shown(Compare("on IRC, "+key, everything, s.irc), w.gaia["alice"])
+	v.add(Compare("on IRC, "+key, everything, s.irc))
 
 	for _, src := range sources {
 		accepted := w.by(src.name, key, w.gaia[src.author])
@@ -193,12 +186,6 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 		}
 		v.accepted[src.name] += len(accepted)
 	}
-}
-
-// shown adds what is wrong with messages that the bridge shows; own is how the end names the bridge's user.
-func (v *verdict) shown(found []Problem, own string) {
-	rest, taken := Split(found, func(p Problem) bool { return Overtaken(p, own) })
-	v.problems, v.overtaken = append(v.problems, rest...), append(v.overtaken, taken...)
 }
 
 func (v *verdict) add(found []Problem) { v.problems = append(v.problems, found...) }

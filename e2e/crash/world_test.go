@@ -63,6 +63,7 @@ type world struct {
 
 	progress atomic.Int64 // messages that IRC has got
 	faulted  atomic.Bool  // all faults are done
+	ending   atomic.Bool  // watermarks stay where they are
 	counts   map[string]int
 
 	mu       sync.Mutex
@@ -70,7 +71,6 @@ type world struct {
 	ended    []Problem
 	marks    map[string][]Mark // observations by end
 	ircMarks []Mark
-	ircSet   map[Mark]bool // markers that the IRC client has set
 	diary    *os.File
 }
 
@@ -112,7 +112,7 @@ func newWorld(t *testing.T, seed uint64, realHomeserver bool, limit time.Duratio
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
-	w := &world{t: t, ctx: ctx, seed: seed, counts: map[string]int{}, said: map[string]map[string][]Message{}, marks: map[string][]Mark{}, ircSet: map[Mark]bool{},
+	w := &world{t: t, ctx: ctx, seed: seed, counts: map[string]int{}, said: map[string]map[string][]Message{}, marks: map[string][]Mark{},
 		gaia: map[string]string{}, ids: map[string]string{}, rooms: map[string]id.RoomID{}, links: map[string]*stage.Link{}}
 	w.diary, err = os.Create(filepath.Join(dir, "diary.log"))
 	require.NoError(t, err)
@@ -175,7 +175,7 @@ func (w *world) heard(l ircclient.Line) {
 		w.progress.Add(1)
 	case "MARKREAD":
 		w.note("irc: told %s", l.Raw)
-		at, err := time.Parse("timestamp=2006-01-02T15:04:05.000Z", l.Param(1))
+		at, err := time.Parse("timestamp="+ircTime, l.Param(1))
 		for _, c := range conversations {
 			if err == nil && c.irc == l.Param(0) {
 				w.mu.Lock()

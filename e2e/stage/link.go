@@ -23,6 +23,7 @@ type Link struct {
 	mu       sync.Mutex
 	closed   bool
 	pipes    map[*pipe]bool
+	stalls   time.Time // beginning of the present or last stall
 	stalled  time.Time // nothing is passed on before
 	refusing time.Time // new connections are answered with status until then
 	status   int
@@ -84,12 +85,26 @@ func (l *Link) Truncate(n int) {
 	l.armed, l.left = true, n
 }
 
-// Stall holds everything back for a while.
+// LongestStall bounds how long anything is held back, also by stalls that follow each other closely: less than the 5 s
+// after which a request that nobody has seen counts as not sent.
+const LongestStall = 4500 * time.Millisecond
+
+// Stall holds everything back for a while, at most LongestStall.
 func (l *Link) Stall(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stalled = time.Now().Add(d)
+	now := time.Now()
+	if now.After(l.stalled.Add(2 * stallCheck)) { // what was held back has passed
+		l.stalls = now
+	}
+	l.stalled = now.Add(d)
+	if latest := l.stalls.Add(LongestStall); l.stalled.After(latest) {
+		l.stalled = latest
+	}
 }
+
+// stallCheck is how often it is looked whether a stall is over.
+const stallCheck = 50 * time.Millisecond
 
 // Refuse cuts all connections and answers new ones for a while with an HTTP status.
 func (l *Link) Refuse(status int, d time.Duration) {
@@ -206,6 +221,6 @@ func (l *Link) waitStall() {
 		if left <= 0 || closed {
 			return
 		}
-		time.Sleep(min(left, 50*time.Millisecond))
+		time.Sleep(min(left, stallCheck))
 	}
 }

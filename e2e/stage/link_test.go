@@ -88,6 +88,19 @@ func TestLinkStall(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(before), 200*time.Millisecond)
 }
 
+func TestStallsInARowAreBounded(t *testing.T) {
+	l := NewLink(t, echo(t))
+	before := time.Now()
+	for range 10 {
+		l.Stall(LongestStall)
+		time.Sleep(stallCheck / 5)
+	}
+	require.LessOrEqual(t, l.stalled.Sub(before), LongestStall+stallCheck)
+	l.stalled = time.Now().Add(-time.Second) // long over
+	l.Stall(time.Second)
+	require.Greater(t, time.Until(l.stalled), time.Second/2, "a new one")
+}
+
 func TestLinkRefuse(t *testing.T) {
 	l := NewLink(t, echo(t))
 	l.Refuse(http.StatusBadGateway, time.Minute)
