@@ -6,9 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,12 +26,13 @@ type wireClient struct {
 }
 
 // openWire creates a channel, opens its poll and adds the services.
-func openWire(t *testing.T, shared *http.Client, s *hangoutstest.Server, account int) *wireClient {
+func openWire(t *testing.T, shared *http.Client, s *hangoutstest.Server, account int, until time.Time) *wireClient {
 	c := &raw{t: t, base: s.URL, cookies: s.Account(account).Cookies(), http: shared}
 	ch := c.create()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
 	require.NoError(t, err)
-	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+	t.Cleanup(func() { conn.Close() })
+	require.NoError(t, conn.SetDeadline(until))
 	var head strings.Builder
 	require.NoError(t, c.headers().Write(&head))
 	_, err = fmt.Fprintf(conn, "GET %s?RID=rpc&TYPE=xmlhttp&%s HTTP/1.1\r\nHost: x\r\n%s\r\n", bindPath, ch.query(), head.String())
@@ -66,24 +67,17 @@ func TestManyChannels(t *testing.T) {
 	shared := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16, DisableCompression: true}}
 	t.Cleanup(shared.CloseIdleConnections)
 	clients := make([]*wireClient, channels)
-	inParallel(channels, func(i int) { clients[i] = openWire(t, shared, s, i) })
-	t.Cleanup(func() {
-		for _, w := range clients {
-			if w != nil {
-				w.conn.Close()
-			}
-		}
-	})
-	require.False(t, slices.Contains(clients, nil))
+	until := time.Now().Add(40 * time.Second) // for all that follows
+	inParallel(t, channels, func(i int) { clients[i] = openWire(t, shared, s, i, until) })
 	require.Len(t, s.Channels(""), channels)
 	for round := range 2 {
 		accounts := s.Accounts()
-		inParallel(channels, func(i int) {
+		inParallel(t, channels, func(i int) {
 			if err := s.Push(accounts[i].GaiaID, &pb.StateUpdate{Conversation: &pb.Conversation{Name: proto.String(fmt.Sprintf("push %d for %d.", round, i))}}); err != nil {
 				t.Error(err)
 			}
 		})
-		inParallel(channels, func(i int) {
+		inParallel(t, channels, func(i int) {
 			if err := clients[i].until(fmt.Sprintf("push %d for %d.", round, i)); err != nil {
 				t.Errorf("channel %d: %v", i, err)
 			}
@@ -92,22 +86,27 @@ func TestManyChannels(t *testing.T) {
 	require.Zero(t, s.Stats().Overflows)
 }
 
-// inParallel calls f for each number below n, sixteen at a time.
-func inParallel(n int, f func(i int)) {
-	numbers := make(chan int)
+// inParallel calls f for each number below n, sixteen at a time, and no more after a failure. Calls
+// may end their goroutine.
+func inParallel(t *testing.T, n int, f func(i int)) {
+	t.Helper()
+	var taken atomic.Int64
 	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
-			for i := range numbers {
+			for !t.Failed() {
+				i := int(taken.Add(1)) - 1
+				if i >= n {
+					return
+				}
 				f(i)
 			}
 		})
 	}
-	for i := range n {
-		numbers <- i
-	}
-	close(numbers)
 	wg.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
 }
 
 // TestConcurrentUse: everybody does everything at once; afterwards every endpoint tells the same.
@@ -119,7 +118,7 @@ func TestConcurrentUse(t *testing.T) {
 		_, _ = s.Account(0).Add("team", s.Account(i).GaiaID())
 	}
 	before := len(s.Events("team"))
-	inParallel(people*each, func(n int) {
+	inParallel(t, people*each, func(n int) {
 		c := newRaw(t, s, n%people)
 		if _, status := c.message(id, fmt.Sprintf("message %d", n), uint64(n+1)); status != ok {
 			t.Errorf("status %v", status)
