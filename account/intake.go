@@ -65,12 +65,20 @@ type intake struct {
 	s *session
 
 	mu      sync.Mutex
-	keep    bool     // keep updates aside
-	live    bool     // pushes flow
-	epoch   int      // grows whenever pushes may have got lost
-	aside   []Update // in order
-	dropped bool     // aside was full: one more catch-up is needed
+	keep    bool          // keep updates aside
+	live    bool          // pushes flow
+	epoch   int           // grows whenever pushes may have got lost
+	rounds  int           // catch-ups begun
+	aside   []asideUpdate // in order
+	dropped bool          // aside was full: one more catch-up is needed
 	held    map[chat.ConversationID]*heldQueue
+}
+
+// asideUpdate is an update that waits for the end of a catch-up. An answer says nothing of
+// what came before it: it waits for a catch-up that begins later, and all behind it too.
+type asideUpdate struct {
+	Update
+	after int // rounds before it
 }
 
 func (in *intake) init(s *session) {
@@ -92,6 +100,7 @@ func (in *intake) begin() (epoch int, live bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.keep = true
+	in.rounds++
 	return in.epoch, in.live
 }
 
@@ -102,21 +111,31 @@ func (in *intake) state() (epoch int, live bool) {
 	return in.epoch, in.live
 }
 
-// push takes one live update, from the channel or from the answer to a request.
+// push takes one live update from the channel.
 func (in *intake) push(ctx context.Context, update Update) error {
+	_, err := in.take(ctx, update, false)
+	return err
+}
+
+// take logs a live update, unless it has to be kept aside.
+func (in *intake) take(ctx context.Context, update Update, isAnswer bool) (kept bool, err error) {
 	in.mu.Lock()
 	if in.keep {
+		a := asideUpdate{Update: update}
+		if isAnswer {
+			a.after = in.rounds
+		}
 		if len(in.aside) < in.s.m.options.Aside {
-			in.aside = append(in.aside, update)
+			in.aside = append(in.aside, a)
 		} else {
 			in.dropped = true
 		}
 		in.mu.Unlock()
-		return nil
+		return true, nil
 	}
 	now := in.holdBack(update)
 	in.mu.Unlock()
-	return in.s.m.commit(ctx, in.s, now, commitOptions{})
+	return false, in.s.m.commit(ctx, in.s, now, commitOptions{})
 }
 
 // awaitPush lets the push of an answered request's event come first, while pushes flow:
@@ -156,11 +175,8 @@ func (in *intake) holds(event ReceivedEvent) bool {
 // answer takes the event of an answered request. Without a channel nothing else would
 // bring what came before it, so a catch-up does.
 func (in *intake) answer(ctx context.Context, event ReceivedEvent) error {
-	in.mu.Lock()
-	keep := in.keep
-	in.mu.Unlock()
-	err := in.push(ctx, Update{Events: []ReceivedEvent{event}})
-	if keep || err != nil {
+	kept, err := in.take(ctx, Update{Events: []ReceivedEvent{event}}, true)
+	if kept || err != nil {
 		in.s.catchup.trigger()
 	}
 	return err
@@ -171,8 +187,8 @@ const anyEpoch = -1
 
 // release logs what was kept aside since begin and, while the channel is up, lets live
 // updates through again. When pushes got lost since begin, nothing is let through. again
-// tells that another catch-up has to come first, for that reason or because some updates
-// had to be dropped.
+// tells that another catch-up has to come first, for that reason, for an answer that came
+// since begin, or because some updates had to be dropped.
 func (in *intake) release(ctx context.Context, epoch int) (again bool, err error) {
 	for {
 		in.mu.Lock()
@@ -186,7 +202,11 @@ func (in *intake) release(ctx context.Context, epoch int) (again bool, err error
 			in.mu.Unlock()
 			return again, nil
 		}
-		now := in.holdBack(in.aside[0])
+		if epoch != anyEpoch && in.aside[0].after == in.rounds {
+			in.mu.Unlock()
+			return true, nil
+		}
+		now := in.holdBack(in.aside[0].Update)
 		in.aside = in.aside[1:]
 		in.mu.Unlock()
 		if err = in.s.m.commit(ctx, in.s, now, commitOptions{}); err != nil {

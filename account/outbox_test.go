@@ -282,6 +282,62 @@ func TestAnAnswerDoesNotOvertakeAStalledChannel(t *testing.T) {
 	})
 }
 
+// Without a channel an answer waits for a catch-up that begins after it: one that is under
+// way does not bring what came just before it.
+func TestAnAnswerDuringACatchUpWaitsForTheNext(t *testing.T) {
+	b := newBench(t)
+	b.stop()
+	var away atomic.Bool
+	b.backend = &channelless{Network: b.net, away: &away}
+	b.start()
+	s := b.login(anna)
+	r := &reader{}
+	b.attach(s, r, "a")
+	away.Store(true)
+	b.net.Cut(anna)
+	eventually(t, func() bool { return s.State().Status != chat.Connected }, "no channel")
+	synced, leave := make(chan struct{}, 10), make(chan struct{})
+	b.net.OnSynced(func(chat.PersonID) {
+		synced <- struct{}{}
+		<-leave
+	})
+	require.NoError(t, s.Submit(context.Background(), request(duo, "1", "first")))
+	<-synced // a catch-up for its answer
+	b.net.Say(bob, trio, "before")
+	require.NoError(t, s.Submit(context.Background(), request(trio, "2", "own")))
+	eventually(t, func() bool { return len(b.net.Sends()) == 2 }, "sent")
+	time.Sleep(50 * time.Millisecond) // its answer is there
+	close(leave)
+	_, err := await(t, s, "2")
+	require.NoError(t, err)
+	b.expect(r, duo, "first")
+	b.expect(r, trio, "before", "own")
+}
+
+// channelless is a network to which no channel can be made while away is set.
+type channelless struct {
+	*accounttest.Network
+	away *atomic.Bool
+}
+
+func (n *channelless) Open(stored []byte) (account.Connection, error) {
+	conn, err := n.Network.Open(stored)
+	return &channellessConnection{conn, n}, err
+}
+
+type channellessConnection struct {
+	account.Connection
+	n *channelless
+}
+
+func (c *channellessConnection) Run(ctx context.Context, sink account.Sink) error {
+	if c.n.away.Load() {
+		<-ctx.Done() // it goes on trying
+		return nil
+	}
+	return c.Connection.Run(ctx, sink)
+}
+
 func TestLateAnswersShareACatchUp(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		for i := range 30 {
