@@ -18,9 +18,10 @@ import (
 )
 
 // BenchmarkDecode decodes a push with pblite, and says how many times faster that is than protojson
-// with the same message and than hangups' decoder with the same bytes, all in one run.
+// with the same message and than hangups' decoder with the same bytes, all in one run: with the
+// protobuf runtime that hangups gets, which is Python, and with the compiled one (upb).
 func BenchmarkDecode(b *testing.B) {
-	python := hangups.Python(b)
+	runtimes := []struct{ metric, python string }{{"x-hangups", hangups.Python(b)}, {"x-hangups-upb", hangups.FastPython(b)}}
 	for _, push := range pblitetest.Pushes() {
 		b.Run(push.Name, func(b *testing.B) {
 			decoded := &pb.BatchUpdate{}
@@ -34,7 +35,10 @@ func BenchmarkDecode(b *testing.B) {
 			ratio := pblitetest.Ratio(own, func() {
 				_ = protojson.UnmarshalOptions{AllowPartial: true}.Unmarshal(text, &pb.BatchUpdate{})
 			})
-			theirs := hangupsDecode(b, python, push.Text)
+			theirs := make([]float64, len(runtimes))
+			for i, r := range runtimes {
+				theirs[i] = hangupsDecode(b, r.python, hangupsFolder(b, runtimes[0].python), push.Text)
+			}
 			best := pblitetest.Best(own)
 			b.ReportAllocs()
 			b.SetBytes(int64(len(push.Text)))
@@ -42,19 +46,29 @@ func BenchmarkDecode(b *testing.B) {
 				own()
 			}
 			b.ReportMetric(ratio, "x-protojson")
-			if theirs > 0 {
-				b.ReportMetric(theirs/best, "x-hangups")
+			for i, r := range runtimes {
+				if theirs[i] > 0 {
+					b.ReportMetric(theirs[i]/best, r.metric)
+				}
 			}
 			b.ReportMetric(float64(len(push.Text))/best*1000, "best-MB/s")
 		})
 	}
 }
 
+// hangupsFolder is where hangups' files lie.
+func hangupsFolder(b *testing.B, python string) string {
+	const script = `import importlib.util; print(importlib.util.find_spec("hangups").submodule_search_locations[0])`
+	out, err := exec.Command(python, "-c", script).Output()
+	require.NoError(b, err)
+	return strings.TrimSpace(string(out))
+}
+
 // hangupsDecode is hangups' best time in ns, 0 when it fails on the bytes.
-func hangupsDecode(b *testing.B, python string, text []byte) float64 {
+func hangupsDecode(b *testing.B, python, folder string, text []byte) float64 {
 	name := filepath.Join(b.TempDir(), "push.json")
 	require.NoError(b, os.WriteFile(name, text, 0o600))
-	cmd := exec.Command(python, "bench.py", name)
+	cmd := exec.Command(python, "bench.py", folder, name)
 	cmd.Env = append(os.Environ(), "PYTHONPATH=.", "PYTHONDONTWRITEBYTECODE=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -20,6 +20,9 @@ import (
 const (
 	venvName    = "hangups-venv"
 	requirement = "hangups==0.4.18"
+	// hangups asks for protobuf below 4, which has no compiled runtime for Python 3.11 and later.
+	fastName        = "hangups-upb-venv"
+	fastRequirement = "protobuf==4.25.8"
 	// setupMissing is the exit status of e2e/setup.sh for a part that cannot be installed here.
 	setupMissing = 3
 )
@@ -38,8 +41,20 @@ func Python(t testing.TB) string {
 	if python := os.Getenv("HANGUPS_PYTHON"); python != "" {
 		return python
 	}
+	return environment(t, venvName, requirement)
+}
+
+// fastPython is the interpreter of an environment with the compiled runtime of protobuf, which
+// hangups' own requirements rule out, and nothing else.
+func fastPython(t testing.TB) string {
+	t.Helper()
+	return environment(t, fastName, fastRequirement)
+}
+
+func environment(t testing.TB, name, requirement string) string {
+	t.Helper()
 	root := filepath.Dir(filepath.Dir(sourceDir()))
-	cmd := exec.Command("bash", filepath.Join(root, "e2e", "setup.sh"), "venv", venvName, requirement)
+	cmd := exec.Command("bash", filepath.Join(root, "e2e", "setup.sh"), "venv", name, requirement)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
@@ -47,9 +62,9 @@ func Python(t testing.TB) string {
 	switch {
 	case err == nil:
 	case errors.As(err, &exit) && exit.ExitCode() != setupMissing, os.Getenv("CI") != "":
-		t.Fatalf("e2e/setup.sh venv %s %s: %v\n%s", venvName, requirement, err, out.String())
+		t.Fatalf("e2e/setup.sh venv %s %s: %v\n%s", name, requirement, err, out.String())
 	default:
 		t.Skipf("NOT TESTED against hangups: no Python environment: %v\n%s", err, out.String())
 	}
-	return filepath.Join(root, ".cache", venvName, "bin", "python")
+	return filepath.Join(root, ".cache", name, "bin", "python")
 }

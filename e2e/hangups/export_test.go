@@ -1,0 +1,4 @@
+package hangups
+
+// FastPython is for the benchmark.
+var FastPython = fastPython
