@@ -133,7 +133,7 @@ func segments(s *pb.Segment) chat.Text {
 		text[i].Bold, text[i].Italic = f.GetBold(), f.GetItalic()
 		text[i].Strike, text[i].Under = f.GetStrikethrough(), f.GetUnderline()
 		if target := s.GetLinkData().GetLinkTarget(); s.GetType() == pb.SegmentType_SEGMENT_TYPE_LINK && target != "" {
-			text[i].Kind, text[i].Target = chat.SegmentLink, target
+			text[i].Kind, text[i].Target = chat.SegmentLink, unwrap(target)
 		}
 	}
 	return text
