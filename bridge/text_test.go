@@ -87,6 +87,28 @@ func TestFormattingAndEmotes(t *testing.T) {
 	require.Equal(t, "<em>&lt;nods&gt;</em>", last.FormattedBody)
 }
 
+func TestStylesAndLinksBothWays(t *testing.T) {
+	w, alice, room := talk(t)
+	text := chat.Text{
+		{Kind: chat.SegmentText, Text: "b", Bold: true}, {Kind: chat.SegmentText, Text: "i", Italic: true},
+		{Kind: chat.SegmentText, Text: "u", Under: true}, {Kind: chat.SegmentText, Text: "s", Strike: true}, {Kind: chat.SegmentText, Text: " "},
+		{Kind: chat.SegmentLink, Text: "here", Target: "https://example.com/"}, {Kind: chat.SegmentText, Text: " or "},
+		{Kind: chat.SegmentLink, Text: "https://example.org/", Target: "https://example.org/"},
+	}
+	const html = `<strong>b</strong><em>i</em><u>u</u><del>s</del> <a href="https://example.com/">here</a> or `
+	alice.Send(room, event.EventMessage, &event.MessageEventContent{
+		MsgType: event.MsgText, Body: "x", Format: event.FormatHTML, FormattedBody: html + "https://example.org/",
+	})
+	w.eventually("the message", func() bool { return len(w.texts(direct)) == 2 })
+	require.Equal(t, text, w.network.Events(direct)[1].Message.Text)
+
+	w.network.Post(chat.Event{Conversation: direct, Author: carl, Kind: chat.KindMessage, Message: &chat.Message{Text: text}})
+	w.eventually("the answer", func() bool { return len(w.lines(room)) == 3 })
+	last := w.hs.Messages(room)[len(w.hs.Messages(room))-1].Content.AsMessage()
+	require.Equal(t, html+`<a href="https://example.org/">https://example.org/</a>`, last.FormattedBody)
+	require.Equal(t, "bius here <https://example.com/> or https://example.org/", last.Body)
+}
+
 func TestOrderIsKept(t *testing.T) {
 	w, alice, room := talk(t)
 	w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/send/", Delay: 3 * time.Millisecond})

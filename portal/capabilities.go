@@ -9,9 +9,9 @@ import (
 )
 
 // CapabilitiesVersion has to grow when a capability changes, so that all rooms hear of it.
-const CapabilitiesVersion = 1
+const CapabilitiesVersion = 2
 
-const capabilitiesID = "hangouts_bridge.capabilities.2026_11_23"
+const capabilitiesID = "hangouts_bridge.capabilities.2026_11_23.2"
 
 // What rooms offer. There is one value for each kind of room, never one per call:
 // bridgev2 compares their ids.
@@ -28,10 +28,15 @@ func makeCapabilities(kind string) *event.RoomFeatures {
 			event.FmtBold: full, event.FmtItalic: full, event.FmtUnderline: full, event.FmtStrikethrough: full,
 			event.FmtInlineLink: full, event.FmtInlineCode: part, event.FmtCodeBlock: part, event.FmtBlockquote: part,
 			event.FmtUnorderedList: part, event.FmtOrderedList: part, event.FmtHeaders: part, event.FmtUserLink: part,
+			event.FmtListStart: part, event.FmtTable: part, event.FmtDetailsSummary: part, event.FmtHorizontalLine: part,
 		},
 		LocationMessage: event.CapLevelRejected,
 		Reply:           event.CapLevelDropped,
 		Thread:          event.CapLevelDropped,
+		Edit:            event.CapLevelRejected,
+		Delete:          event.CapLevelRejected,
+		Reaction:        event.CapLevelRejected,
+		Poll:            event.CapLevelRejected,
 	}
 }
 

@@ -3,6 +3,7 @@ package portal
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
@@ -15,14 +16,14 @@ import (
 const maxDepth = 100
 
 // fromContent is the rich text of a message from Matrix: its HTML if it has any, else
-// its body. A body is never read as Markdown.
+// its body, each with its bare URLs as links. A body is never read as Markdown.
 func fromContent(content *event.MessageEventContent) chat.Text {
 	if content.Format == event.FormatHTML && content.FormattedBody != "" {
 		if text := fromHTML(content.FormattedBody); !text.Empty() {
-			return text
+			return text.Linked()
 		}
 	}
-	return chat.Plain(content.Body)
+	return chat.Plain(content.Body).Linked()
 }
 
 func fromHTML(source string) chat.Text {
@@ -38,16 +39,6 @@ func fromHTML(source string) chat.Text {
 	return r.out
 }
 
-// htmlReader collects segments. Block elements ask for a line of their own; the breaks
-// between them are written when the next text comes.
-type htmlReader struct {
-	out     chat.Text
-	breaks  int  // line breaks that stand before the next text
-	space   bool // white space stands before the next text
-	pre     bool
-	ordinal []int // counters of the open lists, 0 = not numbered
-}
-
 func (r *htmlReader) node(n *html.Node, style chat.Segment, depth int) {
 	if n.Type == html.TextNode {
 		r.text(n.Data, style)
@@ -56,21 +47,22 @@ func (r *htmlReader) node(n *html.Node, style chat.Segment, depth int) {
 	if n.Type != html.ElementNode || depth > maxDepth {
 		return
 	}
-	if closing, ok := r.open(n, &style); ok {
-		for child := n.FirstChild; child != nil; child = child.NextSibling {
-			r.node(child, style, depth+1)
-		}
-		closing()
+	if !inline(n, &style) {
+		r.block(n, style, depth)
+		return
+	}
+	r.children(n, style, depth)
+}
+
+func (r *htmlReader) children(n *html.Node, style chat.Segment, depth int) {
+	for child := n.FirstChild; child != nil; child = child.NextSibling {
+		r.node(child, style, depth+1)
 	}
 }
 
-// open notes the beginning of an element; ok is false for elements without content.
-func (r *htmlReader) open(n *html.Node, style *chat.Segment) (closing func(), ok bool) {
-	closing = func() {}
+// inline gives a style to the text of an element; false if there is more to the element.
+func inline(n *html.Node, style *chat.Segment) bool {
 	switch n.DataAtom {
-	case atom.Br:
-		r.breaks, r.space = r.breaks+1, false
-		return closing, false
 	case atom.B, atom.Strong:
 		style.Bold = true
 	case atom.I, atom.Em:
@@ -83,47 +75,88 @@ func (r *htmlReader) open(n *html.Node, style *chat.Segment) (closing func(), ok
 		if target := attribute(n, "href"); safeLink(target) && !strings.HasPrefix(target, "https://matrix.to/") {
 			style.Kind, style.Target = chat.SegmentLink, target
 		}
+	default:
+		return false
+	}
+	return true
+}
+
+// block reads an element that is more than a style.
+func (r *htmlReader) block(n *html.Node, style chat.Segment, depth int) {
+	switch n.DataAtom {
+	case atom.Br:
+		r.lineBreak()
+		return
+	case atom.Hr:
+		r.line()
+		r.add("———", plainStyle)
+		r.line()
+		return
 	case atom.Img:
-		r.text(attribute(n, "alt"), *style)
-		return closing, false
+		r.text(attribute(n, "alt"), style)
+		return
+	case atom.Script, atom.Style:
+		return
 	case atom.Ul, atom.Ol:
-		first := 0
-		if n.DataAtom == atom.Ol {
-			first = 1
-		}
-		r.ordinal = append(r.ordinal, first)
-		r.line()
-		return func() { r.ordinal = r.ordinal[:len(r.ordinal)-1]; r.line() }, true
+		r.list(n, style, depth)
+		return
+	case atom.Tr, atom.Td, atom.Th:
+		r.table(n, style, depth)
+		return
 	case atom.Li:
-		r.line()
-		r.text(r.bullet(), chat.Segment{Kind: chat.SegmentText})
-		r.space = true
-		return r.line, true
+		bullet := r.bullet() + " "
+		r.within(&margin{first: bullet, rest: strings.Repeat(" ", utf8.RuneCountInString(bullet))}, n, style, depth)
+		return
+	case atom.Blockquote:
+		r.within(&margin{first: "> ", rest: "> "}, n, style, depth)
+		return
+	case atom.Dd:
+		r.within(&margin{first: "  ", rest: "  "}, n, style, depth)
+		return
 	case atom.Pre:
 		before := r.pre
 		r.line()
 		r.pre = true
-		return func() { r.pre = before; r.line() }, true
-	case atom.Blockquote:
+		r.children(n, style, depth)
+		r.pre, r.breaks = before, 0
 		r.line()
-		r.text(">", chat.Segment{Kind: chat.SegmentText})
-		r.space = true
-		return r.line, true
-	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
+		return
+	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Summary, atom.Dt:
 		style.Bold = true
-		r.line()
-		return r.line, true
-	case atom.P, atom.Div, atom.Tr, atom.Table, atom.Hr:
-		r.line()
-		return r.line, true
-	case atom.Script, atom.Style:
-		return closing, false
+	case atom.P, atom.Div, atom.Table, atom.Caption, atom.Details, atom.Dl:
 	default:
-		if n.Data == "mx-reply" {
-			return closing, false
+		if n.Data != "mx-reply" {
+			r.children(n, style, depth)
+		}
+		return
+	}
+	r.line()
+	r.children(n, style, depth)
+	r.line()
+}
+
+// within reads an element whose lines have a margin.
+func (r *htmlReader) within(m *margin, n *html.Node, style chat.Segment, depth int) {
+	r.line()
+	r.blocks = append(r.blocks, m)
+	r.children(n, style, depth)
+	r.blocks = r.blocks[:len(r.blocks)-1]
+	r.line()
+}
+
+func (r *htmlReader) list(n *html.Node, style chat.Segment, depth int) {
+	first := 0
+	if n.DataAtom == atom.Ol {
+		first = 1
+		if start, err := strconv.Atoi(attribute(n, "start")); err == nil && start > 0 {
+			first = start
 		}
 	}
-	return closing, true
+	r.line()
+	r.ordinal = append(r.ordinal, first)
+	r.children(n, style, depth)
+	r.ordinal = r.ordinal[:len(r.ordinal)-1]
+	r.line()
 }
 
 func (r *htmlReader) bullet() string {
@@ -135,72 +168,25 @@ func (r *htmlReader) bullet() string {
 	return strconv.Itoa(*number) + "."
 }
 
-// line asks for the next text to begin a line.
-func (r *htmlReader) line() {
-	if len(r.out) > 0 && r.breaks == 0 {
-		r.breaks = 1
+// table reads a row, which becomes one line, or a cell of it.
+func (r *htmlReader) table(n *html.Node, style chat.Segment, depth int) {
+	if n.DataAtom == atom.Tr {
+		r.line()
+		before, inRow := r.cells, r.inRow
+		r.cells, r.inRow = 0, true
+		r.children(n, style, depth)
+		r.cells, r.inRow = before, inRow
+		r.line()
+		return
 	}
+	if r.cells > 0 {
+		r.space = false
+		r.add(" | ", plainStyle)
+	}
+	r.cells++
+	style.Bold = style.Bold || n.DataAtom == atom.Th
+	r.children(n, style, depth)
 	r.space = false
-}
-
-func (r *htmlReader) text(s string, style chat.Segment) {
-	if r.pre {
-		for i, line := range strings.Split(strings.TrimSuffix(s, "\n"), "\n") {
-			if i > 0 {
-				r.breaks++
-			}
-			r.add(line, style)
-		}
-		return
-	}
-	words := strings.FieldsFunc(s, isSpace)
-	if len(words) == 0 {
-		r.space = r.space || s != ""
-		return
-	}
-	r.space = r.space || isSpace(rune(s[0]))
-	r.add(strings.Join(words, " "), style)
-	r.space = isSpace(rune(s[len(s)-1]))
-}
-
-// isSpace is HTML's white space; a no-break space is text.
-func isSpace(r rune) bool { return r == ' ' || r == '\n' || r == '\t' || r == '\r' || r == '\f' }
-
-// add appends text after the breaks or the space that stand before it.
-func (r *htmlReader) add(s string, style chat.Segment) {
-	if s == "" {
-		return
-	}
-	atStart := len(r.out) == 0
-	if r.breaks > 0 && !atStart {
-		for range r.breaks {
-			r.out = append(r.out, chat.Segment{Kind: chat.SegmentBreak})
-		}
-	} else if r.space && !atStart && r.out[len(r.out)-1].Kind != chat.SegmentBreak {
-		r.appendText(" ", plainOf(style))
-	}
-	r.breaks, r.space = 0, false
-	r.appendText(s, style)
-}
-
-// plainOf keeps a style but not a link: the space before a link is not part of it.
-func plainOf(style chat.Segment) chat.Segment {
-	style.Kind, style.Target = chat.SegmentText, ""
-	return style
-}
-
-// appendText joins text of one style into one segment.
-func (r *htmlReader) appendText(s string, style chat.Segment) {
-	if n := len(r.out); n > 0 {
-		last := r.out[n-1]
-		style.Text = last.Text
-		if last == style && last.Kind == chat.SegmentText {
-			r.out[n-1].Text += s
-			return
-		}
-	}
-	style.Text = s
-	r.out = append(r.out, style)
 }
 
 func attribute(n *html.Node, name string) string {

@@ -62,6 +62,55 @@ func TestFromHTML(t *testing.T) {
 	}
 }
 
+// What Hangouts has no form for becomes text that can be read; <b> marks bold.
+func TestFromHTMLDegrades(t *testing.T) {
+	for _, c := range []struct{ name, in, out string }{
+		{"table", "<table><caption>Cats</caption><thead>\n<tr>\n<th>Name</th>\n<th>Age</th>\n</tr></thead>\n<tbody><tr><td>Tom</td><td>3</td></tr><tr><td>Kit</td><td><p>1</p><p>or 2</p></td></tr></tbody></table>after",
+			"Cats\n<b>Name</b> | <b>Age</b>\nTom | 3\nKit | 1 or 2\nafter"},
+		{"empty cells", "<table><tr><td>a</td><td></td><td>c</td></tr></table>", "a |  | c"},
+		{"list", "Buy<ul>\n<li>milk</li>\n<li><p>two loaves</p>\n<p>of bread</p></li>\n</ul>\n<p>today</p>", "Buy\n• milk\n• two loaves\n  of bread\ntoday"},
+		{"numbered", `<ol start="9"><li>a</li><li>b<br>c</li></ol>`, "9. a\n10. b\n    c"},
+		{"nested lists", "<ul><li>a<ol><li>b</li><li>c</li></ol></li><li>d</li></ul>", "• a\n  1. b\n  2. c\n• d"},
+		{"quote", "<blockquote>\n<p>one</p>\n<p>two<br>three</p>\n</blockquote>\n<p>mine</p>", "> one\n> two\n> three\nmine"},
+		{"empty line in a quote", "<blockquote>one<br><br>two</blockquote>", "> one\n>\n> two"},
+		{"quote in a quote", "<blockquote><blockquote>one</blockquote>two</blockquote>", "> > one\n> two"},
+		{"list in a quote", "<blockquote>so:<ul><li>a</li><li>b</li></ul></blockquote>", "> so:\n> • a\n> • b"},
+		{"headings", "<h1>Title</h1>text<h3>Part</h3><p>more</p>", "<b>Title</b>\ntext\n<b>Part</b>\nmore"},
+		{"inline code", "run <code>a  b</code> now", "run a b now"},
+		{"code", "see<pre><code class=\"language-go\">if x {\n\n\treturn\n}\n</code></pre>done", "see\nif x {\n\n\treturn\n}\ndone"},
+		{"coloured code", "<pre><span>a\n</span><span>  b\n</span></pre>c", "a\n  b\nc"},
+		{"code in a quote", "<blockquote><pre>a\n\n b</pre></blockquote>", "> a\n>\n>  b"},
+		{"details", "<details><summary>More</summary>hidden<p>part</p></details>after", "<b>More</b>\nhidden\npart\nafter"},
+		{"definitions", "<dl><dt>cat</dt><dd>an animal<br>that purrs</dd></dl>", "<b>cat</b>\n  an animal\n  that purrs"},
+		{"ruler", "a<hr>b", "a\n———\nb"},
+		{"picture", `<img src="mxc://a/b" alt=":cat:"> hi`, ":cat: hi"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var shown strings.Builder
+			for _, segment := range fromHTML(c.in) {
+				if segment.Bold {
+					shown.WriteString("<b>" + segment.Text + "</b>")
+				} else {
+					shown.WriteString(chat.Text{segment}.String())
+				}
+			}
+			require.Equal(t, c.out, shown.String())
+		})
+	}
+}
+
+func TestBareURLsBecomeLinks(t *testing.T) {
+	link := chat.Segment{Kind: chat.SegmentLink, Text: "https://a.b/c", Target: "https://a.b/c"}
+	for name, content := range map[string]*event.MessageEventContent{
+		"body": {Body: "see https://a.b/c."},
+		"HTML": {Body: "x", Format: event.FormatHTML, FormattedBody: "<p>see https://a.b/c.</p>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, chat.Text{text("see "), link, text(".")}, fromContent(content))
+		})
+	}
+}
+
 func TestFromContentPrefersWhatShowsSomething(t *testing.T) {
 	require.Equal(t, chat.Plain("*a*\nb"), fromContent(&event.MessageEventContent{Body: "*a*\nb"}), "a body is not Markdown")
 	require.Equal(t, chat.Plain("body"), fromContent(&event.MessageEventContent{Body: "body", Format: event.FormatHTML, FormattedBody: "<p></p>"}))
