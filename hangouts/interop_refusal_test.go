@@ -26,13 +26,14 @@ func eventHeaderFor(id string) *pb.EventRequestHeader {
 // TestInteropRefusals: each request that the server can refuse is refused for the reason that its
 // comment names.
 func TestInteropRefusals(t *testing.T) {
-	srv := newServer(t, hangoutstest.Options{})
-	c := clientOf(t, srv, srv.Account(0))
+	srv := newServer(t, hangoutstest.Options{Accounts: 3})
+	c, stranger := clientOf(t, srv, srv.Account(0)), srv.Account(2)
 	ctx := within(t)
 	const unknown = "UgyNobodyKnowsThis"
 	team, _ := srv.Conversation("team")
 	erin := srv.Person("erin").GaiaID()
 	invalid, status4 := hangouts.ErrInvalidConversation, pb.ResponseStatus_RESPONSE_STATUS_INVALID_REQUEST
+	const notFound = pb.ResponseStatus_RESPONSE_STATUS_NOT_FOUND
 	for _, x := range []struct {
 		name string
 		want any // an error, or a response status
@@ -118,8 +119,28 @@ func TestInteropRefusals(t *testing.T) {
 			_, err := c.ModifyConversationView(ctx, &pb.ModifyConversationViewRequest{ConversationId: conversationID(unknown), NewView: pb.ConversationView_CONVERSATION_VIEW_ARCHIVED.Enum()})
 			return err
 		}},
-		{"OpenGroupConversationFromURL", nil, func() error {
+		{"OpenGroupConversationFromURL", notFound, func() error {
 			_, err := c.OpenGroupConversationFromURL(ctx, &pb.OpenGroupConversationFromUrlRequest{Url: proto.String("https://hangouts.google.com/group/none")})
+			return err
+		}},
+		{"OpenGroupConversationFromURL without one", notFound, func() error {
+			_, err := c.OpenGroupConversationFromURL(ctx, &pb.OpenGroupConversationFromUrlRequest{})
+			return err
+		}},
+		{"OpenGroupConversationFromURL turned off", status4, func() error {
+			got, err := clientOf(t, srv, srv.Account(0)).GetGroupConversationURL(ctx, &pb.GetGroupConversationUrlRequest{ConversationId: conversationID(team.ID)})
+			require.NoError(t, err)
+			_, err = clientOf(t, srv, stranger).OpenGroupConversationFromURL(ctx, &pb.OpenGroupConversationFromUrlRequest{Url: got.GroupConversationUrl})
+			return err
+		}},
+		{"MarkEventObserved", invalid, func() error {
+			_, err := c.MarkEventObserved(ctx, &pb.MarkEventObservedRequest{ObservedEvent: []*pb.ObservedEvent{
+				{ConversationId: conversationID(team.ID), EventId: proto.String("x")}, {ConversationId: conversationID(unknown), EventId: proto.String("x")},
+			}})
+			return err
+		}},
+		{"MarkEventObserved without conversation", invalid, func() error {
+			_, err := c.MarkEventObserved(ctx, &pb.MarkEventObservedRequest{ObservedEvent: []*pb.ObservedEvent{{}}})
 			return err
 		}},
 	} {

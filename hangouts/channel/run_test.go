@@ -364,3 +364,54 @@ func TestShortPollsAreSlowedDown(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(started), time.Second)
 	require.ErrorIs(t, x.end(), context.Canceled)
 }
+
+// TestReaderEndsWithItsPoll: a poll that is left while the server goes on, in the middle of a chunk,
+// leaves no goroutine and no connection behind, although the context lives.
+func TestReaderEndsWithItsPoll(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	half := "99\nonly the beginning of a chunk"
+	stop := errors.New("enough")
+	for name, c := range map[string]struct {
+		failAt   string
+		services func(n int, w http.ResponseWriter) bool
+		polls    int
+	}{
+		"handler fails": {failAt: "payload stop", polls: 1},
+		"services refused": {failAt: "subscribed", polls: 2, services: func(n int, w http.ResponseWriter) bool {
+			if n == 1 {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+			return n == 1
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			left := make(chan int, 2)
+			s := newScripted(t, func(n int, p *poll) {
+				first(p)
+				if c.services == nil {
+					p.send(arrays(4, push("stop")))
+				}
+				p.send(half)
+				p.hold()
+				left <- n
+			})
+			s.onServices = c.services
+			r := newRecorder()
+			r.fail, r.failAt = stop, c.failAt
+			cfg := channel.Config{
+				URL: s.srv.URL + "/bind", Do: (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do,
+				MaxRetries: channel.Unlimited, Backoff: func(int) time.Duration { return time.Millisecond },
+			}
+			require.ErrorIs(t, channel.New(cfg, r).Run(context.Background()), stop)
+			for n := range c.polls {
+				select {
+				case <-left:
+				case <-time.After(wait):
+					require.FailNow(t, "a poll is still open", "%d of %d ended", n, c.polls)
+				}
+			}
+			s.srv.Close()
+			require.NoError(t, goleak.Find(before))
+		})
+	}
+}
