@@ -56,11 +56,16 @@ func (s Segment) linked() (out Text) {
 
 // trimURL takes off the punctuation that belongs to the sentence around a URL.
 func trimURL(url string) string {
+	// How many more brackets close than open.
+	round := strings.Count(url, ")") - strings.Count(url, "(")
+	square := strings.Count(url, "]") - strings.Count(url, "[")
 	for len(url) > 0 {
 		switch last := url[len(url)-1]; {
 		case strings.IndexByte(".,;:!?'*_~", last) >= 0:
-		case last == ')' && strings.Count(url, "(") < strings.Count(url, ")"):
-		case last == ']' && strings.Count(url, "[") < strings.Count(url, "]"):
+		case last == ')' && round > 0:
+			round--
+		case last == ']' && square > 0:
+			square--
 		default:
 			return url
 		}

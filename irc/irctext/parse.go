@@ -1,7 +1,6 @@
 package irctext
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -15,8 +14,11 @@ func Parse(line string) chat.Text {
 	var run strings.Builder
 	var st style
 	flush := func() {
-		out = append(out, linkify(run.String(), st)...)
-		run.Reset()
+		if run.Len() > 0 {
+			text := st.apply(chat.Segment{Kind: chat.SegmentText, Text: run.String()})
+			out = append(out, chat.Text{text}.Linked()...)
+			run.Reset()
+		}
 	}
 	for i := 0; i < len(line); i++ {
 		next := st
@@ -74,41 +76,3 @@ func pairLen(s string, class func(byte) bool, minLen, maxLen int) int {
 func isDigit(b byte) bool { return b >= '0' && b <= '9' }
 
 func isHex(b byte) bool { return isDigit(b) || b >= 'a' && b <= 'f' || b >= 'A' && b <= 'F' }
-
-var urlPattern = regexp.MustCompile(`(?i)\bhttps?://[^\s<>"\x{201c}\x{201d}]+`)
-
-// linkify splits a run into text and links.
-func linkify(s string, st style) chat.Text {
-	var out chat.Text
-	text := func(s string) {
-		if s != "" {
-			out = append(out, st.apply(chat.Segment{Kind: chat.SegmentText, Text: s}))
-		}
-	}
-	for {
-		loc := urlPattern.FindStringIndex(s)
-		if loc == nil {
-			text(s)
-			return out
-		}
-		url := trimURL(s[loc[0]:loc[1]])
-		text(s[:loc[0]])
-		out = append(out, st.apply(chat.Segment{Kind: chat.SegmentLink, Text: url, Target: url}))
-		s = s[loc[0]+len(url):]
-	}
-}
-
-// trimURL removes punctuation that belongs to the sentence around a URL.
-func trimURL(url string) string {
-	for len(url) > len("https://")+1 {
-		switch last := url[len(url)-1]; {
-		case strings.IndexByte(".,;:!?'*_", last) >= 0:
-		case last == ')' && strings.Count(url, "(") < strings.Count(url, ")"):
-		case last == ']' && strings.Count(url, "[") < strings.Count(url, "]"):
-		default:
-			return url
-		}
-		url = url[:len(url)-1]
-	}
-	return url
-}

@@ -102,7 +102,8 @@ func textAtoms(s string, st style, budget int) []atom {
 			s = s[n:]
 		}
 	}
-	for _, seg := range linkify(s, 0) {
+	whole := chat.Text{{Kind: chat.SegmentText, Text: s}}
+	for _, seg := range whole.Linked() {
 		if seg.Kind == chat.SegmentLink && len(seg.Text) <= budget-8 {
 			out = append(out, atom{seg.Text, st})
 		} else {
