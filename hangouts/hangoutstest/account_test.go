@@ -172,6 +172,7 @@ func TestLoginPages(t *testing.T) {
 		{"totp", "utotp@x", []string{"Passwd=pw & <x>", "totpPin=123456"}, true},
 		{"wrong totp", "utotp@x", []string{"Passwd=pw & <x>", "totpPin=1"}, false},
 		{"phone", "uphone@x", []string{"Passwd=pw & <x>", "idvPreregisteredPhonePin=123456"}, true},
+		{"phone again", "uphone@x", []string{"Passwd=pw & <x>", "idvPreregisteredPhonePin=1", "idvPreregisteredPhonePin=123456"}, true},
 		{"choice", "uchoice@x", []string{"Passwd=pw & <x>", "", "totpPin=123456"}, true},
 	} {
 		t.Run(x.name, func(t *testing.T) {

@@ -278,6 +278,22 @@ func (s *Server) focusLocked(c *conversation, gaia string, kind pb.FocusType, ex
 	return now
 }
 
+// expireFocusLocked ends what was focused for a time that is over (protocol §8.20, §16).
+func (s *Server) expireFocusLocked() {
+	now := s.clock().Add(s.clockOffset)
+	for gaia, e := range s.ephemera {
+		for id, until := range e.focusUntil {
+			if now.Before(until) {
+				continue
+			}
+			delete(e.focusUntil, id)
+			if c := s.world.convs[id]; c != nil && c.member(gaia) != nil {
+				s.focusLocked(c, gaia, pb.FocusType_FOCUS_TYPE_UNFOCUSED, "")
+			}
+		}
+	}
+}
+
 // presenceLocked tells a person's contacts about their presence (protocol §8.7).
 func (s *Server) presenceLocked(p *person) {
 	result := &pb.PresenceResult{UserId: participantID(p.GaiaID), Presence: s.presence(p)}

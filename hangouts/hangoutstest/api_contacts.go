@@ -3,6 +3,7 @@ package hangoutstest
 import (
 	"bytes"
 	"crypto/sha256"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -245,6 +246,9 @@ func (c *call) setPresence(req *pb.SetPresenceRequest) (*pb.SetPresenceResponse,
 // setActiveClient: protocol §8.8.
 func (c *call) setActiveClient(req *pb.SetActiveClientRequest) (*pb.SetActiveClientResponse, error) {
 	client := c.clientID
+	if client == "" {
+		_, client, _ = strings.Cut(req.GetFullJid(), "/")
+	}
 	if client == "" {
 		return nil, errInvalidRequest("Client identifier is required")
 	}

@@ -2,6 +2,7 @@ package hangoutstest
 
 import (
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -146,6 +147,11 @@ func (c *call) setFocus(req *pb.SetFocusRequest) (*pb.SetFocusResponse, error) {
 	}
 	if req.GetType() == pb.FocusType_FOCUS_TYPE_UNKNOWN {
 		return nil, errInvalidRequest("Focus type is required")
+	}
+	until := c.s.ephemeral(c.person.GaiaID).focusUntil
+	delete(until, conv.ID)
+	if secs := req.GetTimeoutSecs(); secs > 0 && req.GetType() == pb.FocusType_FOCUS_TYPE_FOCUSED {
+		until[conv.ID] = c.s.clock().Add(c.s.clockOffset).Add(time.Duration(secs) * time.Second)
 	}
 	us := c.s.focusLocked(conv, c.person.GaiaID, req.GetType(), c.clientID)
 	return &pb.SetFocusResponse{Timestamp: proto.Uint64(us)}, nil

@@ -41,10 +41,9 @@ func token(e *event) *pb.EventContinuationToken {
 		EventId: proto.String(e.id()), StorageContinuationToken: []byte("t" + e.id()), EventTimestamp: proto.Uint64(e.us())}
 }
 
-// hiddenFrom says whether a client gets to see an event: those with an unknown client_id
-// see group link events, recognised ones do not (protocol §8.1).
-func (c *call) filter(events []*event) []*event {
-	if !c.known {
+// history leaves out group link events, unless the client_id is a recognised one (protocol §8.1).
+func (c *call) history(events []*event) []*event {
+	if c.known {
 		return events
 	}
 	return slices.DeleteFunc(events, func(e *event) bool { return e.pb.GroupLinkSharingModification != nil })
@@ -91,7 +90,7 @@ func (c *call) syncRecentConversations(req *pb.SyncRecentConversationsRequest) (
 		perConv = defaultRecentEvents
 	}
 	for _, e := range list {
-		events := c.filter(e.conv.visible(e.m, now))
+		events := e.conv.visible(e.m, now)
 		events = events[max(len(events)-perConv, 0):]
 		resp.ConversationState = append(resp.ConversationState, c.state(e.conv, e.m, events, readSelf))
 	}
@@ -162,7 +161,7 @@ func (c *call) newEvents(since, now uint64) []dueEvent {
 		if m == nil {
 			continue
 		}
-		for _, e := range c.filter(conv.visibleSince(m, now, since)) {
+		for _, e := range conv.visibleSince(m, now, since) {
 			due = append(due, dueEvent{conv, e})
 		}
 	}
@@ -208,7 +207,7 @@ func (c *call) getConversation(req *pb.GetConversationRequest) (*pb.GetConversat
 		out.Conversation = c.s.renderConversation(conv, m, readAll)
 	}
 	if req.IncludeEvent == nil || req.GetIncludeEvent() {
-		events := c.filter(conv.visible(m, now))
+		events := c.history(conv.visible(m, now))
 		if t := req.GetEventContinuationToken(); t != nil {
 			events = before(conv, events, t)
 		}

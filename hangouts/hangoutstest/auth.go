@@ -22,14 +22,12 @@ func (s *Server) authenticate(r *http.Request) *person {
 	if p == nil || cookies["SID"] != p.Cookies["SID"] {
 		return nil
 	}
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		origin = r.Header.Get("X-Origin")
+	for _, origin := range []string{r.Header.Get("Origin"), r.Header.Get("X-Origin")} {
+		if validHash(r.Header.Get("Authorization"), p.Cookies["SAPISID"], origin) {
+			return p
+		}
 	}
-	if !validHash(r.Header.Get("Authorization"), p.Cookies["SAPISID"], origin) {
-		return nil
-	}
-	return p
+	return nil
 }
 
 // rawCookies reads the Cookie header without unquoting values: the service refused quoted ones.

@@ -1,6 +1,8 @@
 package hangoutstest_test
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -167,11 +169,19 @@ func TestRenameHistoryAndLink(t *testing.T) {
 	require.Equal(t, pb.EventType_EVENT_TYPE_GROUP_LINK_SHARING_MODIFICATION, link.GetCreatedEvent().GetEventType())
 	require.Equal(t, invalid, ada.call("conversations/setgrouplinksharingenabled", &pb.SetGroupLinkSharingEnabledRequest{
 		EventRequestHeader: eventHeader(conversation(t, s, "direct"), 6), GroupLinkSharingStatus: pb.GroupLinkSharingStatus_GROUP_LINK_SHARING_STATUS_ON.Enum()}, link))
-	// Recognised clients do not find that event in the history (protocol §8.1).
-	got := &pb.GetConversationResponse{}
-	ada.call("conversations/getconversation", &pb.GetConversationRequest{ConversationSpec: &pb.ConversationSpec{ConversationId: cid(team)}}, got)
-	for _, e := range got.GetConversationState().GetEvent() {
-		require.Nil(t, e.GetGroupLinkSharingModification())
+	// In the history only recognised clients find that event (protocol §8.1); a synchronisation leaves nothing out.
+	for _, known := range []bool{true, false} {
+		kind := pb.ClientId_CLIENT_ID_UNKNOWN
+		if known {
+			kind = pb.ClientId_CLIENT_ID_WEB_HANGOUTS
+		}
+		version := fmt.Sprintf(`[[%d]]`, kind)
+		_, history := ada.do("POST", "/chat/v1/conversations/getconversation?alt=json&key=k", http.Header{"Content-Type": {"application/json+protobuf"}},
+			fmt.Sprintf(`[%s,[["%s"]],null,null,null,100]`, version, team))
+		_, synced := ada.do("POST", "/chat/v1/conversations/syncallnewevents?alt=json&key=k", http.Header{"Content-Type": {"application/json+protobuf"}},
+			fmt.Sprintf(`[%s,1,null,null,null,null,null,1000000]`, version))
+		require.Equal(t, known, strings.Contains(history, "group_link_sharing_modification"), "recognised: %v", known)
+		require.Contains(t, synced, "group_link_sharing_modification")
 	}
 
 	address := &pb.GetGroupConversationUrlResponse{}
@@ -315,6 +325,9 @@ func TestEphemeralPushes(t *testing.T) {
 	require.Equal(t, ok, ada.call("conversations/setfocus", &pb.SetFocusRequest{
 		ConversationId: cid(id), Type: pb.FocusType_FOCUS_TYPE_FOCUSED.Enum(), TimeoutSecs: proto.Uint32(20)}, &pb.SetFocusResponse{}))
 	require.Equal(t, pb.FocusType_FOCUS_TYPE_FOCUSED, pg.update().GetFocusNotification().GetType())
+	s.Advance(21 * time.Second)
+	require.Equal(t, pb.FocusType_FOCUS_TYPE_UNFOCUSED, pg.update().GetFocusNotification().GetType(), "the time is over")
+	require.Equal(t, pb.FocusType_FOCUS_TYPE_UNFOCUSED, pa.update().GetFocusNotification().GetType())
 	egg := &pb.EasterEggResponse{}
 	require.Equal(t, ok, ada.call("conversations/easteregg", &pb.EasterEggRequest{
 		ConversationId: cid(id), EasterEgg: &pb.EasterEgg{Message: proto.String("ponies")}}, egg))
@@ -326,10 +339,11 @@ func TestEphemeralPushes(t *testing.T) {
 	require.Equal(t, invalid, ada.call("conversations/setfocus", &pb.SetFocusRequest{ConversationId: cid(id)}, &pb.SetFocusResponse{}))
 
 	// The active client shows in the headers of everything pushed.
-	active := func(c *raw, on bool) pb.ResponseStatus {
+	activeAs := func(c *raw, id string, on bool) pb.ResponseStatus {
 		return c.call("clients/setactiveclient", &pb.SetActiveClientRequest{
-			IsActive: proto.Bool(on), FullJid: proto.String("user1@example.com/" + c.clientID), TimeoutSecs: proto.Uint64(120)}, &pb.SetActiveClientResponse{})
+			IsActive: proto.Bool(on), FullJid: proto.String("user1@example.com/" + id), TimeoutSecs: proto.Uint64(120)}, &pb.SetActiveClientResponse{})
 	}
+	active := func(c *raw, on bool) pb.ResponseStatus { return activeAs(c, c.clientID, on) }
 	other := newRaw(t, s, 0)
 	po := other.connect().poll
 	states := func() (a, b pb.ActiveClientState) {
@@ -343,6 +357,12 @@ func TestEphemeralPushes(t *testing.T) {
 		first, both pb.ActiveClientState
 	}{
 		{func() {}, no, no},
+		{func() { active(ada, true) }, is, others},
+		{func() {
+			nameless := *other
+			nameless.clientID = "" // the jid names the client as well
+			require.Equal(t, ok, activeAs(&nameless, other.clientID, true))
+		}, others, is},
 		{func() { active(ada, true) }, is, others},
 		{func() { active(other, true) }, others, is},
 		{func() { active(ada, false) }, others, is}, // not its to give up

@@ -82,6 +82,9 @@ func (s *Server) handleLoginPages(mux *http.ServeMux) {
 	mux.HandleFunc("POST /signin/challenge/ipp/4", choose(phoneForm))
 	mux.HandleFunc("POST /signin/challenge/verify", s.loginStep(func(w http.ResponseWriter, r *http.Request, l *login, p *person) []loginForm {
 		if p == nil || !l.password || r.PostForm.Get("Pin") != p.VerificationCode {
+			if p != nil && p.Verification == "phone" {
+				return []loginForm{phoneForm}
+			}
 			return []loginForm{totpForm}
 		}
 		s.finishLogin(w, r, p)

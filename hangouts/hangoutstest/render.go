@@ -280,6 +280,7 @@ type ephemeral struct {
 	activeUntil  time.Time // by the server's clock
 	presenceType pb.ClientPresenceStateType
 	lastSeenUS   uint64
+	focusUntil   map[string]time.Time // by conversation, by the server's clock
 }
 
 func (e *ephemeral) available() bool {
@@ -290,7 +291,7 @@ func (e *ephemeral) available() bool {
 func (s *Server) ephemeral(gaia string) *ephemeral {
 	e := s.ephemera[gaia]
 	if e == nil {
-		e = &ephemeral{presenceType: pb.ClientPresenceStateType_CLIENT_PRESENCE_STATE_DESKTOP_ACTIVE}
+		e = &ephemeral{presenceType: pb.ClientPresenceStateType_CLIENT_PRESENCE_STATE_DESKTOP_ACTIVE, focusUntil: map[string]time.Time{}}
 		s.ephemera[gaia] = e
 	}
 	return e

@@ -276,11 +276,12 @@ func (s *Server) counted(next http.Handler) http.Handler {
 	})
 }
 
-// janitor forgets sessions without a poll.
+// janitor forgets sessions without a poll, and what was focused for a time.
 func (s *Server) janitor() {
 	for {
 		s.mu.Lock()
 		s.expireSessionsLocked()
+		s.expireFocusLocked()
 		wait := min(max(s.settings.SessionIdle.Duration()/4, 5*time.Millisecond), time.Second)
 		s.mu.Unlock()
 		if !sleep(s.ctx, wait) {
