@@ -166,3 +166,74 @@ func TestHomeserverAway(t *testing.T) {
 	alice.SendText(room, "back")
 	w.eventually("the way out", func() bool { all := w.texts(direct); return all[len(all)-1] == "back" })
 }
+
+// What goes wrong with one room, however, delays no other, and nothing of it is lost or out
+// of order when it is over.
+func TestTroubleOfOneRoomDelaysNoOther(t *testing.T) {
+	for name, fault := range map[string]nullhs.Fault{
+		"slow":           {Delay: 10 * time.Second},
+		"429":            {Status: 429, RetryAfter: 3 * time.Second},
+		"502":            {Status: 502},
+		"connection cut": {Drop: true},
+		"answer lost":    {Drop: true, After: true},
+		"401":            {Status: 401, Code: "M_UNKNOWN_TOKEN"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, alice, stuck := talk(t)
+			w.network.Say(carl, group, "hello all")
+			other := w.room("hello all")
+			alice.WaitText(other, "hello all")
+			fault.Method, fault.Path = http.MethodPut, "/rooms/"+string(stuck)+"/send/m.room.message/"
+			stop := w.hs.Inject(fault)
+			defer stop()
+			tries := func() int {
+				return len(w.hs.Requests(func(r nullhs.Request) bool { return strings.Contains(r.Path, fault.Path+"hg") }))
+			}
+			before := tries()
+			want, elsewhere := []line{{ghost(carl), "first"}}, []line{{ghost(carl), "hello all"}}
+			for n := range 5 {
+				text := fmt.Sprint(n)
+				w.network.Say(carl, direct, text)
+				w.network.Say(carl, group, text)
+				want, elsewhere = append(want, line{ghost(carl), text}), append(elsewhere, line{ghost(carl), text})
+			}
+			w.waitLines(other, elsewhere...)
+			alice.SendText(other, "out")
+			w.eventually("the way out", func() bool { all := w.texts(group); return all[len(all)-1] == "out" })
+			if fault.Delay == 0 {
+				w.eventually("an attempt", func() bool { return tries() > before })
+			}
+			require.LessOrEqual(t, len(w.lines(stuck)), 2, "in order, so at most one has arrived")
+			stop()
+			w.waitLines(stuck, want...)
+		})
+	}
+}
+
+// One part of a message is refused for good: it is given up, said once, and what comes after
+// follows.
+func TestRefusedPartInTheMiddle(t *testing.T) {
+	w, alice, room := talk(t)
+	w.network.Say(carl, group, "hello all")
+	other := w.room("hello all")
+	alice.WaitText(other, "hello all")
+	send := nullhs.Fault{Method: http.MethodPut, Path: "/rooms/" + string(room) + "/send/m.room.message/", User: string(ghost(carl))}
+	passing, refusing := send, send
+	passing.Times, passing.Delay = 1, time.Millisecond
+	refusing.Times, refusing.Status, refusing.Code = 3, 400, "M_BAD_JSON"
+	w.hs.Inject(passing)
+	w.hs.Inject(refusing)
+	w.network.Say(carl, direct, strings.Repeat("0123456789abcde\n", 10_000)) // several parts
+	w.network.Say(carl, direct, "after")
+	w.network.Say(carl, group, "elsewhere")
+	w.waitLines(other, line{ghost(carl), "hello all"}, line{ghost(carl), "elsewhere"})
+	alice.WaitText(room, "after")
+	lines := w.lines(room)
+	require.Len(t, lines, 3, "the first part, once, and none of those after the refused one")
+	require.True(t, strings.HasPrefix(lines[1].Body, "0123456789abcde"))
+	require.Equal(t, "after", lines[2].Body)
+	require.Len(t, w.notices(room), 1)
+	require.Contains(t, w.notices(room)[0], "could not be shown")
+	w.noSends()
+}
