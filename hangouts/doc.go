@@ -56,6 +56,25 @@
 // [MergeConversation] applies the changes that come with pushes. All times of the protocol are
 // microseconds since 1970-01-01 UTC, see [FromMicros].
 //
+// # Bounds and concurrency
+//
+// A push is at most [Config].MaxChunk long, an answer MaxResponseSize, an image [MaxImageSize], a
+// download [MaxDownloadSize]. Each attempt of a request has a time-out, silence of the push channel
+// another; retries wait longer each time, up to MaxBackoff. Every method takes a context, and no
+// goroutine is left when Connect has returned.
+//
+// All methods of [Client] and its events may be used by several goroutines at once; only one Connect
+// runs at a time. Observers are called by Connect, one after the other and in order, and hold up the
+// channel while they run. Messages that are handed out belong to all observers: do not change them.
+//
+// # Not as the reference
+//
+// hangups loses what comes in one batch behind a malformed update, ends when creating a channel fails
+// once, counts retries over channels that worked, waits for ever behind junk, and ends on invalid
+// UTF-8. This package reports the one update, tries again, counts anew after the first chunk, and
+// makes a new channel. It also takes decimal strings for integers, and raises no other error than
+// those above.
+//
 // # Other servers
 //
 // Google switched the service off in 2022. [Config].BaseURL points everything at a compatible

@@ -43,6 +43,9 @@ func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 func FuzzAccountAnswers(f *testing.F) {
 	const token = `{"access_token":"SECRETaccess","expires_in":3600,"token_type":"Bearer","refresh_token":"SECRETr"}`
 	f.Add(200, []byte(token), []byte("SECRETuber\n"), "SAPISID=SECRETs; Domain=.google.com; Path=/")
+	for _, cookie := range []string{"__Secure-3PSID=x; Domain=.google.com", "SAPISID=x; Domain=evil.example", "SAPISID=x"} {
+		f.Add(200, []byte(token), []byte("SECRETuber"), cookie)
+	}
 	f.Add(400, []byte(`{"error":"invalid_grant","error_description":"SECRET"}`), []byte(nil), "")
 	f.Add(200, []byte(`{"access_token":"a\u000ab","expires_in":"soon"}`), []byte("<html>SECRET"), "a=b; Domain=evil.example")
 	f.Add(302, []byte("SECRET"), []byte("x y"), "SAPISID=; Domain=GOOGLE.com; Max-Age=-1")

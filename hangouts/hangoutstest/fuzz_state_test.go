@@ -30,6 +30,7 @@ func FuzzScenario(f *testing.F) {
 		  "history":[{"from":"b","text":"x","at_us":1577800805123456},{"from":"a","rename":"r","at":"2019-01-02T00:00:00Z"},{"from":"b","me":true,"photo":"p","ago":"2h"}]}]}`,
 		`{"people":[],"conversations":[{"members":[],"filler":1}]}`,
 		`{"people":[{"key":"a"},{"key":"b"}],"conversations":[{"members":["a","b"],"unread":{"a":-3},"history":[{"from":"a","at_us":1}]}]}`,
+		`{"people":[{"key":"a"},{"key":"b"}],"conversations":[{"members":["a","b"],"history":[{"from":"a","at_us":1}]}]}`,
 		`{"people":[]} x`, `{"people":[{"nmae":1}]}`, `[]`, ``,
 	} {
 		f.Add([]byte(seed))
@@ -81,6 +82,9 @@ func fuzzBuild(t *testing.T, sc, again *Scenario) {
 	require.NoError(t, err)
 	require.Equal(t, picture(t, live), picture(t, kept))
 	require.GreaterOrEqual(t, len(live.accounts()), 2)
+	for _, c := range live.convs {
+		require.Less(t, c.CreatedUS, uint64(fuzzTime.UnixMicro())+uint64(len(ops)))
+	}
 	serveWorld(t, kept)
 }
 

@@ -152,9 +152,9 @@ func FuzzControl(f *testing.F) {
 		f.Add(i, []byte(`{"as":"carol","account":"user1","conversation":"team","text":"x","people":["erin"],"name":"n","how":"end"}`))
 	}
 	for _, seed := range []string{
-		`{"as":"carol","conversation":"team","message":{"message_content":{"attachment":[{"embed_item":{"plus_photo":{"url":"/x"}}}]}}}`,
-		`{"as":"carol","conversation":"team","message":{"annotation":[{"type":4}]}}`,
-		`{"as":"user1","conversation":"team","message":{"message_content":{"segment":[{"type":"SEGMENT_TYPE_LINK","text":"l"}]}}}`,
+		`{"as":"user1","conversation":"direct","message":{"message_content":{"attachment":[{"embed_item":{"plus_photo":{"url":"/x"}}}]}}}`,
+		`{"as":"user1","conversation":"direct","message":{"annotation":[{"type":4}]}}`,
+		`{"as":"user1","conversation":"direct","message":{"message_content":{"segment":[{"type":"SEGMENT_TYPE_LINK","text":"l"}]}}}`,
 	} {
 		f.Add(slices.Index(names, "send"), []byte(seed))
 	}
