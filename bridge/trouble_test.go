@@ -179,7 +179,6 @@ func TestTroubleOfOneRoomDelaysNoOther(t *testing.T) {
 		"401":            {Status: 401, Code: "M_UNKNOWN_TOKEN"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			w, alice, stuck := talk(t)
 			w.network.Say(carl, group, "hello all")
 			other := w.room("hello all")
