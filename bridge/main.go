@@ -173,7 +173,6 @@ func (m *Main) fatal(err error) int {
 func (m *Main) Setup() (err error) {
 	m.connector.notices = m.Config.Bridge.BridgeStatusNotices
 	forceConfig(m.Config)
-	m.Config.Database.Type = database.Driver(m.Config.Database.Type)
 	restore := hideBodies(&m.Config.Logging)
 	m.Init()
 	restore()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.mau.fi/util/dbutil"
+	_ "go.mau.fi/util/dbutil/litestream" // the driver "sqlite3-fk-wal"
 )
 
 // VersionTable names the table that holds the version of this package's tables.
@@ -47,7 +48,7 @@ func New(parent *dbutil.Database, log zerolog.Logger) *DB {
 // those of mautrix configurations ("sqlite3-fk-wal", "file:bridge.db?_txlock=immediate").
 func Open(owner, kind, uri string, log zerolog.Logger) (*DB, error) {
 	parent, err := dbutil.NewFromConfig(owner, dbutil.Config{
-		PoolConfig: dbutil.PoolConfig{Type: Driver(kind), URI: uri, MaxOpenConns: 5, MaxIdleConns: 5},
+		PoolConfig: dbutil.PoolConfig{Type: kind, URI: uri, MaxOpenConns: 5, MaxIdleConns: 5},
 	}, Logger(log))
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
