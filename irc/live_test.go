@@ -242,7 +242,7 @@ func TestReadMarkerWithoutAnAnswer(t *testing.T) {
 	c.Send("QUIT")
 	c.WaitClosed()
 	second.WaitClosed()
-	c = joins(marker)
+	joins(marker)
 	b.stop()
 	b.start()
 	c = joins(marker)
