@@ -65,13 +65,13 @@ func (l *live) work(subject string) {
 const typingAge = 10 * time.Second
 
 // Typing implements account.Observer. What the account's own person types elsewhere shows
-// as their Matrix user's, if there is a double puppet.
+// as their Matrix user's; without a double puppet as their ghost's, if other logins see it.
 func (c *consumer) Typing(ctx context.Context, typing chat.Typing) {
 	switch {
 	case typing.Origin.Side == chat.OriginMatrix:
 		return // typed in Matrix
-	case typing.Person == c.id && c.login.User.DoublePuppet(ctx) == nil:
-		return // there is nobody to show it
+	case typing.Person == c.id && c.login.User.DoublePuppet(ctx) == nil && !c.othersWatch(ctx, typing.Conversation):
+		return // there is nobody to show it to
 	case typing.Person != c.id && c.connector.delivers(typing.Person) && c.sharesRoom(ctx, typing.Conversation):
 		return // that person's own login shows it, or it was typed in Matrix
 	}

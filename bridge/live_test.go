@@ -212,6 +212,29 @@ func TestTypingOfAnotherLoginIsNotEchoed(t *testing.T) {
 	require.Zero(t, w.typingRequests(alice))
 }
 
+// Who has no double puppet types as a ghost where others see it.
+func TestTypingOfAnotherLoginWithoutADoublePuppet(t *testing.T) {
+	w := newWorld(t)
+	w.change = func(c *bridgeconfig.Config) { c.DoublePuppet.Secrets = nil }
+	w.start()
+	alice, bob := w.user("alice"), w.user("bob")
+	w.login(alice, anna)
+	w.login(bob, bert)
+	w.network.Say(carl, group, "first")
+	room := w.room("first")
+	alice.WaitText(room, "first")
+	bob.WaitText(room, "first")
+	w.network.Type(bert, group, chat.TypingStarted)
+	w.waitTypists(room, ghost(bert))
+	w.network.Type(bert, group, chat.TypingStopped)
+	w.waitTypists(room)
+
+	bob.SetTyping(room, 30*time.Second)
+	w.eventually("Hangouts to hear", func() bool { return len(w.network.Typings()) == 1 })
+	w.noEcho(carl, group, room, "after")
+	require.NotContains(t, w.typists(room), ghost(bert))
+}
+
 func TestReadingFromMatrixIsExact(t *testing.T) {
 	w, alice, room := talk(t)
 	second := w.network.Say(carl, direct, "second")

@@ -2,9 +2,11 @@ package bridge
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
 
 const (
@@ -49,6 +51,17 @@ func (c *consumer) showMark(ctx context.Context, mark chat.Watermark) {
 func (c *consumer) sharesRoom(ctx context.Context, id chat.ConversationID) bool {
 	conversation, err := c.session.Conversation(ctx, id)
 	return err == nil && c.Key(id, conversation.Kind).Receiver == ""
+}
+
+// othersWatch reports whether other logins have the room of a conversation, too.
+func (c *consumer) othersWatch(ctx context.Context, id chat.ConversationID) bool {
+	conversation, err := c.session.Conversation(ctx, id)
+	if err != nil || c.Key(id, conversation.Kind).Receiver != "" {
+		return false
+	}
+	return slices.ContainsFunc(portal.MemberIDs(conversation), func(member chat.PersonID) bool {
+		return member != c.id && c.connector.delivers(member)
+	})
 }
 
 // keepMark keeps a watermark for messages that come into the room after it.
