@@ -40,6 +40,7 @@ type inbox struct {
 	running  bool
 	held     bool // events after heldFrom are not handled
 	heldFrom int64
+	releases int             // how often held events got new places
 	parent   context.Context // the bridge's: ends before its handlers do
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -87,38 +88,59 @@ func (b *inbox) load(ctx context.Context) error {
 func (b *inbox) hold(ctx context.Context) {
 	b.storing.Lock()
 	defer b.storing.Unlock()
-	b.mu.Lock()
-	if b.held {
-		b.mu.Unlock()
-		return
-	}
-	b.held, b.heldFrom = true, b.last
-	b.mu.Unlock()
-	if err := b.store.Hold(ctx, b.heldFrom); err != nil && ctx.Err() == nil {
+	if err := b.holdNow(ctx); err != nil && ctx.Err() == nil {
 		b.log.Err(err).Msg("Failed to note that events are held")
 	}
 }
 
+// holdNow holds events even if that cannot be noted for the next life; storing is held.
+func (b *inbox) holdNow(ctx context.Context) error {
+	b.mu.Lock()
+	if b.held {
+		b.mu.Unlock()
+		return nil
+	}
+	b.held, b.heldFrom = true, b.last
+	b.mu.Unlock()
+	return b.store.Hold(ctx, b.heldFrom)
+}
+
+// holds reports whether something is held.
+func (b *inbox) holds() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held
+}
+
+// position is the place of the newest event.
+func (b *inbox) position() int64 {
+	b.storing.Lock()
+	defer b.storing.Unlock()
+	return b.last
+}
+
 // release ends hold: the held events are handled after those that are named, which are in
-// the homeserver's order and may be known already.
-func (b *inbox) release(ctx context.Context, named []database.InboxRow, token string) error {
+// the homeserver's order and may be known already. Events that came after the position until
+// and are not named stay held.
+func (b *inbox) release(ctx context.Context, named []database.InboxRow, until int64, token string) error {
 	b.storing.Lock()
 	defer b.storing.Unlock()
 	b.mu.Lock()
 	from := b.heldFrom
 	b.mu.Unlock()
-	added, last, err := b.store.Arrange(ctx, from, b.last, named, token)
+	result, err := b.store.Arrange(ctx, from, until, b.last, named, token)
 	if err != nil {
 		return fmt.Errorf("store missing events: %w", err)
 	}
-	if len(added) > 0 {
-		b.log.Info().Int("events", len(added)).Msg("Found events that the homeserver had not pushed")
+	if len(result.Added) > 0 {
+		b.log.Debug().Int("events", len(result.Added)).Msg("Found events that the homeserver had not pushed yet")
 	}
-	b.last = last
+	b.last = result.Last
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.held = false
-	b.expect(added)
+	b.held, b.heldFrom = result.Held, result.HeldFrom
+	b.releases++
+	b.expect(result.Added)
 	b.startWorkers()
 	return nil
 }
@@ -143,13 +165,19 @@ func (b *inbox) expect(rows []database.InboxRow) {
 	}
 }
 
-// put stores events; when it returns they are safe. Known ones are left out.
-func (b *inbox) put(ctx context.Context, rows []database.InboxRow) error {
+// put stores events; when it returns they are safe. Known ones are left out. With hold they
+// and all that follows are held.
+func (b *inbox) put(ctx context.Context, rows []database.InboxRow, hold bool) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	b.storing.Lock()
 	defer b.storing.Unlock()
+	if hold {
+		if err := b.holdNow(ctx); err != nil {
+			return fmt.Errorf("note that events are held: %w", err)
+		}
+	}
 	added, err := b.store.Put(ctx, b.last, rows)
 	if err != nil {
 		return fmt.Errorf("store events: %w", err)
@@ -219,9 +247,16 @@ func (b *inbox) startWorker(room string) {
 
 // next handles a room's oldest event and reports whether the worker goes on.
 func (b *inbox) next(room string) bool {
+	b.mu.Lock()
+	releases := b.releases
+	b.mu.Unlock()
 	row, err := b.store.Next(b.ctx, room)
 	if err == nil {
 		b.mu.Lock()
+		if b.releases != releases {
+			b.mu.Unlock()
+			return true // it may have another place by now, and not be the oldest
+		}
 		if b.isHeld(row) {
 			delete(b.working, room)
 			b.mu.Unlock()

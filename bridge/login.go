@@ -151,6 +151,8 @@ func (c *Connector) newLogin(ctx context.Context, user *bridgev2.User, session a
 	if old := c.bridge.GetCachedUserLoginByID(ids.MakeLoginID(session.ID())); old != nil {
 		old.Client.Disconnect()
 	}
+	// The first use of a double puppet saves the user, which must not happen beside NewLogin.
+	user.DoublePuppet(ctx)
 	name := session.Self().DisplayName()
 	login, err := user.NewLogin(ctx, &bridgedb.UserLogin{
 		ID: ids.MakeLoginID(session.ID()), RemoteName: name, RemoteProfile: status.RemoteProfile{Name: name}, Metadata: loginMetadata(session.ID()),

@@ -68,6 +68,9 @@ type Options struct {
 	// LookEvery is how often events are looked for that the homeserver did not push; 0 is an
 	// hour.
 	LookEvery time.Duration
+	// UnsettledTime is how long after a sign of an outage what the homeserver pushes waits
+	// for a look; 0 is half a minute.
+	UnsettledTime time.Duration
 	// NoticeDelay is how long a connection to the network may be lost before its user is told;
 	// 0 is three minutes.
 	NoticeDelay time.Duration

@@ -122,6 +122,101 @@ func TestLooksEverySoOften(t *testing.T) {
 	w.waitTexts(direct, "first", "never pushed", "pushed")
 }
 
+// recovered is talk with a bridge that was down when "1" was written, and got it.
+func recovered(t *testing.T) (w *world, alice *mxclient.Client, room id.RoomID) {
+	t.Helper()
+	w, alice, room = talk(t)
+	w.stop()
+	alice.SendText(room, "1")
+	w.start()
+	w.waitTexts(direct, "first", "1")
+	w.eventually("the end of the recovery", w.hs.Idle)
+	return w, alice, room
+}
+
+// layAside has alice write what the homeserver does not push.
+func (w *world) layAside(alice *mxclient.Client, room id.RoomID, text string) {
+	w.t.Helper()
+	w.hs.LayAside("hangouts")
+	alice.SendText(room, text)
+	require.False(w.t, w.hs.Idle(), "laid aside")
+}
+
+// After we were down the homeserver may lay an event aside while it goes over to pushing
+// directly. It is handled in its place.
+func TestEventLaidAsideAfterAnOutage(t *testing.T) {
+	w, alice, room := recovered(t)
+	w.layAside(alice, room, "2")
+	alice.SendText(room, "3")
+	alice.SendText(room, "4")
+	w.waitTexts(direct, "first", "1", "2", "3", "4")
+}
+
+// Nothing comes after the event that could tell of it.
+func TestLastEventLaidAside(t *testing.T) {
+	w, alice, room := recovered(t)
+	w.layAside(alice, room, "2")
+	w.waitTexts(direct, "first", "1", "2")
+}
+
+// The event comes after a look has begun, so that the look does not know it.
+func TestEventLaidAsideWhileLooking(t *testing.T) {
+	w, alice, room := recovered(t)
+	w.hs.Inject(nullhs.Fault{Method: http.MethodGet, Path: "/sync", User: string(bot), Delay: time.Second, After: true})
+	alice.SendText(room, "2")
+	looked := len(w.hs.Requests(nil))
+	w.eventually("the look", func() bool {
+		for _, r := range w.hs.Requests(nil)[looked:] {
+			if strings.HasSuffix(r.Path, "/sync") && r.User == bot {
+				return true
+			}
+		}
+		return false
+	})
+	w.layAside(alice, room, "3")
+	alice.SendText(room, "4")
+	w.waitTexts(direct, "first", "1", "2", "3", "4")
+}
+
+// That the homeserver did not reach us for a while is known from the age of what it pushes.
+func TestEventLaidAsideUnnoticed(t *testing.T) {
+	w := newWorld(t)
+	w.options.UnsettledTime = 2 * time.Second
+	w.start()
+	alice := w.user("alice")
+	w.login(alice, anna)
+	w.network.Say(carl, direct, "first")
+	room := w.room("first")
+	alice.WaitText(room, "first")
+	w.hs.Unreachable("hangouts", true)
+	alice.SendText(room, "1")
+	time.Sleep(w.options.UnsettledTime + 100*time.Millisecond) // the age is what is tested
+	w.hs.Unreachable("hangouts", false)
+	w.waitTexts(direct, "first", "1")
+	w.eventually("the end of the recovery", w.hs.Idle)
+	w.layAside(alice, room, "2")
+	alice.SendText(room, "3")
+	w.waitTexts(direct, "first", "1", "2", "3")
+}
+
+// Looks without end while people write change nothing.
+func TestLooksWhilePeopleWrite(t *testing.T) {
+	w := newWorld(t)
+	w.options.LookEvery = time.Millisecond
+	w.start()
+	alice := w.user("alice")
+	w.login(alice, anna)
+	w.network.Say(carl, direct, "first")
+	room := w.room("first")
+	alice.WaitText(room, "first")
+	want := []string{"first"}
+	for n := range 300 {
+		want = append(want, fmt.Sprintf("m%03d", n))
+		alice.SendText(room, want[n+1])
+	}
+	w.waitTexts(direct, want...)
+}
+
 // An invitation of the bot is among what the homeserver forgets.
 func TestForgottenInvitation(t *testing.T) {
 	w := newWorld(t)

@@ -41,7 +41,7 @@ func (m *Main) listen() error {
 		return fmt.Errorf("%w for the homeserver on %s (appservice.hostname, appservice.port): %w", ErrListen, address, err)
 	}
 	handler := &transactions{
-		as: m.Matrix.AS, inbox: m.inbox, ephemeral: m.ephemeral, isGhost: m.Bridge.IsGhostMXID, framework: m.Matrix.AS.Router,
+		as: m.Matrix.AS, inbox: m.inbox, watch: m.watch, ephemeral: m.ephemeral, isGhost: m.Bridge.IsGhostMXID, framework: m.Matrix.AS.Router,
 	}
 	m.server = &http.Server{Handler: handler.handler(), ReadHeaderTimeout: readTimeout, MaxHeaderBytes: 64 << 10}
 	m.Log.Info().Str("address", listener.Addr().String()).Msg("Listening for the homeserver")
@@ -119,7 +119,7 @@ func (m *Main) startMatrix(ctx context.Context) error {
 // newWatch makes the watch over the homeserver; plain is the transport of its client.
 func (m *Main) newWatch(plain http.RoundTripper) *watch {
 	w := &watch{
-		bot: m.Matrix.Bot.Client, poll: newPollClient(plain), every: m.options.LookEvery, ping: func(ctx context.Context) error {
+		bot: m.Matrix.Bot.Client, poll: newPollClient(plain), every: m.options.LookEvery, due: make(chan struct{}, 1), ping: func(ctx context.Context) error {
 			if m.server == nil {
 				return nil
 			}
@@ -130,6 +130,9 @@ func (m *Main) newWatch(plain http.RoundTripper) *watch {
 	}
 	if w.every == 0 {
 		w.every = lookEvery
+	}
+	if w.doubt = m.options.UnsettledTime; w.doubt == 0 {
+		w.doubt = unsettledTime
 	}
 	return w
 }

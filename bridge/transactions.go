@@ -26,6 +26,7 @@ const maxTransaction = 64 << 20
 type transactions struct {
 	as        *appservice.AppService
 	inbox     *inbox
+	watch     *watch
 	ephemeral *ephemeral
 	isGhost   func(id.UserID) bool
 	framework http.Handler
@@ -91,7 +92,17 @@ func (t *transactions) put(w http.ResponseWriter, r *http.Request) {
 		mautrix.MBadJSON.WithMessage("Failed to parse transaction").Write(w)
 		return
 	}
-	if err = t.inbox.put(r.Context(), t.rows(body.events)); err != nil {
+	rows, late := t.rows(body.events)
+	if late {
+		t.watch.suspect()
+	}
+	hold, _ := t.watch.unsettled()
+	err = t.inbox.put(r.Context(), rows, hold)
+	if hold {
+		t.watch.lookSoon()
+	}
+	if err != nil {
+		t.watch.suspect() // the homeserver stores what follows and repeats this
 		t.inbox.log.Err(err).Str("transaction", r.PathValue("txnID")).Msg("Failed to store a transaction; the homeserver will repeat it")
 		mautrix.MUnknown.WithMessage("Failed to store transaction").Write(w)
 		return
@@ -103,20 +114,21 @@ func (t *transactions) put(w http.ResponseWriter, r *http.Request) {
 	exhttp.WriteEmptyJSONResponse(w, http.StatusOK)
 }
 
-// rows are the events of a transaction that somebody may have to handle.
-func (t *transactions) rows(events []json.RawMessage) []database.InboxRow {
-	var rows []database.InboxRow
+// rows are the events of a transaction that somebody may have to handle. late tells that
+// the homeserver did not push them at once.
+func (t *transactions) rows(events []json.RawMessage) (rows []database.InboxRow, late bool) {
 	for _, raw := range events {
 		var e event.Event
 		if err := json.Unmarshal(raw, &e); err != nil || e.ID == "" {
 			t.inbox.log.Warn().Err(err).Msg("Skipping an event that cannot be read")
 			continue
 		}
+		late = late || e.Unsigned.Age >= lateAge.Milliseconds()
 		if !isOwnMessage(t.as, t.isGhost, &e) {
 			rows = append(rows, database.InboxRow{EventID: string(e.ID), RoomID: string(e.RoomID), Body: string(raw)})
 		}
 	}
-	return rows
+	return rows, late
 }
 
 // handOver gives to-device messages, key counts and device lists to the framework.

@@ -77,31 +77,41 @@ func (s *MatrixInbox) HeldFrom(ctx context.Context) (from int64, ok bool, err er
 	return from, err == nil, err
 }
 
+// Arranged is what Arrange has done.
+type Arranged struct {
+	Added []InboxRow // named events that were never stored before, with their Seq
+	Last  int64      // the highest Seq
+	// HeldFrom is the Seq after which events are still held, if Held.
+	HeldFrom int64
+	Held     bool
+}
+
 // Arrange ends a Hold in one transaction. The events after from get new places after last:
 // first those that are named, in that order, then the others as they came. Named ones that
-// were never stored are stored and returned. An empty token leaves the stored one.
-func (s *MatrixInbox) Arrange(ctx context.Context, from, last int64, named []InboxRow, token string) (added []InboxRow, newLast int64, err error) {
+// were never stored are stored. The others that came after the Seq until stay held. An empty
+// token leaves the stored one.
+func (s *MatrixInbox) Arrange(ctx context.Context, from, until, last int64, named []InboxRow, token string) (result Arranged, err error) {
 	err = s.db.Txn(ctx, func(ctx context.Context) error {
-		added, newLast = nil, last
+		result = Arranged{Last: last}
 		held, err := s.heldAfter(ctx, from)
 		if err != nil {
 			return err
 		}
 		for _, row := range named {
-			row.Seq = newLast + 1
+			row.Seq = result.Last + 1
 			done, err := s.place(ctx, row, held[row.EventID])
 			if err != nil {
 				return err
 			}
 			if done {
-				newLast++
+				result.Last++
 				if !held[row.EventID] {
-					added = append(added, row)
+					result.Added = append(result.Added, row)
 				}
 			}
 			delete(held, row.EventID)
 		}
-		if newLast, err = s.moveRest(ctx, from, last, newLast); err != nil {
+		if err = s.moveRest(ctx, from, until, last, &result); err != nil {
 			return err
 		}
 		if token != "" {
@@ -109,9 +119,12 @@ func (s *MatrixInbox) Arrange(ctx context.Context, from, last int64, named []Inb
 				return err
 			}
 		}
+		if result.Held {
+			return s.Hold(ctx, result.HeldFrom)
+		}
 		return s.db.MatrixRooms().SetValue(ctx, valueHeldFrom, "")
 	})
-	return added, newLast, err
+	return result, err
 }
 
 func (s *MatrixInbox) heldAfter(ctx context.Context, from int64) (map[string]bool, error) {
@@ -140,21 +153,31 @@ func (s *MatrixInbox) place(ctx context.Context, row InboxRow, held bool) (done 
 	return s.insert(ctx, row)
 }
 
-// moveRest moves the held events that are still where they were behind all others.
-func (s *MatrixInbox) moveRest(ctx context.Context, from, last, newLast int64) (int64, error) {
-	if newLast == last {
-		return last, nil
-	}
+// moveRest moves the held events that are still where they were behind all others, and
+// finds out which of them stay held.
+func (s *MatrixInbox) moveRest(ctx context.Context, from, until, last int64, result *Arranged) error {
 	rows, err := s.db.Query(ctx, `SELECT seq, event_id, room_id, '' FROM matrix_inbox WHERE seq>$1 AND seq<=$2 AND NOT done ORDER BY seq`, from, last)
 	rest, err := scanAll(rows, err, scanInboxRow)
-	for _, row := range rest {
-		if err != nil {
-			break
-		}
-		newLast++
-		_, err = s.db.Exec(ctx, `UPDATE matrix_inbox SET seq=$1 WHERE event_id=$2`, newLast, row.EventID)
+	if err != nil {
+		return err
 	}
-	return newLast, err
+	stay := result.Last == last // nothing was named: all are where they belong
+	for _, row := range rest {
+		if row.Seq > until && !result.Held {
+			result.Held, result.HeldFrom = true, result.Last
+			if stay {
+				result.HeldFrom = until
+			}
+		}
+		if stay {
+			continue
+		}
+		result.Last++
+		if _, err = s.db.Exec(ctx, `UPDATE matrix_inbox SET seq=$1 WHERE event_id=$2`, result.Last, row.EventID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *MatrixInbox) insert(ctx context.Context, row InboxRow) (inserted bool, err error) {

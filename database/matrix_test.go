@@ -98,6 +98,43 @@ func TestMatrixRoomsValues(t *testing.T) {
 	require.Empty(t, alias)
 }
 
+// What came after the question to the homeserver and is not named waits for the next one.
+func TestMatrixInboxKeepsSomeHeld(t *testing.T) {
+	for name, named := range map[string][]InboxRow{"nothing named": nil, "some named": {{EventID: "$new", RoomID: "!a"}, {EventID: "$3", RoomID: "!a"}}} {
+		t.Run(name, func(t *testing.T) {
+			db, ctx := open(t), context.Background()
+			inbox := db.MatrixInbox()
+			_, err := inbox.Put(ctx, 0, []InboxRow{{EventID: "$1", RoomID: "!a"}, {EventID: "$2", RoomID: "!a"}, {EventID: "$3", RoomID: "!a"}, {EventID: "$4", RoomID: "!a"}})
+			require.NoError(t, err)
+			result, err := inbox.Arrange(ctx, 0, 2, 4, named, "")
+			require.NoError(t, err)
+			require.True(t, result.Held)
+			from, held, err := inbox.HeldFrom(ctx)
+			require.NoError(t, err)
+			require.True(t, held, "also after a crash")
+			require.Equal(t, result.HeldFrom, from)
+			open, err := inbox.Open(ctx)
+			require.NoError(t, err)
+			var free, kept []string
+			for _, row := range open {
+				if row.Seq <= from {
+					free = append(free, row.EventID)
+				} else {
+					kept = append(kept, row.EventID)
+				}
+			}
+			if named == nil {
+				require.Equal(t, []string{"$1", "$2"}, free)
+				require.Equal(t, []string{"$3", "$4"}, kept)
+			} else {
+				require.Equal(t, []string{"$new", "$3", "$1", "$2"}, free)
+				require.Equal(t, []string{"$4"}, kept)
+			}
+			require.EqualValues(t, open[len(open)-1].Seq, result.Last)
+		})
+	}
+}
+
 // What is named takes its place before what came while events were held.
 func TestMatrixInboxArranges(t *testing.T) {
 	db, ctx := open(t), context.Background()
@@ -117,10 +154,11 @@ func TestMatrixInboxArranges(t *testing.T) {
 		{EventID: "$done", RoomID: "!a"}, {EventID: "$open", RoomID: "!a"}, {EventID: "$lost", RoomID: "!a", Body: "lost"}, {EventID: "$known", RoomID: "!a"},
 		{EventID: "$invite", RoomID: "!a", IfIdle: true}, {EventID: "$invite2", RoomID: "!b", IfIdle: true},
 	}
-	added, last, err := inbox.Arrange(ctx, from, 4, named, "token")
+	result, err := inbox.Arrange(ctx, from, 4, 4, named, "token")
 	require.NoError(t, err)
-	require.EqualValues(t, 8, last)
-	require.Equal(t, []InboxRow{{Seq: 5, EventID: "$lost", RoomID: "!a", Body: "lost"}, {Seq: 7, EventID: "$invite2", RoomID: "!b", IfIdle: true}}, added)
+	require.EqualValues(t, 8, result.Last)
+	require.False(t, result.Held)
+	require.Equal(t, []InboxRow{{Seq: 5, EventID: "$lost", RoomID: "!a", Body: "lost"}, {Seq: 7, EventID: "$invite2", RoomID: "!b", IfIdle: true}}, result.Added)
 	open, err := inbox.Open(ctx)
 	require.NoError(t, err)
 	var order []string
@@ -134,7 +172,7 @@ func TestMatrixInboxArranges(t *testing.T) {
 	token, err := inbox.SyncToken(ctx)
 	require.NoError(t, err)
 	require.Equal(t, "token", token)
-	_, _, err = inbox.Arrange(ctx, last, last, nil, "")
+	_, err = inbox.Arrange(ctx, result.Last, result.Last, result.Last, nil, "")
 	require.NoError(t, err)
 	token, err = inbox.SyncToken(ctx)
 	require.NoError(t, err)

@@ -250,14 +250,20 @@ func TestInvitations(t *testing.T) {
 	b.net.Invite(anna, "stranger", "100000000000000000004")
 	invited := func(c *ircclient.Client) {
 		t.Helper()
-		l := c.AwaitFunc("the invitation", func(l ircclient.Line) bool { return l.Is("INVITE") })
-		require.Equal(t, "Cleo_Clark", l.Nick())
-		require.Equal(t, []string{"anna", "#The_Club"}, l.Params)
+		var channel, query bool // in either order
+		c.AwaitFunc("both invitations", func(l ircclient.Line) bool {
+			switch {
+			case l.Is("INVITE"):
+				require.Equal(t, "Cleo_Clark", l.Nick())
+				require.Equal(t, []string{"anna", "#The_Club"}, l.Params)
+				channel = true
+			case l.Command == "NOTICE" && strings.Contains(l.Last(), "Dora_Dean wants to talk to you"):
+				query = true
+			}
+			return channel && query
+		})
 	}
 	invited(c)
-	c.AwaitFunc("the invitation to a query", func(l ircclient.Line) bool {
-		return l.Command == "NOTICE" && strings.Contains(l.Last(), "Dora_Dean wants to talk to you")
-	})
 	c.Send("LIST #The_Club")
 	require.Equal(t, "[invited] The Club", c.Await("322", "anna", "#The_Club").Last())
 	c.Send("INVITE")

@@ -139,7 +139,7 @@ func newWorld(t *testing.T, seed uint64, realHomeserver bool, limit time.Duratio
 		n, _ := strconv.Atoi(port)
 		w.home = synapse.Start(t, synapse.Options{ServerName: stage.Domain, Port: n, Registrations: registrations, NoPresence: true})
 	} else {
-		w.null = nullhs.StartProcess(t, nullhs.Options{ServerName: stage.Domain, Listen: hsAddr,
+		w.null = nullhs.StartProcess(t, nullhs.Options{ServerName: stage.Domain, Listen: hsAddr, LayAside: true,
 			StateFile: filepath.Join(dir, "homeserver.state"), RegistrationFiles: registrations})
 		w.home = w.null
 	}

@@ -2,6 +2,7 @@ package nullhs
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -24,7 +25,7 @@ type Fault struct {
 	Code       string        // errcode of that answer, default M_LIMIT_EXCEEDED for 429, otherwise M_UNKNOWN
 	RetryAfter time.Duration // of that answer
 	Drop       bool          // close the connection instead of answering
-	After      bool          // first do what was asked, then fail: accepted, but the answer is lost
+	After      bool          // first do what was asked, then fail: accepted, but the answer is lost; or only late
 }
 
 // Inject adds a fault and returns how to take it away. Faults are tried in the order of injection; one that has neither
@@ -78,9 +79,11 @@ func (s *Server) takeFault(r *http.Request) *Fault {
 }
 
 func (f *Fault) serve(s *Server, w http.ResponseWriter, r *http.Request) {
-	select {
-	case <-time.After(f.Delay):
-	case <-r.Context().Done():
+	if f.After && f.Status == 0 && !f.Drop {
+		f.answerLate(s, w, r)
+		return
+	}
+	if !f.wait(r) {
 		return
 	}
 	if f.Status == 0 && !f.Drop {
@@ -108,6 +111,27 @@ func (f *Fault) serve(s *Server, w http.ResponseWriter, r *http.Request) {
 		answer = answer.WithExtraField("retry_after_ms", f.RetryAfter.Milliseconds())
 	}
 	answer.Write(w)
+}
+
+// wait is false if the client goes before the delay is over.
+func (f *Fault) wait(r *http.Request) bool {
+	select {
+	case <-time.After(f.Delay):
+		return true
+	case <-r.Context().Done():
+		return false
+	}
+}
+
+func (f *Fault) answerLate(s *Server, w http.ResponseWriter, r *http.Request) {
+	recorder := httptest.NewRecorder()
+	s.handler.ServeHTTP(recorder, r)
+	if !f.wait(r) {
+		return
+	}
+	maps.Copy(w.Header(), recorder.Header())
+	w.WriteHeader(recorder.Code)
+	_, _ = recorder.Body.WriteTo(w)
 }
 
 // Request is one request that was answered.

@@ -36,6 +36,10 @@ type Options struct {
 	Registrations     []*appservice.Registration
 	RegistrationFiles []string
 
+	// LayAside has one event laid aside after each recovery of an application service: later ones are pushed before it, and
+	// it comes only after the next outage. Synapse does so when an event arrives just as a recovery ends.
+	LayAside bool
+
 	RetryDelay time.Duration // first pause after a failed transaction, doubled up to 32 times; default 100 ms
 	MaxUpload  int64         // bytes, default 50 MiB
 }

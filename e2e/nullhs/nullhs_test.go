@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -268,6 +269,41 @@ func TestServiceIsRetriedInOrder(t *testing.T) {
 	require.Equal(t, 200, status)
 	require.Greater(t, len(b.bodies()), 5, "a replay reaches the bridge again")
 	require.Equal(t, "m4", b.bodies()[len(b.bodies())-1])
+}
+
+// As in Synapse: an event may be laid aside when a recovery ends. Later ones overtake it, and it comes after the next
+// outage. What was pushed late says how old it is.
+func TestEventLaidAside(t *testing.T) {
+	b := newBridge(t)
+	hs := nullhs.Start(t, nullhs.Options{Registrations: []*appservice.Registration{b.reg}, LayAside: true})
+	alice := mxclient.New(t, hs, "alice")
+	room := b.room(t, hs)
+	_, err := b.as(t, hs, "hangoutsbot", "").InviteUser(t.Context(), room, &mautrix.ReqInviteUser{UserID: alice.UserID()})
+	require.NoError(t, err)
+	alice.Join(room)
+	arrived := func(bodies ...string) {
+		t.Helper()
+		eventually(t, fmt.Sprint(bodies), func() bool { return slices.Equal(b.bodies(), bodies) })
+	}
+	hs.Unreachable("hangouts", true)
+	alice.SendText(room, "late")
+	time.Sleep(time.Second) // the age is what is tested
+	hs.Unreachable("hangouts", false)
+	arrived("late")
+	eventually(t, "the end of the outage", hs.Idle)
+	sent := hs.Transactions()
+	var body struct{ Events []*event.Event }
+	require.NoError(t, json.Unmarshal(sent[len(sent)-1].Body, &body))
+	require.GreaterOrEqual(t, body.Events[0].Unsigned.Age, time.Second.Milliseconds())
+
+	alice.SendText(room, "laid aside")
+	alice.SendText(room, "overtakes")
+	arrived("late", "overtakes")
+	require.False(t, hs.Idle())
+	hs.Unreachable("hangouts", true)
+	alice.SendText(room, "fails")
+	hs.Unreachable("hangouts", false)
+	arrived("late", "overtakes", "laid aside", "fails")
 }
 
 // As in Synapse: what waits in memory is lost, what was in flight waits for a later failure.

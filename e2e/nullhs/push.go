@@ -3,9 +3,12 @@ package nullhs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
+
+var errUnreachable = errors.New("application service is unreachable")
 
 // maxTransaction is how many events one transaction carries at most.
 const maxTransaction = 100
@@ -13,6 +16,7 @@ const maxTransaction = 100
 // transaction is what was or will be sent to an application service under one number.
 type transaction struct {
 	ID   int64
+	Made int64 // Unix milliseconds
 	Body json.RawMessage
 }
 
@@ -47,6 +51,10 @@ func (s *Server) publish(r *room, ev *pdu) {
 		if s.data.down[as.reg.ID] {
 			as.stalled = false
 			s.newTransaction(as, []*pdu{ev}, nil)
+		} else if as.layAside {
+			as.layAside = false
+			s.newTransaction(as, []*pdu{ev}, nil)
+			continue
 		} else {
 			as.queue = append(as.queue, ev)
 		}
@@ -74,13 +82,12 @@ func nudge(ch chan struct{}) {
 
 // newTransaction stores a transaction to be sent. The caller holds the lock and flushes.
 func (s *Server) newTransaction(as *service, events []*pdu, ephemeral []object) {
-	now := time.Now().UnixMilli()
 	list := make([]object, 0, len(events))
 	for _, ev := range events {
 		var fields object
 		line, _ := json.Marshal(ev)
 		_ = json.Unmarshal(line, &fields)
-		fields["user_id"], fields["age"] = ev.Sender, now-ev.Timestamp
+		fields["user_id"] = ev.Sender
 		list = append(list, fields)
 	}
 	if ephemeral == nil {
@@ -90,7 +97,31 @@ func (s *Server) newTransaction(as *service, events []*pdu, ephemeral []object) 
 	if err != nil {
 		panic(fmt.Sprintf("nullhs: encode transaction: %v", err))
 	}
-	s.commit(&addPending{as.reg.ID, &transaction{s.data.nextTxn + 1, body}})
+	s.commit(&addPending{as.reg.ID, &transaction{s.data.nextTxn + 1, time.Now().UnixMilli(), body}})
+}
+
+// aged is the body with the age in milliseconds in each of its events. The homeserver's age of an event starts when the
+// event reached it, whatever time it bears.
+func (txn *transaction) aged() json.RawMessage {
+	age := time.Now().UnixMilli() - txn.Made
+	if age < time.Second.Milliseconds() {
+		return txn.Body
+	}
+	var body object
+	_ = json.Unmarshal(txn.Body, &body)
+	for _, ev := range body["events"].([]any) {
+		fields := ev.(object)
+		unsigned, _ := fields["unsigned"].(object)
+		if unsigned == nil {
+			unsigned = object{}
+		}
+		unsigned["age"], fields["age"], fields["unsigned"] = age, age, unsigned
+	}
+	aged, err := json.Marshal(body)
+	if err != nil {
+		panic(fmt.Sprintf("nullhs: encode transaction: %v", err))
+	}
+	return aged
 }
 
 // push sends the transactions of one application service in order, one at a time, until this life of the server ends.
@@ -144,18 +175,22 @@ func (s *Server) nextTransaction(as *service) *transaction {
 
 // deliver makes one attempt and keeps what came of it.
 func (s *Server) deliver(life context.Context, as *service, txn *transaction) bool {
-	status, _, err := as.request(life, "PUT", fmt.Sprintf("/_matrix/app/v1/transactions/%d", txn.ID), txn.Body)
+	status, body, err := 0, txn.aged(), errUnreachable
+	if !as.unreachable.Load() {
+		status, _, err = as.request(life, "PUT", fmt.Sprintf("/_matrix/app/v1/transactions/%d", txn.ID), body)
+	}
 	if life.Err() != nil {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.flush()
-	s.sent = append(s.sent, Transaction{as.reg.ID, txn.ID, txn.Body, status})
+	s.sent = append(s.sent, Transaction{as.reg.ID, txn.ID, body, status})
 	if err == nil && status/100 == 2 {
 		s.commit(&dropPending{as.reg.ID, txn.ID})
 		if s.data.down[as.reg.ID] && len(s.data.pending[as.reg.ID]) == 0 {
 			s.commit(&setDown{as.reg.ID, false})
+			as.layAside = s.opts.LayAside
 		}
 		return true
 	}
@@ -171,6 +206,28 @@ func (s *Server) deliver(life context.Context, as *service, txn *transaction) bo
 }
 
 func (as *service) retryNow() { nudge(as.retry) }
+
+// Unreachable has all pushes to an application service fail from now on, or no more.
+func (s *Server) Unreachable(service string, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, as := range s.services {
+		if as.reg.ID == service {
+			as.unreachable.Store(on)
+		}
+	}
+}
+
+// LayAside has the next event for an application service laid aside once, as Options.LayAside does after a recovery.
+func (s *Server) LayAside(service string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, as := range s.services {
+		if as.reg.ID == service {
+			as.layAside = true
+		}
+	}
+}
 
 // PausePush holds back everything for an application service until ResumePush; events queue up in memory meanwhile.
 func (s *Server) PausePush(service string) { s.setPaused(service, true) }

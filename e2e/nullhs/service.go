@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"maunium.net/go/mautrix/appservice"
@@ -18,12 +19,14 @@ type service struct {
 	reg            *appservice.Registration
 	users, aliases namespaces
 	client         *http.Client
+	unreachable    atomic.Bool // made so by a test
 
 	// Under the server's lock.
 	queue     []*pdu   // events not yet in a transaction
 	ephemeral []object // likewise
 	stalled   bool     // transactions of an earlier life wait for the next new event
 	paused    bool     // held back by a test
+	layAside  bool     // the next event is laid aside
 	wake      chan struct{}
 	retry     chan struct{}
 }
