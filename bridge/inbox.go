@@ -40,6 +40,7 @@ type inbox struct {
 	running  bool
 	held     bool // events after heldFrom are not handled
 	heldFrom int64
+	waiting  time.Time       // since when an event is held, zero if none is
 	releases int             // how often held events got new places
 	parent   context.Context // the bridge's: ends before its handlers do
 	ctx      context.Context
@@ -112,6 +113,16 @@ func (b *inbox) holds() bool {
 	return b.held
 }
 
+// heldFor is how long an event has been held, 0 if none is.
+func (b *inbox) heldFor() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.waiting.IsZero() {
+		return 0
+	}
+	return time.Since(b.waiting)
+}
+
 // position is the place of the newest event.
 func (b *inbox) position() int64 {
 	b.storing.Lock()
@@ -138,7 +149,10 @@ func (b *inbox) release(ctx context.Context, named []database.InboxRow, until in
 	b.last = result.Last
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.held, b.heldFrom = result.Held, result.HeldFrom
+	b.held, b.heldFrom, b.waiting = result.Held, result.HeldFrom, time.Time{}
+	if b.held {
+		b.waiting = time.Now()
+	}
 	b.releases++
 	b.expect(result.Added)
 	b.startWorkers()
@@ -159,6 +173,9 @@ func (b *inbox) expect(rows []database.InboxRow) {
 	for _, row := range rows {
 		b.open[id.EventID(row.EventID)] = make(chan struct{})
 		b.rooms[row.RoomID]++
+		if b.isHeld(row) && b.waiting.IsZero() {
+			b.waiting = time.Now()
+		}
 		if b.running && !b.working[row.RoomID] && !b.isHeld(row) {
 			b.startWorker(row.RoomID)
 		}

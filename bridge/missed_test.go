@@ -232,6 +232,25 @@ func TestForgottenInvitation(t *testing.T) {
 	w.waitNotice(room, "Logged in as Anna Ahrens")
 }
 
+// A homeserver whose /sync fails all the time does not hold up what it pushes for ever.
+func TestHomeserverWithBrokenSync(t *testing.T) {
+	w := newWorld(t)
+	w.options.UnsettledTime = 500 * time.Millisecond
+	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodGet, Path: "/sync", User: string(bot), Status: 504})
+	w.start()
+	alice := w.user("alice")
+	w.login(alice, anna)
+	w.network.Say(carl, direct, "first")
+	room := w.room("first")
+	alice.WaitText(room, "first")
+	alice.SendText(room, "1")
+	alice.SendText(room, "2")
+	w.waitTexts(direct, "first", "1", "2")
+	stop()
+	alice.SendText(room, "3")
+	w.waitTexts(direct, "first", "1", "2", "3")
+}
+
 // A homeserver without /sync for us loses no more than it did.
 func TestHomeserverWithoutSync(t *testing.T) {
 	w := newWorld(t)

@@ -141,7 +141,8 @@ func (w *watch) awaitDue(ctx context.Context, pause time.Duration) bool {
 }
 
 // catchUp has what is missing stored and lets the inbox go on. It tries until it succeeds;
-// ok is false if the homeserver refuses.
+// ok is false if the homeserver refuses. A homeserver that pushes events but fails to name
+// what is missing holds them up for a minute at most.
 func (w *watch) catchUp(ctx context.Context, ping bool) (token string, ok bool) {
 	pause := firstPause
 	for {
@@ -158,11 +159,17 @@ func (w *watch) catchUp(ctx context.Context, ping bool) (token string, ok bool) 
 				return "", false
 			}
 		}
+		if w.inbox.heldFor() > 2*w.doubt {
+			w.log.Warn().Err(err).Msg("The homeserver does not say which events are missing; going on with those that it pushed")
+			if w.inbox.release(ctx, nil, math.MaxInt64, "") == nil {
+				w.inbox.hold(ctx)
+			}
+		}
 		w.suspect()
 		ping = true
 		w.log.Debug().Err(err).Msg("Failed to ask for missing events, trying again")
 		sleep(ctx, pause)
-		pause = min(2*pause, longestPause)
+		pause = min(2*pause, max(w.doubt, firstPause))
 	}
 }
 
