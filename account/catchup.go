@@ -93,12 +93,15 @@ func (c *catchupState) loop() {
 			failingSince = time.Time{}
 			if again {
 				c.trigger()
+			} else {
+				c.s.caughtUp(nil)
 			}
 			continue
 		}
 		if c.s.ctx.Err() != nil {
 			return
 		}
+		c.s.caughtUp(err)
 		if failingSince.IsZero() {
 			failingSince = time.Now()
 		}

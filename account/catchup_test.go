@@ -3,6 +3,8 @@ package account_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -167,4 +169,28 @@ func TestUnknownConversationOfAnEventIsLookedUp(t *testing.T) {
 	_, err := s.Conversation(context.Background(), "no such")
 	require.ErrorIs(t, err, chat.ErrUnknownConversation)
 	require.ErrorIs(t, s.Submit(context.Background(), request("no such", "1", "x")), chat.ErrUnknownConversation)
+}
+
+// A channel alone does not make an account connected: what came before has to be known.
+func TestConnectedWhenCaughtUp(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	r := &reader{}
+	b.attach(s, r, "a")
+	eventually(t, func() bool { return s.State().Status == chat.Connected }, "connected")
+	var fail atomic.Bool
+	fail.Store(true)
+	b.net.OnSync(func(chat.PersonID) error {
+		if fail.Load() {
+			return fmt.Errorf("%w: sync is broken", chat.ErrUnavailable)
+		}
+		return nil
+	})
+	b.net.Cut(anna)
+	eventually(t, func() bool { return strings.Contains(s.State().Reason, "sync is broken") }, "the reason")
+	require.Equal(t, chat.Connecting, s.State().Status)
+	b.net.Say(bob, duo, "meanwhile")
+	fail.Store(false)
+	b.expect(r, duo, "meanwhile")
+	eventually(t, func() bool { return s.State().Status == chat.Connected && s.State().Reason == "" }, "connected again")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,7 +56,9 @@ func TestBrokenDatabaseLosesNothing(t *testing.T) {
 			err := s.Submit(context.Background(), request(duo, "1", longText))
 			require.ErrorContains(t, err, c.says)
 			require.NotErrorIs(t, err, chat.ErrRefused, "it may be tried again")
-			eventually(t, func() bool { return s.State().Status != chat.Connected || b.net.Runs(anna) > runs }, "what cannot be stored ends the connection")
+			eventually(t, func() bool { return b.net.Runs(anna) > runs }, "what cannot be stored ends the connection")
+			eventually(t, func() bool { return strings.Contains(s.State().Reason, "catching up failed") }, "the next connection tells why it is of no use")
+			require.Equal(t, chat.Connecting, s.State().Status)
 			require.Less(t, len(r.got(duo)), 21)
 			mend()
 			b.expect(r, duo, want...)

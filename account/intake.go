@@ -22,14 +22,14 @@ func (k *sink) stale() bool {
 }
 
 // Subscribed implements Sink: from here on pushes are kept aside until a catch-up has
-// brought what came before them.
+// brought what came before them. That makes the account connected.
 func (k *sink) Subscribed() {
 	if k.stale() {
 		return
 	}
 	k.s.watch.alive()
 	k.s.intake.channel(true)
-	k.s.setState(k.generation, chat.Connected, "")
+	k.s.setState(k.generation, chat.Connecting, "catching up")
 	k.s.catchup.trigger()
 }
 

@@ -175,9 +175,10 @@ func (s *session) connection() (Connection, int64) {
 
 // reconnect gives the push channel up and makes a new one, because it cannot be trusted.
 func (s *session) reconnect(reason string) {
+	_, live := s.intake.state()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.dial == nil || s.state.Status != chat.Connected {
+	if s.dial == nil || !live || s.state.Status == chat.BadCredentials {
 		return
 	}
 	s.zlog.Warn().Str("reason", reason).Msg("Connecting anew")
@@ -265,6 +266,29 @@ const refusedReason = "the network refused the credentials; log in again"
 func (s *session) setState(generation int64, status chat.AccountStatus, reason string) {
 	s.stating.Lock()
 	defer s.stating.Unlock()
+	s.putState(generation, status, reason)
+}
+
+// caughtUp notes that everything is known while the channel is up: only that is being
+// connected. Until then a failed catch-up says why it takes so long.
+func (s *session) caughtUp(err error) {
+	s.stating.Lock()
+	defer s.stating.Unlock()
+	s.mu.Lock()
+	generation, status := s.generation, s.state.Status
+	s.mu.Unlock()
+	if _, live := s.intake.state(); !live || status != chat.Connecting {
+		return
+	}
+	if err != nil {
+		s.putState(generation, chat.Connecting, "catching up failed: "+err.Error())
+	} else {
+		s.putState(generation, chat.Connected, "")
+	}
+}
+
+// putState is setState with stating held.
+func (s *session) putState(generation int64, status chat.AccountStatus, reason string) {
 	s.mu.Lock()
 	if generation != s.generation || (s.state.Status == status && s.state.Reason == reason) {
 		s.mu.Unlock()

@@ -5,8 +5,8 @@ type AccountStatus string
 
 // Account statuses.
 const (
-	Connecting     AccountStatus = "connecting"
-	Connected      AccountStatus = "connected"
+	Connecting     AccountStatus = "connecting"      // or catching up; requests may get through
+	Connected      AccountStatus = "connected"       // all that happened is known, pushes flow
 	Disconnected   AccountStatus = "disconnected"    // trying again by itself
 	BadCredentials AccountStatus = "bad_credentials" // needs a new login
 )

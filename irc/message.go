@@ -91,7 +91,7 @@ func (s *session) sendText(command, target string, text chat.Text, emote, only b
 	if p.label != "" {
 		s.reply.deferred = true
 	}
-	if state := s.hub.account.State(); state.Status != chat.Connected && !s.offlineTold {
+	if state := s.hub.account.State(); state.Status != chat.Connected && state.Status != chat.Connecting && !s.offlineTold {
 		s.offlineTold = true
 		s.sendServer("NOTICE", s.contextOf(c.ID), "Not connected to the network at present; your message waits and is sent when the connection is back.")
 	}
