@@ -13,6 +13,9 @@ import (
 // exampleChanges are the framework's defaults that we ship otherwise: old and new text,
 // each old one standing exactly once in its example.
 var exampleChanges = []struct{ old, new string }{
+	{"    # The database type. \"sqlite3-fk-wal\" and \"postgres\" are supported.\n",
+		"    # The database type. \"sqlite3-fk-wal\" and \"postgres\" are supported. \"sqlite3-fk-wal-fullsync\" waits for the disk\n" +
+			"    # after each change, in case of a power failure; that is about half as fast.\n"},
 	{"    type: postgres\n", "    type: sqlite3-fk-wal\n"},
 	{"    uri: postgres://user:password@host/database?sslmode=disable\n", "    uri: file:hangouts-bridge.db?_txlock=immediate&_stmt_cache_size=200\n"},
 	{"    max_idle_conns: 1\n", "    max_idle_conns: 5\n"},

@@ -173,3 +173,15 @@ func TestOutstandingMarks(t *testing.T) {
 	require.NoError(t, db.Accounts().Delete(ctx, anna))
 	require.Empty(t, list())
 }
+
+// The type for those who want to be safe from power failures works as the default does.
+func TestFullSync(t *testing.T) {
+	db, err := Open("test", "sqlite3-fk-wal-fullsync", "file:"+filepath.Join(t.TempDir(), "test.db")+"?_txlock=immediate", zerolog.Nop())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	require.NoError(t, db.Upgrade(t.Context()))
+	require.True(t, db.IsSQLite())
+	var synchronous int
+	require.NoError(t, db.RawDB.QueryRow(`PRAGMA synchronous`).Scan(&synchronous))
+	require.Equal(t, 2, synchronous)
+}
