@@ -97,6 +97,7 @@ func (t *transactions) put(w http.ResponseWriter, r *http.Request) {
 		t.watch.suspect()
 	}
 	hold, _ := t.watch.unsettled()
+	hold = hold && len(rows) > 0
 	err = t.inbox.put(r.Context(), rows, hold)
 	if hold {
 		t.watch.lookSoon()
