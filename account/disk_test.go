@@ -23,7 +23,7 @@ func TestBrokenDatabaseLosesNothing(t *testing.T) {
 				_, err := b.db.RawDB.Exec(query)
 				require.NoError(b.t, err)
 			}
-			b.db.RawDB.SetMaxOpenConns(1) // the setting is the connection's
+			oneConnection(b) // the setting is the connection's
 			run(breaks)
 			return func() { run(mends) }
 		}
@@ -81,10 +81,16 @@ var longText = func() string {
 	return string(b)
 }()
 
+// oneConnection waits until all others to the database are closed.
+func oneConnection(b *bench) {
+	b.db.RawDB.SetMaxOpenConns(1)
+	eventually(b.t, func() bool { return b.db.RawDB.Stats().OpenConnections == 1 }, "one connection")
+}
+
 // fillDisk lets the file grow no more.
 func fillDisk(b *bench) func() {
 	var pages int
-	b.db.RawDB.SetMaxOpenConns(1)
+	oneConnection(b)
 	require.NoError(b.t, b.db.RawDB.QueryRow(`PRAGMA page_count`).Scan(&pages))
 	limit := func(n int) {
 		_, err := b.db.RawDB.Exec(fmt.Sprintf(`PRAGMA max_page_count=%d`, n))
@@ -97,7 +103,7 @@ func fillDisk(b *bench) func() {
 // lockElsewhere holds the write lock as another process would, for longer than the busy
 // timeout.
 func lockElsewhere(b *bench) func() {
-	b.db.RawDB.SetMaxOpenConns(1)
+	oneConnection(b)
 	_, err := b.db.RawDB.Exec(`PRAGMA busy_timeout=200`)
 	require.NoError(b.t, err)
 	other, err := sql.Open("sqlite3-fk-wal", "file:"+b.path)

@@ -24,22 +24,15 @@ func (k *sink) stale() bool {
 // Subscribed implements Sink: from here on pushes are kept aside until a catch-up has
 // brought what came before them. That makes the account connected.
 func (k *sink) Subscribed() {
-	if k.stale() {
-		return
-	}
 	k.s.watch.alive()
-	k.s.intake.channel(true)
-	k.s.setState(k.generation, chat.Connecting, "catching up")
-	k.s.catchup.trigger()
+	if k.s.channel(k.generation, true, chat.Connecting, "catching up") {
+		k.s.catchup.trigger()
+	}
 }
 
 // Lost implements Sink: answers to requests must not overtake what was not pushed.
 func (k *sink) Lost() {
-	if k.stale() {
-		return
-	}
-	k.s.intake.channel(false)
-	k.s.setState(k.generation, chat.Connecting, "the push channel broke")
+	k.s.channel(k.generation, false, chat.Connecting, "the push channel broke")
 }
 
 // Push implements Sink.

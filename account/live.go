@@ -239,16 +239,14 @@ func (s *session) wasForced(generation int64) bool {
 	if reason == "" {
 		return false
 	}
-	s.intake.channel(false)
-	s.setState(generation, chat.Connecting, reason)
+	s.channel(generation, false, chat.Connecting, reason)
 	return true
 }
 
 func (s *session) connectionLost(generation int64, err error) {
-	s.intake.channel(false)
 	if errors.Is(err, chat.ErrBadCredentials) {
 		s.zlog.Debug().Err(err).Msg("Credentials refused")
-		s.setState(generation, chat.BadCredentials, refusedReason)
+		s.channel(generation, false, chat.BadCredentials, refusedReason)
 		return
 	}
 	s.zlog.Warn().Err(err).Msg("Connection lost, trying again")
@@ -256,10 +254,23 @@ func (s *session) connectionLost(generation int64, err error) {
 	if err != nil {
 		reason = err.Error()
 	}
-	s.setState(generation, chat.Disconnected, reason)
+	s.channel(generation, false, chat.Disconnected, reason)
 }
 
 const refusedReason = "the network refused the credentials; log in again"
+
+// channel notes that a login's push channel is up or down, and what is shown of that;
+// false means that a later login has replaced it.
+func (s *session) channel(generation int64, live bool, status chat.AccountStatus, reason string) bool {
+	s.stating.Lock()
+	defer s.stating.Unlock()
+	if _, now := s.connection(); now != generation {
+		return false
+	}
+	s.intake.channel(live)
+	s.putState(generation, status, reason)
+	return true
+}
 
 // setState changes what is shown of the account. generation is the login that it is
 // about: news of a connection that a later login has replaced is dropped.

@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -27,6 +28,21 @@ func TestOneMatrixOwnerAnyNumberOfIRCUsers(t *testing.T) {
 	require.Len(t, grants, 2)
 	require.Len(t, b.m.List(), 1, "one account, whoever logs in")
 	require.ErrorIs(t, b.m.Grant(ctx, account.Grant{Account: "404", User: account.User{Side: "irc", ID: "x"}}), chat.ErrUnknownAccount)
+}
+
+// However the new connection and the end of the old one fall together, what is said after
+// a login anew is heard.
+func TestLoggingInAgainAndAgain(t *testing.T) {
+	b := newBench(t)
+	r := &reader{}
+	b.attach(b.login(anna), r, "phone")
+	var said []string
+	for i := range 100 {
+		b.login(anna)
+		said = append(said, fmt.Sprint(i))
+		b.net.Say(bob, duo, said[i])
+		b.expect(r, duo, said...)
+	}
 }
 
 func TestWatchersHearOfGrantsAndOfOtherProcesses(t *testing.T) {

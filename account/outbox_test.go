@@ -354,7 +354,7 @@ func TestLateAnswersShareACatchUp(t *testing.T) {
 			_, err := await(t, s, fmt.Sprint(i))
 			require.NoError(t, err)
 		}
-		require.LessOrEqual(t, syncs.Load(), int32(3))
+		require.Less(t, syncs.Load(), int32(10), "some ask while one runs, and share the next")
 	})
 }
 

@@ -71,6 +71,9 @@ type Options struct {
 	// UnsettledTime is how long after a sign of an outage what the homeserver pushes waits
 	// for a look; 0 is half a minute.
 	UnsettledTime time.Duration
+	// LookPatience is how long what the homeserver pushes waits for looks that fail; 0 is a
+	// minute.
+	LookPatience time.Duration
 	// NoticeDelay is how long a connection to the network may be lost before its user is told;
 	// 0 is three minutes.
 	NoticeDelay time.Duration

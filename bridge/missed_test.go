@@ -25,10 +25,12 @@ func (w *world) watched(polls int) {
 	w.eventually("the watch", func() bool { return w.hs.Polls() >= polls })
 }
 
-// missedWorld is talk with a bridge that watches the homeserver.
+// missedWorld is talk with a bridge that watches the homeserver, long after its start.
 func missedWorld(t *testing.T) (w *world, alice *mxclient.Client, room id.RoomID) {
 	t.Helper()
-	w, alice, room = talk(t)
+	w = newWorld(t)
+	w.options.UnsettledTime = time.Nanosecond
+	alice, room = w.talk()
 	w.watched(2) // alice's client and the watch
 	return w, alice, room
 }
@@ -108,12 +110,7 @@ func TestForgottenWhileTheBridgeIsDown(t *testing.T) {
 func TestLooksEverySoOften(t *testing.T) {
 	w := newWorld(t)
 	w.options.LookEvery = 300 * time.Millisecond
-	w.start()
-	alice := w.user("alice")
-	w.login(alice, anna)
-	w.network.Say(carl, direct, "first")
-	room := w.room("first")
-	alice.WaitText(room, "first")
+	alice, room := w.talk()
 	w.hs.PausePush("hangouts")
 	alice.SendText(room, "never pushed")
 	w.waitTexts(direct, "first", "never pushed")
@@ -182,12 +179,7 @@ func TestEventLaidAsideWhileLooking(t *testing.T) {
 func TestEventLaidAsideUnnoticed(t *testing.T) {
 	w := newWorld(t)
 	w.options.UnsettledTime = 2 * time.Second
-	w.start()
-	alice := w.user("alice")
-	w.login(alice, anna)
-	w.network.Say(carl, direct, "first")
-	room := w.room("first")
-	alice.WaitText(room, "first")
+	alice, room := w.talk()
 	w.hs.Unreachable("hangouts", true)
 	alice.SendText(room, "1")
 	time.Sleep(w.options.UnsettledTime + 100*time.Millisecond) // the age is what is tested
@@ -203,12 +195,7 @@ func TestEventLaidAsideUnnoticed(t *testing.T) {
 func TestLooksWhilePeopleWrite(t *testing.T) {
 	w := newWorld(t)
 	w.options.LookEvery = time.Millisecond
-	w.start()
-	alice := w.user("alice")
-	w.login(alice, anna)
-	w.network.Say(carl, direct, "first")
-	room := w.room("first")
-	alice.WaitText(room, "first")
+	alice, room := w.talk()
 	want := []string{"first"}
 	for n := range 300 {
 		want = append(want, fmt.Sprintf("m%03d", n))
@@ -235,14 +222,9 @@ func TestForgottenInvitation(t *testing.T) {
 // A homeserver whose /sync fails all the time does not hold up what it pushes for ever.
 func TestHomeserverWithBrokenSync(t *testing.T) {
 	w := newWorld(t)
-	w.options.UnsettledTime = 500 * time.Millisecond
+	w.options.LookPatience = time.Second
 	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodGet, Path: "/sync", User: string(bot), Status: 504})
-	w.start()
-	alice := w.user("alice")
-	w.login(alice, anna)
-	w.network.Say(carl, direct, "first")
-	room := w.room("first")
-	alice.WaitText(room, "first")
+	alice, room := w.talk()
 	alice.SendText(room, "1")
 	alice.SendText(room, "2")
 	w.waitTexts(direct, "first", "1", "2")
@@ -255,12 +237,7 @@ func TestHomeserverWithBrokenSync(t *testing.T) {
 func TestHomeserverWithoutSync(t *testing.T) {
 	w := newWorld(t)
 	w.hs.Inject(nullhs.Fault{Method: http.MethodGet, Path: "/sync", User: string(bot), Status: 404, Code: "M_UNRECOGNIZED"})
-	w.start()
-	alice := w.user("alice")
-	w.login(alice, anna)
-	w.network.Say(carl, direct, "first")
-	room := w.room("first")
-	alice.WaitText(room, "first")
+	alice, room := w.talk()
 	alice.SendText(room, "hello")
 	w.waitTexts(direct, "first", "hello")
 }
@@ -296,12 +273,7 @@ func TestCutConnectionsDoNoHarm(t *testing.T) {
 	w := newWorld(t)
 	address, cut := proxy(t, w.hs.URL())
 	w.change = func(c *bridgeconfig.Config) { c.Homeserver.Address = address }
-	w.start()
-	alice := w.user("alice")
-	w.login(alice, anna)
-	w.network.Say(carl, direct, "first")
-	room := w.room("first")
-	alice.WaitText(room, "first")
+	alice, room := w.talk()
 	want := []string{"first"}
 	for n := range 20 {
 		cut()

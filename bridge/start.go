@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -119,20 +120,17 @@ func (m *Main) startMatrix(ctx context.Context) error {
 // newWatch makes the watch over the homeserver; plain is the transport of its client.
 func (m *Main) newWatch(plain http.RoundTripper) *watch {
 	w := &watch{
-		bot: m.Matrix.Bot.Client, poll: newPollClient(plain), every: m.options.LookEvery, due: make(chan struct{}, 1), ping: func(ctx context.Context) error {
+		bot: m.Matrix.Bot.Client, poll: newPollClient(plain), due: make(chan struct{}, 1), ping: func(ctx context.Context) error {
 			if m.server == nil {
 				return nil
 			}
 			return m.ping(context.WithValue(ctx, mautrix.MaxAttemptsContextKey, 1))
 		},
 		isOwn: func(e *event.Event) bool { return isOwnMessage(m.Matrix.AS, m.Bridge.IsGhostMXID, e) },
+		every: cmp.Or(m.options.LookEvery, lookEvery),
+		doubt: cmp.Or(m.options.UnsettledTime, unsettledTime),
+		waits: cmp.Or(m.options.LookPatience, lookPatience),
 		log:   m.Log.With().Str("component", "homeserver watch").Logger(),
-	}
-	if w.every == 0 {
-		w.every = lookEvery
-	}
-	if w.doubt = m.options.UnsettledTime; w.doubt == 0 {
-		w.doubt = unsettledTime
 	}
 	return w
 }

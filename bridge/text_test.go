@@ -22,13 +22,21 @@ import (
 func talk(t *testing.T) (w *world, alice *mxclient.Client, room id.RoomID) {
 	t.Helper()
 	w = newWorld(t)
+	alice, room = w.talk()
+	return w, alice, room
+}
+
+// talk starts the bridge and makes alice and her room with the direct conversation, which
+// shows one message.
+func (w *world) talk() (alice *mxclient.Client, room id.RoomID) {
+	w.t.Helper()
 	w.start()
 	alice = w.user("alice")
 	w.login(alice, anna)
 	w.network.Say(carl, direct, "first")
 	room = w.room("first")
 	alice.WaitText(room, "first")
-	return w, alice, room
+	return alice, room
 }
 
 func TestTextBothWays(t *testing.T) {

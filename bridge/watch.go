@@ -24,6 +24,8 @@ const (
 	// unsettledTime is how long after the last sign of an outage the order of what is pushed
 	// is not trusted.
 	unsettledTime = 30 * time.Second
+	// lookPatience is how long pushed events wait for a look that fails.
+	lookPatience = time.Minute
 	// lateAge is the age of an event, when it is pushed, that is such a sign: homeservers
 	// repeat what has failed after two seconds at the earliest.
 	lateAge = 1900 * time.Millisecond
@@ -49,6 +51,7 @@ type watch struct {
 	ping  func(context.Context) error
 	every time.Duration
 	doubt time.Duration // how long after a sign of an outage order is not trusted
+	waits time.Duration // how long pushed events wait for a look that fails
 	log   zerolog.Logger
 
 	mu    sync.Mutex
@@ -159,7 +162,7 @@ func (w *watch) catchUp(ctx context.Context, ping bool) (token string, ok bool) 
 				return "", false
 			}
 		}
-		if w.inbox.heldFor() > 2*w.doubt {
+		if w.inbox.heldFor() > w.waits {
 			w.log.Warn().Err(err).Msg("The homeserver does not say which events are missing; going on with those that it pushed")
 			if w.inbox.release(ctx, nil, math.MaxInt64, "") == nil {
 				w.inbox.hold(ctx)
@@ -169,7 +172,7 @@ func (w *watch) catchUp(ctx context.Context, ping bool) (token string, ok bool) 
 		ping = true
 		w.log.Debug().Err(err).Msg("Failed to ask for missing events, trying again")
 		sleep(ctx, pause)
-		pause = min(2*pause, max(w.doubt, firstPause))
+		pause = min(2*pause, longestPause, max(w.waits/2, firstPause))
 	}
 }
 

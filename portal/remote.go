@@ -100,16 +100,21 @@ func (h *Handler) rename(ctx context.Context, e chat.Event, c chat.Conversation,
 }
 
 // Resync is the whole conversation as it is now. It makes the room if create is set and
-// there is none. What it shows is noted with the portal.
+// there is none. What it shows is noted with the portal: what was known before, so that a
+// change on the way is seen by the next one.
 func (h *Handler) Resync(c chat.Conversation, create bool, mutate func(context.Context) context.Context) bridgev2.RemoteEvent {
+	var shown string
 	return &simplevent.ChatResync{
 		EventMeta: simplevent.EventMeta{
 			Type: bridgev2.RemoteEventChatResync, PortalKey: h.Key(c.ID, c.Kind), CreatePortal: create, MutateContextFunc: mutate,
-			PostHandleFunc: func(ctx context.Context, portal *bridgev2.Portal) { h.noteShape(ctx, portal, c) },
+			PostHandleFunc: func(ctx context.Context, portal *bridgev2.Portal) { h.noteShape(ctx, portal, shown) },
 			LogContext:     func(with zerolog.Context) zerolog.Context { return with.Str("conversation", string(c.ID)) },
 		},
-		GetChatInfoFunc: func(ctx context.Context, portal *bridgev2.Portal) (*bridgev2.ChatInfo, error) {
-			return h.RoomInfo(ctx, portal, c)
+		GetChatInfoFunc: func(ctx context.Context, portal *bridgev2.Portal) (info *bridgev2.ChatInfo, err error) {
+			if shown, err = h.shape(ctx, portal, c); err == nil {
+				info, err = h.RoomInfo(ctx, portal, c)
+			}
+			return info, err
 		},
 		// History is fetched only when the room is made: comparing times loses messages
 		// that are older than one which was sent from Matrix meanwhile.

@@ -39,15 +39,14 @@ func (h *Handler) Current(ctx context.Context, portal *bridgev2.Portal, c chat.C
 	return err == nil && ids.PortalMeta(portal).Shapes[ids.MakeLoginID(h.self)] == now, err
 }
 
-// noteShape notes what a room has been brought up to date with.
-func (h *Handler) noteShape(ctx context.Context, portal *bridgev2.Portal, c chat.Conversation) {
-	now, err := h.shape(ctx, portal, c)
+// noteShape notes what a room has been brought up to date with; "" is unknown.
+func (h *Handler) noteShape(ctx context.Context, portal *bridgev2.Portal, shown string) {
 	meta, login := ids.PortalMeta(portal), ids.MakeLoginID(h.self)
-	if err != nil || meta.Shapes[login] == now {
+	if shown == "" || meta.Shapes[login] == shown {
 		return
 	}
-	meta.SetShape(login, now)
-	if err = portal.Save(ctx); err != nil {
+	meta.SetShape(login, shown)
+	if err := portal.Save(ctx); err != nil {
 		meta.SetShape(login, "")
 		zerolog.Ctx(ctx).Err(err).Msg("Failed to note what the room shows")
 	}
