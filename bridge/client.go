@@ -137,18 +137,6 @@ func (c *Client) delivers() bool {
 	return c.session != nil && !c.ended
 }
 
-// release ends delivery without waiting for it: bridgev2 loads a login again with its
-// caches locked, which a running delivery may need.
-func (c *Client) release() {
-	c.mu.Lock()
-	cancel := c.cancel
-	c.mu.Unlock()
-	if cancel != nil {
-		cancel()
-		go c.Disconnect()
-	}
-}
-
 // IsLoggedIn implements bridgev2.NetworkAPI: always true, since the account itself says what
 // cannot be sent, and why. bridgev2 would look at its queue of states while that is changed.
 func (c *Client) IsLoggedIn() bool { return true }

@@ -156,14 +156,16 @@ func (c *Connector) LoadUserLogin(_ context.Context, login *bridgev2.UserLogin) 
 	if err != nil {
 		return fmt.Errorf("login %q: %w", login.ID, err)
 	}
-	told := &notices{mode: c.notices, delay: c.patience, login: login}
-	if old, ok := login.Client.(*Client); ok {
-		old.release()
-		told = old.notices
-	}
 	session, ok := c.accounts.Get(person)
 	if !ok {
 		session = nil
+	}
+	told := &notices{mode: c.notices, delay: c.patience, login: login}
+	if old, ok := login.Client.(*Client); ok {
+		if old.session == session {
+			return nil // others read login.Client without a lock
+		}
+		told = old.notices
 	}
 	client := newClient(c, login, person, session, told)
 	c.mu.Lock()

@@ -118,6 +118,7 @@ func (n *notices) send(ctx context.Context, state status.BridgeState, failure bo
 	}
 	if err != nil {
 		zerolog.Ctx(ctx).Err(err).Msg("Failed to tell the user how the account is doing")
+		n.last = status.BridgeState{} // told when it is announced again
 		return
 	}
 	n.told = failure

@@ -51,6 +51,7 @@ func TestStateSurvives(t *testing.T) {
 	base := first.URL
 	first.Close()
 	http.DefaultClient.CloseIdleConnections()
+	ada.http.CloseIdleConnections()
 
 	second, err := hangoutstest.Start(hangoutstest.Options{StateFile: file, Listen: strings.TrimPrefix(base, "http://"), Seed: 8})
 	require.NoError(t, err)
