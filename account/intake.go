@@ -25,14 +25,14 @@ func (k *sink) stale() bool {
 // brought what came before them. That makes the account connected.
 func (k *sink) Subscribed() {
 	k.s.watch.alive()
-	if k.s.channel(k.generation, true, chat.Connecting, "catching up") {
+	if k.s.channelUp(k.generation) {
 		k.s.catchup.trigger()
 	}
 }
 
 // Lost implements Sink: answers to requests must not overtake what was not pushed.
 func (k *sink) Lost() {
-	k.s.channel(k.generation, false, chat.Connecting, "the push channel broke")
+	k.s.channelDown(k.generation, chat.Connecting, "the push channel broke")
 }
 
 // Push implements Sink.

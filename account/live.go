@@ -239,14 +239,14 @@ func (s *session) wasForced(generation int64) bool {
 	if reason == "" {
 		return false
 	}
-	s.channel(generation, false, chat.Connecting, reason)
+	s.channelDown(generation, chat.Connecting, reason)
 	return true
 }
 
 func (s *session) connectionLost(generation int64, err error) {
 	if errors.Is(err, chat.ErrBadCredentials) {
 		s.zlog.Debug().Err(err).Msg("Credentials refused")
-		s.channel(generation, false, chat.BadCredentials, refusedReason)
+		s.channelDown(generation, chat.BadCredentials, refusedReason)
 		return
 	}
 	s.zlog.Warn().Err(err).Msg("Connection lost, trying again")
@@ -254,22 +254,34 @@ func (s *session) connectionLost(generation int64, err error) {
 	if err != nil {
 		reason = err.Error()
 	}
-	s.channel(generation, false, chat.Disconnected, reason)
+	s.channelDown(generation, chat.Disconnected, reason)
 }
 
 const refusedReason = "the network refused the credentials; log in again"
 
-// channel notes that a login's push channel is up or down, and what is shown of that;
-// false means that a later login has replaced it.
-func (s *session) channel(generation int64, live bool, status chat.AccountStatus, reason string) bool {
+// channelUp notes that a login's push channel is up; false means that a later login has
+// replaced it. What was the matter stays shown until everything is caught up.
+func (s *session) channelUp(generation int64) bool {
 	s.stating.Lock()
 	defer s.stating.Unlock()
 	if _, now := s.connection(); now != generation {
 		return false
 	}
-	s.intake.channel(live)
-	s.putState(generation, status, reason)
+	s.intake.channel(true)
+	if s.State().Status != chat.Connecting {
+		s.putState(generation, chat.Connecting, "catching up")
+	}
 	return true
+}
+
+// channelDown notes that a login's push channel is down, and what is shown of that.
+func (s *session) channelDown(generation int64, status chat.AccountStatus, reason string) {
+	s.stating.Lock()
+	defer s.stating.Unlock()
+	if _, now := s.connection(); now == generation {
+		s.intake.channel(false)
+		s.putState(generation, status, reason)
+	}
 }
 
 // setState changes what is shown of the account. generation is the login that it is

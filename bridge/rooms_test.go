@@ -233,9 +233,9 @@ func TestSendsOfAHalfFilledRoomAreForgotten(t *testing.T) {
 	w.waitTexts(direct, "first", "from Matrix")
 	w.network.Say(carl, direct, "third")
 	alice.WaitText(room, "third")
+	w.noSends()
 	alice.SendText(room, "!hangouts delete-portal")
 	w.eventually("the portal to go", func() bool { return w.hs.Membership(room, alice.UserID()) == "leave" })
-	w.noSends()
 	// The first two of the history pass, the others fail at first.
 	w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", Times: 2, Delay: time.Millisecond})
 	w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", Times: 2, Status: 502})
@@ -244,16 +244,20 @@ func TestSendsOfAHalfFilledRoomAreForgotten(t *testing.T) {
 	w.noSends()
 }
 
-// A crash may leave a send whose message has its row: it goes at the next start.
+// A crash may leave a send whose message has its row, or whose room is gone: it goes at the
+// next start.
 func TestSendsWithRowsAreSwept(t *testing.T) {
 	w, alice, room := talk(t)
 	first := alice.WaitText(room, "first").ID
 	w.noSends()
 	sends := w.main.Store().MatrixSends()
-	for txn, eventID := range map[string]string{"with a row": string(first), "in doubt": ""} {
-		_, _, err := sends.Begin(t.Context(), database.MatrixSend{TxnID: txn, MessageID: "x", RoomID: string(room), Sender: string(ghost(carl))})
+	for txn, left := range map[string]struct {
+		room    id.RoomID
+		eventID string
+	}{"with a row": {room, string(first)}, "in doubt": {room, ""}, "room gone": {"!gone:test.localhost", ""}} {
+		_, _, err := sends.Begin(t.Context(), database.MatrixSend{TxnID: txn, MessageID: "x", RoomID: string(left.room), Sender: string(ghost(carl))})
 		require.NoError(t, err)
-		require.NoError(t, sends.Answered(t.Context(), txn, eventID))
+		require.NoError(t, sends.Answered(t.Context(), txn, left.eventID))
 	}
 	w.stop()
 	w.start()

@@ -39,6 +39,7 @@ func TestDeafChannelShowsInMatrix(t *testing.T) {
 	room := w.room("0")
 	connected := func() bool { state, _ := log.last(); return state == status.StateConnected }
 	w.eventually("the connection", connected)
+	require.False(t, log.has(status.StateTransientDisconnect, "hangouts-disconnected"), "it has only just begun")
 	want := []line{{ghost(carl), "0"}}
 	w.network.Deafen(anna)
 	w.eventually("the watchdog", func() bool {

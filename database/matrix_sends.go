@@ -65,10 +65,12 @@ func (s *MatrixSends) Settle(ctx context.Context, messageID, roomID string) erro
 	return err
 }
 
-// Sweep forgets all answered sends whose message row exists.
+// Sweep forgets all answered sends whose message row exists, and those into rooms that are
+// no portal's any more.
 func (s *MatrixSends) Sweep(ctx context.Context) error {
 	_, err := s.db.Exec(ctx, `
-		DELETE FROM matrix_send WHERE event_id<>'' AND EXISTS (SELECT 1 FROM message WHERE message.mxid=matrix_send.event_id)`)
+		DELETE FROM matrix_send WHERE event_id<>'' AND EXISTS (SELECT 1 FROM message WHERE message.mxid=matrix_send.event_id)
+			OR NOT EXISTS (SELECT 1 FROM portal WHERE portal.mxid=matrix_send.room_id)`)
 	return err
 }
 
