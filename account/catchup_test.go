@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -193,4 +194,25 @@ func TestConnectedWhenCaughtUp(t *testing.T) {
 	fail.Store(false)
 	b.expect(r, duo, "meanwhile")
 	eventually(t, func() bool { return s.State().Status == chat.Connected && s.State().Reason == "" }, "connected again")
+}
+
+// Until the first catch-up a session is connecting, for no reason that anybody has to know.
+func TestConnectingAtFirst(t *testing.T) {
+	b := newBench(t)
+	b.login(anna)
+	asked, held := make(chan struct{}, 9), make(chan struct{})
+	goOn := sync.OnceFunc(func() { close(held) })
+	t.Cleanup(goOn)
+	b.net.OnSync(func(chat.PersonID) error {
+		asked <- struct{}{}
+		<-held
+		return nil
+	})
+	b.restart()
+	s := b.session(anna)
+	<-asked
+	require.Equal(t, chat.Connecting, s.State().Status)
+	require.Empty(t, s.State().Reason)
+	goOn()
+	eventually(t, func() bool { return s.State().Status == chat.Connected }, "connected")
 }
