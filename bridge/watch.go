@@ -224,7 +224,6 @@ func (w *watch) await(ctx context.Context, token string, patience time.Duration)
 		case errors.As(err, &httpErr) && refused(httpErr):
 			return !w.awaitDue(ctx, time.Until(until))
 		default:
-			w.inbox.hold(ctx)
 			w.suspect()
 			w.log.Info().Msg("The homeserver may have been restarted; looking for events that it has forgotten")
 		}
