@@ -42,6 +42,7 @@ type session struct {
 	generation   int64
 	conn         Connection
 	dial         context.CancelFunc // ends the running Connection.Run
+	began        time.Time          // when that did
 	forced       string             // why dial was called though the connection seemed well
 	state        chat.AccountState
 	wasConnected bool
@@ -175,10 +176,9 @@ func (s *session) connection() (Connection, int64) {
 
 // reconnect gives the push channel up and makes a new one, because it cannot be trusted.
 func (s *session) reconnect(reason string) {
-	_, live := s.intake.state()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.dial == nil || !live || s.state.Status == chat.BadCredentials {
+	if s.dial == nil || s.state.Status == chat.BadCredentials {
 		return
 	}
 	s.zlog.Warn().Str("reason", reason).Msg("Connecting anew")
@@ -193,7 +193,7 @@ func (s *session) run() {
 		s.mu.Lock()
 		conn, relogged, bad, generation := s.conn, s.relogged, s.state.Status == chat.BadCredentials, s.generation
 		ctx, cancel := context.WithCancel(s.ctx)
-		s.dial, s.forced = cancel, ""
+		s.dial, s.forced, s.began = cancel, "", time.Now()
 		s.mu.Unlock()
 		if bad || conn == nil {
 			cancel()
@@ -204,14 +204,13 @@ func (s *session) run() {
 			pauses.reset()
 			continue
 		}
-		began := time.Now()
 		err := conn.Run(ctx, &sink{s: s, generation: generation})
 		again := ctx.Err() != nil // ended by a new login, by reconnect or by stop
 		cancel()
 		if again && !s.wasForced(generation) {
 			continue
 		}
-		if time.Since(began) > s.m.options.BackoffMax {
+		if time.Since(s.runBegan()) > s.m.options.BackoffMax {
 			pauses.reset()
 		}
 		if !again {
@@ -229,6 +228,13 @@ func (s *session) run() {
 		}
 		timer.Stop()
 	}
+}
+
+// runBegan is when the present or latest connection began.
+func (s *session) runBegan() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.began
 }
 
 // wasForced takes note of a connection that reconnect has ended.

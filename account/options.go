@@ -19,6 +19,7 @@ type Options struct {
 	RefreshEvery  time.Duration // how often the database is asked for logins of other processes; 3 s
 	HistoryKeep   time.Duration // how long acknowledged events stay in the log; 30 days
 	Silence       time.Duration // of the push channel, after which it is made anew; 3 min
+	ConnectTime   time.Duration // how long a connection may be without a push channel before it is made anew; 10 min
 	CompareEvery  time.Duration // between looks at the latest conversations while connected; 2 min
 	DeafGrace     time.Duration // how late a push may be before it counts as missing; 30 s
 	TrimEvery     time.Duration // between looks for what retention lets go; 1 h
@@ -47,6 +48,7 @@ func (o Options) withDefaults() Options {
 	duration(&o.RefreshEvery, 3*time.Second)
 	duration(&o.HistoryKeep, 30*24*time.Hour)
 	duration(&o.Silence, 3*time.Minute)
+	duration(&o.ConnectTime, 10*time.Minute)
 	duration(&o.CompareEvery, 2*time.Minute)
 	duration(&o.DeafGrace, 30*time.Second)
 	duration(&o.TrimEvery, time.Hour)

@@ -317,7 +317,8 @@ func TestAnAnswerDuringACatchUpWaitsForTheNext(t *testing.T) {
 // channelless is a network to which no channel can be made while away is set.
 type channelless struct {
 	*accounttest.Network
-	away *atomic.Bool
+	away  *atomic.Bool
+	tries atomic.Int32
 }
 
 func (n *channelless) Open(stored []byte) (account.Connection, error) {
@@ -331,6 +332,7 @@ type channellessConnection struct {
 }
 
 func (c *channellessConnection) Run(ctx context.Context, sink account.Sink) error {
+	c.n.tries.Add(1)
 	if c.n.away.Load() {
 		<-ctx.Done() // it goes on trying
 		return nil

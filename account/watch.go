@@ -12,8 +12,8 @@ import (
 )
 
 // watchdog finds out when an account seems connected but hears nothing: the push channel
-// brings no byte at all, or a catch-up brings what should have been pushed. Then the
-// channel is made anew.
+// brings no byte at all, or a catch-up brings what should have been pushed. Then, and when
+// connecting does not come to an end, the channel is made anew.
 type watchdog struct {
 	s    *session
 	last atomic.Int64 // ns; last sign of life of the push channel
@@ -39,14 +39,24 @@ func (w *watchdog) loop() {
 	silence, compare := time.NewTicker(o.Silence/4), time.NewTicker(o.CompareEvery)
 	defer silence.Stop()
 	defer compare.Stop()
+	down := time.Now() // since when a running connection has had no channel
 	for {
 		select {
 		case <-w.s.ctx.Done():
 			return
 		case <-silence.C:
-			quiet := time.Since(time.Unix(0, w.last.Load()))
-			if _, live := w.s.intake.state(); live && quiet > o.Silence {
+			now, quiet := time.Now(), time.Since(time.Unix(0, w.last.Load()))
+			if began := w.s.runBegan(); began.After(down) {
+				down = began
+			}
+			switch _, live := w.s.intake.state(); {
+			case live && quiet > o.Silence:
 				w.s.reconnect("the push channel is silent")
+			case live:
+				down = now
+			case now.Sub(down) > o.ConnectTime:
+				down = now
+				w.s.reconnect("connecting takes too long")
 			}
 		case <-compare.C:
 			if err := w.compare(w.s.ctx); err != nil && w.s.ctx.Err() == nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -183,5 +184,34 @@ func TestWhatABreakHidIsNoDeafness(t *testing.T) {
 		pass(10 * time.Minute)
 		require.Equal(t, []string{"missed"}, r.got(duo))
 		require.Equal(t, 2, b.net.Runs(anna), "a connection after a break brings old events and is good")
+	})
+}
+
+func TestConnectingThatDoesNotEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.login(anna)
+		b.stop()
+		var away atomic.Bool
+		away.Store(true)
+		n := &channelless{Network: b.net, away: &away}
+		b.backend = n
+		b.start()
+		r := &reader{}
+		b.attach(b.session(anna), r, "a")
+		b.net.Say(bob, duo, "not pushed")
+		pass(8 * time.Minute)
+		away.Store(false) // a try would succeed, but the one that hangs goes on
+		require.Empty(t, r.got(duo))
+		require.Equal(t, int32(1), n.tries.Load())
+		pass(6 * time.Minute)
+		require.Equal(t, []string{"not pushed"}, r.got(duo))
+		require.Equal(t, chat.Connected, b.session(anna).State().Status)
+		pass(time.Hour)
+		require.Equal(t, int32(2), n.tries.Load())
+		away.Store(true)
+		b.net.Cut(anna)
+		pass(time.Hour)
+		require.Greater(t, n.tries.Load(), int32(6), "it is tried again and again")
+		require.Less(t, n.tries.Load(), int32(10))
 	})
 }
