@@ -25,6 +25,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("/accounts/OAuthLogin", s.serveUberauth)
 	mux.HandleFunc("GET /MergeSession", s.serveMerge)
 	s.handleLoginPages(mux)
+	s.handleWebClient(mux)
 	mux.HandleFunc("/client-channel/channel/bind", s.serveChannel)
 	mux.HandleFunc("/chat/v1/", s.serveAPI)
 	mux.HandleFunc("POST /upload/photos/resumable", s.serveUpload)

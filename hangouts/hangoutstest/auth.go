@@ -12,6 +12,20 @@ import (
 func (s *Server) authenticate(r *http.Request) *person {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p := s.signedInLocked(r)
+	if p == nil {
+		return nil
+	}
+	for _, origin := range []string{r.Header.Get("Origin"), r.Header.Get("X-Origin")} {
+		if validHash(r.Header.Get("Authorization"), p.Cookies["SAPISID"], origin) {
+			return p
+		}
+	}
+	return nil
+}
+
+// signedInLocked returns the account of a request's cookies, or nil.
+func (s *Server) signedInLocked(r *http.Request) *person {
 	cookies := rawCookies(r.Header)
 	if s.settings.AllowQuotedCookies {
 		for name, value := range cookies {
@@ -22,12 +36,7 @@ func (s *Server) authenticate(r *http.Request) *person {
 	if p == nil || cookies["SID"] != p.Cookies["SID"] {
 		return nil
 	}
-	for _, origin := range []string{r.Header.Get("Origin"), r.Header.Get("X-Origin")} {
-		if validHash(r.Header.Get("Authorization"), p.Cookies["SAPISID"], origin) {
-			return p
-		}
-	}
-	return nil
+	return p
 }
 
 // rawCookies reads the Cookie header without unquoting values: the service refused quoted ones.

@@ -97,7 +97,7 @@ type Fault struct {
 	Account string `json:"account,omitempty"`
 	// Endpoint is a pattern of path.Match: "conversations/sendchatmessage", "channel/create",
 	// "channel/poll", "channel/services", "account/token", "account/uberauth", "account/merge",
-	// "account/login", "upload/start", "upload/data", "push/event", "push/typing",
+	// "account/login", "web/token", "web/page", "upload/start", "upload/data", "push/event", "push/typing",
 	// "push/watermark", "push/*". Empty = every request, or every push for a push fault.
 	Endpoint string `json:"endpoint,omitempty"`
 	// Count is how often it happens; 0 means once, -1 until it is removed.
