@@ -114,6 +114,23 @@ func TestLoadFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("network:\n  initial_chat_sync: -1\n"), 0o600))
 	_, err = config.LoadFile(path)
 	require.ErrorIs(t, err, config.ErrInvalid)
+	for text, says := range map[string]string{
+		"network:\n  initial_chat_sink: 1\n":      "line 2: there is no setting network.initial_chat_sink",
+		"network:\n  part:\n    listn: [x]\n":     "line 3: there is no setting network.part.listn",
+		"network:\n  parts:\n    listen: [x]\n":   "line 2: there is no setting network.parts",
+		"network:\n  part:\n    listen: [x, y]\n": "",
+		"network:\n  part:\n":                     "",
+	} {
+		var part struct{ Listen []string }
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		_, err = config.LoadFile(path, config.Section{Name: "part", Example: "listen: []\n", Value: &part})
+		if says == "" {
+			require.NoError(t, err, text)
+			continue
+		}
+		require.ErrorIs(t, err, config.ErrInvalid)
+		require.ErrorContains(t, err, says)
+	}
 	_, err = config.LoadFile(path + ".missing")
 	require.ErrorIs(t, err, os.ErrNotExist)
 }

@@ -32,8 +32,13 @@ func (c *Config) ExampleText() string {
 	return out.String()
 }
 
-// UnmarshalYAML reads the section "network:" and, inside it, the other parts' sections.
+// UnmarshalYAML reads the section "network:" and, inside it, the other parts' sections. A key
+// that the example does not have is an error: it would be ignored, and lost when the file is
+// rewritten.
 func (c *Config) UnmarshalYAML(node *yaml.Node) error {
+	if err := checkKeys(node, c.example(), "network."); err != nil {
+		return err
+	}
 	type own Config
 	if err := node.Decode((*own)(c)); err != nil {
 		return err
@@ -51,15 +56,35 @@ func (c *Config) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-// Upgrade copies the values of an existing file into the example: of every key that the
-// example has.
-func (c *Config) Upgrade(helper configupgrade.Helper) {
+// example is the example as a mapping.
+func (c *Config) example() *yaml.Node {
 	var example yaml.Node
 	if err := yaml.Unmarshal([]byte(c.ExampleText()), &example); err != nil {
 		panic(err) // the embedded text is tested
 	}
-	copyKeys(helper, example.Content[0], nil)
+	return example.Content[0]
 }
+
+// checkKeys looks for keys that the example does not have.
+func checkKeys(node, example *yaml.Node, path string) error {
+	for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 {
+		key, known := node.Content[i], child(example, node.Content[i].Value)
+		if known == nil {
+			return fmt.Errorf("%w: line %d: there is no setting %s%s", ErrInvalid, key.Line, path, key.Value)
+		}
+		if known.Kind != yaml.MappingNode {
+			continue
+		}
+		if err := checkKeys(node.Content[i+1], known, path+key.Value+"."); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Upgrade copies the values of an existing file into the example: of every key that the
+// example has.
+func (c *Config) Upgrade(helper configupgrade.Helper) { copyKeys(helper, c.example(), nil) }
 
 func copyKeys(helper configupgrade.Helper, node *yaml.Node, path []string) {
 	kinds := map[string]configupgrade.YAMLType{"!!int": configupgrade.Int, "!!bool": configupgrade.Bool, "!!str": configupgrade.Str}

@@ -33,6 +33,7 @@ func TestBadConfig(t *testing.T) {
 		"irc: unknown choice":           {"network.irc.self_messages", "yes please", []string{"network.irc", "self_messages"}},
 		"irc: text for a number":        {"network.irc.limits.connections", "many", []string{"many"}},
 		"irc: negative number":          {"network.irc.limits.per_account", -1, []string{"network.irc", "limits"}},
+		"irc: a key mistyped":           {"network.irc.limits", map[string]int{"conections": 3}, []string{"line", "network.irc.limits.conections"}},
 		"irc: negative time":            {"network.irc.limits.ping_after", "-3s", []string{"network.irc", "limits"}},
 		"network: text for the section": {"network", "none", []string{"none"}},
 		"database: nothing":             {"database.uri", "", []string{"database.uri"}},
