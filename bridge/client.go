@@ -149,6 +149,7 @@ func (c *Client) LogoutRemote(ctx context.Context) {
 		return
 	}
 	log := c.login.Log
+	c.connector.bridge.DB.KV.Delete(ctx, c.keyRoomsMade())
 	if err := c.session.Forget(ctx, consumerID); err != nil {
 		log.Err(err).Msg("Failed to drop the positions of the Matrix side")
 	}

@@ -18,7 +18,7 @@ import (
 
 // keyRoomsMade is where it is noted, by login, that the rooms due at the first login
 // are made.
-func (c *consumer) keyRoomsMade() bridgedb.Key {
+func (c *Client) keyRoomsMade() bridgedb.Key {
 	return bridgedb.Key("hangouts_rooms_made:" + string(c.login.ID))
 }
 
@@ -121,8 +121,9 @@ func (d *delivery) filled(ctx context.Context, room id.RoomID, messages []networ
 	}
 }
 
-// makeRooms makes, at the first login, the rooms of the latest conversations, and
-// completes at every start the rooms whose making was cut short.
+// makeRooms makes, at the first login, the rooms of the latest conversations, and has the
+// user enter those that are there already. At every start it completes the rooms whose
+// making was cut short.
 func (c *consumer) makeRooms(ctx context.Context) {
 	log := zerolog.Ctx(ctx)
 	if c.session.Ready(ctx) != nil {
@@ -143,8 +144,12 @@ func (c *consumer) makeRooms(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		create := first && n < c.connector.config.InitialChatSync
-		if err = c.makeRoom(ctx, conversation, create); err != nil && ctx.Err() == nil {
+		if first {
+			err = c.enter(ctx, conversation, n < c.connector.config.InitialChatSync)
+		} else {
+			err = c.complete(ctx, conversation)
+		}
+		if err != nil && ctx.Err() == nil {
 			complete = false
 			log.Err(err).Str("conversation", string(conversation.ID)).Msg("Failed to make a room; it comes with the next message")
 		}
@@ -154,13 +159,34 @@ func (c *consumer) makeRooms(ctx context.Context) {
 	}
 }
 
-func (c *consumer) makeRoom(ctx context.Context, conversation chat.Conversation, create bool) error {
+// enter has the user of a new login in a conversation's room, one that other logins have made
+// included; with create it makes one that is missing.
+func (c *consumer) enter(ctx context.Context, conversation chat.Conversation, create bool) error {
+	key := c.Key(conversation.ID, conversation.Kind)
+	unlock, err := c.d.portals.lock(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	before, err := c.connector.bridge.GetExistingPortalByKey(ctx, key)
+	if err != nil {
+		return fmt.Errorf("%w: get portal: %w", bridgev2.ErrDatabaseError, err)
+	}
+	made := before == nil || before.MXID == ""
+	if room, err := c.ensureRoom(ctx, conversation, create); err != nil || room == nil || made {
+		return err
+	}
+	return c.resync(ctx, conversation, false)
+}
+
+// complete completes a conversation's room if its making was cut short.
+func (c *consumer) complete(ctx context.Context, conversation chat.Conversation) error {
 	unlock, err := c.d.portals.lock(ctx, c.Key(conversation.ID, conversation.Kind))
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	_, err = c.ensureRoom(ctx, conversation, create)
+	_, err = c.ensureRoom(ctx, conversation, false)
 	return err
 }
 

@@ -118,6 +118,29 @@ func TestOneLeavesTheOtherStays(t *testing.T) {
 	}
 }
 
+// A new login's user is in the rooms that other logins have made at once, and again after
+// having logged out.
+func TestNewLoginEntersRoomsThatAreThere(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	alice, bob := w.user("alice"), w.user("bob")
+	w.login(alice, anna)
+	w.network.Say(carl, group, "first")
+	room := w.room("first")
+	alice.WaitText(room, "first")
+	isIn := func() bool { return w.hs.Membership(room, bob.UserID()) == "join" }
+	management := w.login(bob, bert)
+	w.eventually("bob in the room", isIn)
+	bob.SendText(management, "logout "+string(bert))
+	w.waitNotice(management, "Logged out")
+	bob.Leave(room)
+	w.eventually("the bridge to know", func() bool { return !w.main.Matrix.StateStore.IsInRoom(t.Context(), room, bob.UserID()) })
+	bob.SendText(management, "login token "+string(bert))
+	w.eventually("bob in the room again", isIn)
+	require.Equal(t, []line{{ghost(carl), "first"}}, w.lines(room))
+	require.Len(t, w.roomsMadeBy(bot, string(group)), 1)
+}
+
 // Two accounts of one Matrix user: what is written in a room goes out through the account
 // that the room belongs to.
 func TestTwoAccountsOfOneUserDoNotMix(t *testing.T) {

@@ -23,6 +23,7 @@ type source struct {
 	where  []string
 	say    func(w *world, conversation, text string) (Message, error)
 	author string // key of the person
+	matrix bool   // in Matrix
 }
 
 // bob is the index of his source.
@@ -30,15 +31,22 @@ const bob = 1
 
 // sources write at the same time. Texts begin with the source's name.
 var sources = []source{
-	{"mx", 35, []string{"direct", "trio", "team"}, (*world).sayMatrix, "alice"},
-	{"bob", 25, []string{"direct", "trio", "team"}, (*world).sayHangups, "bob"},
-	{"carol", 25, []string{"trio", "team"}, (*world).sayControl, "carol"},
-	{"irc", 15, []string{"direct", "trio", "team"}, (*world).sayIRC, "alice"},
+	{"mx", 30, []string{"direct", "trio", "team"}, (*world).sayMatrix, "alice", true},
+	{"bob", 20, []string{"direct", "trio", "team"}, (*world).sayHangups, "bob", false},
+	{"carol", 20, []string{"trio", "team"}, (*world).sayControl, "carol", false},
+	{"irc", 15, []string{"direct", "trio", "team"}, (*world).sayIRC, "alice", false},
+	{"carolmx", 15, []string{"trio", "team"}, (*world).sayMatrixCarol, "carol", true},
 }
 
 // sayMatrix writes as Alice in Matrix, with one transaction id until it is accepted.
 func (w *world) sayMatrix(conversation, text string) (Message, error) {
 	_, err := w.Alice.SendTextRetry(w.ctx, w.rooms[conversation], text, "txn "+text)
+	return Message{Text: text}, err
+}
+
+// sayMatrixCarol writes as Carol in Matrix.
+func (w *world) sayMatrixCarol(conversation, text string) (Message, error) {
+	_, err := w.carol.SendTextRetry(w.ctx, w.rooms[conversation], text, "txn "+text)
 	return Message{Text: text}, err
 }
 
@@ -281,7 +289,7 @@ func (w *world) observe(ctx context.Context) {
 			position[string(e.ID)] = int64(i + 1)
 		}
 		for _, person := range []string{"bob", "carol", "dave"} {
-			if at := position[string(w.Alice.Receipt(room, w.ghost(person)))]; at > 0 {
+			if at := position[string(w.Alice.Receipt(room, w.inMatrix(w.gaia[person])))]; at > 0 {
 				w.marks["in Matrix"] = append(w.marks["in Matrix"], Mark{key + "/" + person, at})
 			}
 		}

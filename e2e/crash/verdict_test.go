@@ -18,10 +18,6 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
 )
 
-func (w *world) ghost(person string) id.UserID {
-	return id.NewUserID("hangouts_"+w.gaia[person], stage.Domain)
-}
-
 // seen is what all ends have of one conversation.
 type seen struct {
 	hangouts []hangoutstest.EventInfo
@@ -77,7 +73,14 @@ func (w *world) look() map[string]*seen {
 	return out
 }
 
-func from(source, text string) bool { return strings.HasPrefix(text, source+" ") }
+// sourceOf is the source that has written a text, or none.
+func sourceOf(text string) source {
+	name, _, _ := strings.Cut(text, " ")
+	if n := slices.IndexFunc(sources, func(src source) bool { return src.name == name }); n >= 0 {
+		return sources[n]
+	}
+	return source{}
+}
 
 // judge checks all ends against what was accepted.
 func (w *world) judge() verdict {
@@ -118,47 +121,44 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 	for _, e := range s.hangouts {
 		m := Message{Text: e.Text, Author: e.Sender, ID: e.EventID, TimeMS: int64(e.TimestampUS / 1000)}
 		everything = append(everything, m)
-		known := false
-		for _, src := range sources {
-			if from(src.name, e.Text) {
-				sent[src.name] = append(sent[src.name], m)
-				known = true
-			}
-		}
-		if !known {
+		src := sourceOf(e.Text)
+		if src.name == "" {
 			foreign = append(foreign, m)
 		}
-		if !from("mx", e.Text) {
-			m.ID, m.Author = "", w.inMatrix(e.Sender)
+		sent[src.name] = append(sent[src.name], m)
+		if !src.matrix {
+			m.ID, m.Author = "", string(w.inMatrix(e.Sender))
 			remote = append(remote, m)
 		}
 	}
 	v.add(Compare("on Hangouts, "+key, nil, foreign))
 
-	var shown, own []Message
+	var shown []Message
+	own := map[string][]Message{} // by source
 	eventIDs := map[string]id.EventID{}
 	for _, e := range s.matrix {
 		m := Message{Text: e.Content.AsMessage().Body, Author: string(e.Sender), TimeMS: e.Timestamp}
-		switch {
+		switch src := sourceOf(m.Text); {
 		case e.Sender == stage.Bot:
 			v.problems = append(v.problems, Problem{Kind: FailureTold, Where: "in Matrix, " + key, What: m.Text})
-		case from("mx", m.Text):
-			own = append(own, m)
+		case src.matrix:
+			own[src.name] = append(own[src.name], m)
 			eventIDs[m.Text] = e.ID
 		default:
 			shown = append(shown, m)
 		}
 	}
 	v.add(Compare("in Matrix, "+key, remote, shown))
-	v.add(Compare("in Matrix (own), "+key, w.by("mx", key, string(w.Alice.UserID())), own))
 	v.add(Compare("on IRC, "+key, everything, s.irc))
 
 	for _, src := range sources {
-		accepted := w.by(src.name, key, w.gaia[src.author])
-		if src.name == "mx" {
+		author := w.gaia[src.author]
+		accepted := w.by(src.name, key, author)
+		if src.matrix {
+			v.add(Compare("in Matrix (own), "+key, w.by(src.name, key, string(w.inMatrix(author))), own[src.name]))
 			accepted = nil // in the order of the room
-			for _, m := range own {
-				accepted = append(accepted, Message{Text: m.Text, Author: w.gaia["alice"]})
+			for _, m := range own[src.name] {
+				accepted = append(accepted, Message{Text: m.Text, Author: author})
 			}
 		}
 		found := Compare("on Hangouts, "+key, accepted, sent[src.name])
@@ -166,7 +166,7 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 			// The reference client repeats requests itself, and deduplication is off.
 			found = slices.DeleteFunc(found, func(p Problem) bool { return p.Kind == Doubled })
 		}
-		if src.name == "mx" {
+		if src.matrix {
 			var taken []Problem
 			handed := w.handedOver()
 			at := func(text string) int { return handed[eventIDs[text]] }
@@ -200,11 +200,14 @@ func (w *world) by(source, conversation, author string) []Message {
 }
 
 // inMatrix is who shows a person's messages.
-func (w *world) inMatrix(gaia string) string {
-	if gaia == w.gaia["alice"] {
-		return string(w.Alice.UserID())
+func (w *world) inMatrix(gaia string) id.UserID {
+	switch gaia {
+	case w.gaia["alice"]:
+		return w.Alice.UserID()
+	case w.gaia["carol"]:
+		return w.carol.UserID()
 	}
-	return string(id.NewUserID("hangouts_"+gaia, stage.Domain))
+	return id.NewUserID("hangouts_"+gaia, stage.Domain)
 }
 
 // handedOver numbers the events that the bridge has acknowledged in that order, from 1. What it does not have was lost by

@@ -55,6 +55,7 @@ type world struct {
 	home     homeserver
 	null     *nullhs.Process // home, when it is not Synapse
 	links    map[string]*stage.Link
+	carol    *mxclient.Client // shares the groups with Alice: a second account of the bridge
 	bob      *hangups.Driver
 	irc      *stage.IRC
 	gaia     map[string]string    // by key of a person
@@ -148,22 +149,26 @@ func newWorld(t *testing.T, seed uint64, realHomeserver bool, limit time.Duratio
 	return w
 }
 
-// enter brings Alice and Bob in.
+// enter brings Alice, Carol and Bob in.
 func (w *world) enter() {
 	w.t.Helper()
-	alice, bob := w.hangouts.Account("alice@example.com"), w.hangouts.Account("bob@example.com")
+	alice, bob, carol := w.hangouts.Account("alice@example.com"), w.hangouts.Account("bob@example.com"), w.hangouts.Account("carol@example.com")
 	who := stage.Account{RefreshToken: alice.RefreshToken, GaiaID: alice.GaiaID}
 	w.Login(w.home, who)
 	for _, c := range conversations {
 		w.rooms[c.key] = w.Alice.WaitRoom(c.room)
 		w.Alice.WaitText(w.rooms[c.key], "welcome")
 	}
+	w.carol = w.LoginAs(w.home, "carol", stage.Account{RefreshToken: carol.RefreshToken, GaiaID: carol.GaiaID})
+	for _, key := range []string{"trio", "team"} {
+		w.carol.WaitFor("her room "+key, func() bool { return w.Alice.Members(w.rooms[key])[w.carol.UserID()] == "join" })
+	}
 	w.irc = stage.StartIRC(w.links["irc"].Addr, "alice", w.IRCPassword(who), w.heard)
 	w.t.Cleanup(w.irc.Close)
 	w.Eventually(time.Minute, "the IRC client to be welcomed", w.irc.Connected)
 	w.bob = hangups.Start(w.t, w.hangouts.ProxyURL, w.hangouts.CAFile)
 	require.NoError(w.t, w.bob.Login(w.ctx, hangups.LoginOptions{RefreshToken: bob.RefreshToken, BackoffBase: 0.1, Resume: true}))
-	for _, person := range []string{"alice", "bob"} {
+	for _, person := range []string{"alice", "bob", "carol"} {
 		require.NoError(w.t, w.hangouts.Control(w.ctx, "wait-subscribed", map[string]any{"account": person, "count": 1}, nil))
 	}
 }

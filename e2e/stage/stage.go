@@ -186,20 +186,26 @@ func (s *Stage) Run() {
 // Login makes the Matrix user alice and logs an account in for her through the bot.
 func (s *Stage) Login(hs mxclient.Homeserver, who Account) {
 	s.T.Helper()
+	s.Alice = s.LoginAs(hs, "alice", who)
+}
+
+// LoginAs makes a Matrix user and logs an account in for them through the bot.
+func (s *Stage) LoginAs(hs mxclient.Homeserver, name string, who Account) *mxclient.Client {
+	s.T.Helper()
 	s.Bridge.WaitPort(s.ASAddr)
-	s.Alice = mxclient.New(s.T, hs, "alice")
-	s.Alice.AutoJoin()
-	s.Alice.WaitFor("the bot", func() bool {
-		_, err := s.Alice.Matrix.GetProfile(context.Background(), Bot)
+	user := mxclient.New(s.T, hs, name)
+	user.AutoJoin()
+	user.WaitFor("the bot", func() bool {
+		_, err := user.Matrix.GetProfile(context.Background(), Bot)
 		return err == nil
 	})
-	room := s.Alice.CreateDM(Bot)
-	s.Alice.WaitFor("the bot joins", func() bool { return s.Alice.Members(room)[Bot] == "join" })
-	s.Alice.SendText(room, "login token")
-	s.Alice.WaitText(room, "Please enter your refresh token")
+	room := user.CreateDM(Bot)
+	user.WaitFor("the bot joins", func() bool { return user.Members(room)[Bot] == "join" })
+	user.SendText(room, "login token")
+	user.WaitText(room, "Please enter your refresh token")
 	// The bot takes the answer to its question only some moments after it has asked.
 	said := func(text string) (n int) {
-		for _, e := range s.Alice.Timeline(room) {
+		for _, e := range user.Timeline(room) {
 			if strings.Contains(e.Content.AsMessage().Body, text) {
 				n++
 			}
@@ -207,9 +213,10 @@ func (s *Stage) Login(hs mxclient.Homeserver, who Account) {
 		return n
 	}
 	for n := 0; said("Logged in as") == 0; n++ {
-		s.Alice.SendText(room, who.RefreshToken)
-		s.Alice.WaitFor("the login", func() bool { return said("Logged in as") > 0 || said("Unknown command") > n })
+		user.SendText(room, who.RefreshToken)
+		user.WaitFor("the login", func() bool { return said("Logged in as") > 0 || said("Unknown command") > n })
 	}
+	return user
 }
 
 // IRCPassword gives an account to the IRC user alice, from the terminal, and returns a password.
