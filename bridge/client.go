@@ -145,11 +145,11 @@ func (c *Client) IsLoggedIn() bool { return true }
 // goes on while anybody else has one, and is removed otherwise.
 func (c *Client) LogoutRemote(ctx context.Context) {
 	c.Disconnect()
+	c.connector.bridge.DB.KV.Delete(ctx, c.keyRoomsMade())
 	if c.session == nil {
 		return
 	}
 	log := c.login.Log
-	c.connector.bridge.DB.KV.Delete(ctx, c.keyRoomsMade())
 	if err := c.session.Forget(ctx, consumerID); err != nil {
 		log.Err(err).Msg("Failed to drop the positions of the Matrix side")
 	}
