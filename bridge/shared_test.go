@@ -33,16 +33,24 @@ func shared(t *testing.T) (w *world, alice, bob *mxclient.Client, room id.RoomID
 	return w, alice, bob, room
 }
 
+// early is a world in which alice has the room of the group, and bob, who is in it too, has
+// not logged in yet.
+func early(t *testing.T, text string) (w *world, alice, bob *mxclient.Client, room id.RoomID) {
+	t.Helper()
+	w = newWorld(t)
+	w.start()
+	alice, bob = w.user("alice"), w.user("bob")
+	w.login(alice, anna)
+	w.network.Say(carl, group, text)
+	room = w.room(text)
+	alice.WaitText(room, text)
+	return w, alice, bob, room
+}
+
 // A login that comes to a room while another one's delivery stands still does not show what
 // is new before what is older.
 func TestNewLoginWaitsForAStalledOne(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	alice, bob := w.user("alice"), w.user("bob")
-	w.login(alice, anna)
-	w.network.Say(carl, group, "0")
-	room := w.room("0")
-	alice.WaitText(room, "0")
+	w, alice, bob, room := early(t, "0")
 	// Only the delivery of anna's account stands still: her own message cannot be sent.
 	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", User: string(alice.UserID()), Status: 502})
 	w.network.Say(anna, group, "1")
@@ -121,13 +129,7 @@ func TestOneLeavesTheOtherStays(t *testing.T) {
 // A new login's user is in the rooms that other logins have made at once, and again after
 // having logged out.
 func TestNewLoginEntersRoomsThatAreThere(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	alice, bob := w.user("alice"), w.user("bob")
-	w.login(alice, anna)
-	w.network.Say(carl, group, "first")
-	room := w.room("first")
-	alice.WaitText(room, "first")
+	w, _, bob, room := early(t, "first")
 	isIn := func() bool { return w.hs.Membership(room, bob.UserID()) == "join" }
 	management := w.login(bob, bert)
 	w.eventually("bob in the room", isIn)

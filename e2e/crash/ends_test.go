@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
 )
 
@@ -31,23 +32,19 @@ const bob = 1
 
 // sources write at the same time. Texts begin with the source's name.
 var sources = []source{
-	{"mx", 30, []string{"direct", "trio", "team"}, (*world).sayMatrix, "alice", true},
+	{"mx", 30, []string{"direct", "trio", "team"}, sayMatrix(func(w *world) *mxclient.Client { return w.Alice }), "alice", true},
 	{"bob", 20, []string{"direct", "trio", "team"}, (*world).sayHangups, "bob", false},
 	{"carol", 20, []string{"trio", "team"}, (*world).sayControl, "carol", false},
 	{"irc", 15, []string{"direct", "trio", "team"}, (*world).sayIRC, "alice", false},
-	{"carolmx", 15, []string{"trio", "team"}, (*world).sayMatrixCarol, "carol", true},
+	{"carolmx", 15, []string{"trio", "team"}, sayMatrix(func(w *world) *mxclient.Client { return w.carol }), "carol", true},
 }
 
-// sayMatrix writes as Alice in Matrix, with one transaction id until it is accepted.
-func (w *world) sayMatrix(conversation, text string) (Message, error) {
-	_, err := w.Alice.SendTextRetry(w.ctx, w.rooms[conversation], text, "txn "+text)
-	return Message{Text: text}, err
-}
-
-// sayMatrixCarol writes as Carol in Matrix.
-func (w *world) sayMatrixCarol(conversation, text string) (Message, error) {
-	_, err := w.carol.SendTextRetry(w.ctx, w.rooms[conversation], text, "txn "+text)
-	return Message{Text: text}, err
+// sayMatrix writes as somebody in Matrix, with one transaction id until it is accepted.
+func sayMatrix(as func(*world) *mxclient.Client) func(*world, string, string) (Message, error) {
+	return func(w *world, conversation, text string) (Message, error) {
+		_, err := as(w).SendTextRetry(w.ctx, w.rooms[conversation], text, "txn "+text)
+		return Message{Text: text}, err
+	}
 }
 
 // sayHangups writes as Bob with hangups. A request without an answer is repeated only if the server does not have it.
