@@ -178,13 +178,15 @@ func TestEventLaidAsideWhileLooking(t *testing.T) {
 // That the homeserver did not reach us for a while is known from the age of what it pushes.
 func TestEventLaidAsideUnnoticed(t *testing.T) {
 	w := newWorld(t)
-	w.options.UnsettledTime = 2 * time.Second
+	w.options.UnsettledTime = 4 * time.Second
 	alice, room := w.talk()
+	w.watched(2) // that time is over: shorter polls do not count
 	w.hs.Unreachable("hangouts", true)
+	w.hs.Older(time.Minute)
 	alice.SendText(room, "1")
-	time.Sleep(w.options.UnsettledTime + 100*time.Millisecond) // the age is what is tested
 	w.hs.Unreachable("hangouts", false)
 	w.waitTexts(direct, "first", "1")
+	w.hs.Older(0)
 	w.eventually("the end of the recovery", w.hs.Idle)
 	w.layAside(alice, room, "2")
 	alice.SendText(room, "3")

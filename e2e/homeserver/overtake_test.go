@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ func TestSynapseOvertakesItself(t *testing.T) {
 		outages = 6
 	}
 	stop, done := make(chan struct{}), make(chan []string)
+	var said atomic.Int64
 	go func() {
 		var want []string
 		for n := 0; ; n++ {
@@ -29,12 +31,13 @@ func TestSynapseOvertakesItself(t *testing.T) {
 			case <-time.After(20 * time.Millisecond):
 				want = append(want, fmt.Sprintf("m%d", n))
 				w.say(want[n])
+				said.Store(int64(n))
 			}
 		}
 	}()
 	for range outages {
 		w.link.Refuse(502, 300*time.Millisecond)
-		time.Sleep(3 * time.Second) // Synapse repeats after two
+		w.wait(fmt.Sprintf("m%d", said.Load()+30)) // written after it, and pushed when Synapse repeats
 	}
 	close(stop)
 	want := <-done

@@ -124,6 +124,9 @@ func (s *Server) AccountData(who id.UserID, roomID id.RoomID, dataType string) j
 	return nil
 }
 
+// longPoll is the least timeout, in milliseconds, of the polls that Polls counts.
+const longPoll = 10_000
+
 // Polls counts the long polls (/sync) that wait at this moment.
 func (s *Server) Polls() int { return int(s.polls.Load()) }
 

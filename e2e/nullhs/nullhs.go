@@ -84,6 +84,7 @@ type Server struct {
 	nonces     map[string]bool
 
 	polls    atomic.Int32
+	older    atomic.Int64 // ns; how much older pushed events look
 	services []*service
 	faults   []*Fault
 	requests []Request

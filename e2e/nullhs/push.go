@@ -101,9 +101,9 @@ func (s *Server) newTransaction(as *service, events []*pdu, ephemeral []object) 
 }
 
 // aged is the body with the age in milliseconds in each of its events. The homeserver's age of an event starts when the
-// event reached it, whatever time it bears.
-func (txn *transaction) aged() json.RawMessage {
-	age := time.Now().UnixMilli() - txn.Made
+// event reached it, whatever time it bears; older adds to it.
+func (txn *transaction) aged(older time.Duration) json.RawMessage {
+	age := time.Now().Add(older).UnixMilli() - txn.Made
 	if age < time.Second.Milliseconds() {
 		return txn.Body
 	}
@@ -175,7 +175,7 @@ func (s *Server) nextTransaction(as *service) *transaction {
 
 // deliver makes one attempt and keeps what came of it.
 func (s *Server) deliver(life context.Context, as *service, txn *transaction) bool {
-	status, body, err := 0, txn.aged(), errUnreachable
+	status, body, err := 0, txn.aged(time.Duration(s.older.Load())), errUnreachable
 	if !as.unreachable.Load() {
 		status, _, err = as.request(life, "PUT", fmt.Sprintf("/_matrix/app/v1/transactions/%d", txn.ID), body)
 	}
@@ -217,6 +217,9 @@ func (s *Server) Unreachable(service string, on bool) {
 		}
 	}
 }
+
+// Older has all events that are pushed from now on look older than they are.
+func (s *Server) Older(by time.Duration) { s.older.Store(int64(by)) }
 
 // LayAside has the next event for an application service laid aside once, as Options.LayAside does after a recovery.
 func (s *Server) LayAside(service string) {

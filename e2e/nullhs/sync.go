@@ -104,7 +104,7 @@ func (s *Server) sync(c *call) (any, error) {
 		if news || since < 0 || timeout <= 0 {
 			return json.RawMessage(body), nil
 		}
-		if !waiting {
+		if !waiting && timeout >= longPoll {
 			waiting = true
 			s.polls.Add(1)
 			defer s.polls.Add(-1)
