@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -47,7 +48,7 @@ func (c *child) await(ctx context.Context, name string, ready func() bool) error
 	for !ready() {
 		select {
 		case <-c.ended:
-			return fmt.Errorf("%s %w:\n%s", name, errDied, c.tail())
+			return c.died(name)
 		case <-ctx.Done():
 			return fmt.Errorf("%s did not start: %w", name, ctx.Err())
 		case <-time.After(100 * time.Millisecond):
@@ -69,11 +70,17 @@ func (c *child) stop() {
 	}
 }
 
-// tail is the end of the program's output.
-func (c *child) tail() string {
+// died shows the end of the output of a program that ended by itself, since the demo's folder
+// goes, and returns errDied.
+func (c *child) died(name string) error {
 	data, err := os.ReadFile(c.log)
 	if err != nil {
-		return err.Error()
+		return fmt.Errorf("%s %w: %w", name, errDied, err)
 	}
-	return string(data[max(0, len(data)-2000):])
+	lines := strings.SplitAfter(string(data), "\n")
+	fmt.Fprintf(os.Stderr, "\nThe last that %s said:\n%s\n", name, strings.Join(lines[max(0, len(lines)-tailLines):], ""))
+	return fmt.Errorf("%s %w", name, errDied)
 }
+
+// tailLines is how much is shown of the output of a program that ended by itself.
+const tailLines = 20

@@ -216,9 +216,9 @@ func (d *demo) watch(ctx context.Context) error {
 		fmt.Println("\nStopping")
 		return nil
 	case <-d.bridge.ended:
-		return fmt.Errorf("the bridge %w:\n%s", errDied, d.bridge.tail())
+		return d.bridge.died("the bridge")
 	case <-synapseEnded:
-		return fmt.Errorf("the homeserver %w:\n%s", errDied, d.synapse.tail())
+		return d.synapse.died("the homeserver")
 	}
 }
 

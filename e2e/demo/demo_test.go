@@ -167,6 +167,20 @@ func TestDemoWithoutPython(t *testing.T) {
 	d.interrupt(1)
 }
 
+// A part that ends by itself ends the demo, which shows the last lines of its log.
+func TestDemoEndsWithItsParts(t *testing.T) {
+	d := start(t, filepath.Join(t.TempDir(), "no", "python"))
+	require.Len(t, d.parts(), 1)
+	d.killParts()
+	require.Eventually(t, func() bool { return !d.proc.Running() }, patience, 50*time.Millisecond)
+	require.Regexp(t, `(?m)^The last that the bridge said:$`, d.proc.Log())
+	require.Regexp(t, `(?m)^\S+ INF .*IRC gateway listens`, d.proc.Log(), "whole lines")
+	require.Regexp(t, `(?m)^hangouts-bridge: the bridge ended by itself$`, d.proc.Log())
+	left, err := filepath.Glob(filepath.Join(d.temp, "*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
 // An address that is taken is said at once, and nothing is started.
 func TestDemoPortInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
