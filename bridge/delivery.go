@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -140,7 +141,8 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 	if e.Origin.Side == chat.OriginMatrix && (key.Receiver == "" || e.Author == c.id) {
 		return c.settleOwn(ctx, e, key)
 	}
-	remote, err := c.Remote(ctx, e, conversation, c.mutate(ctx))
+	try := &attempt{ctx: ctx}
+	remote, err := c.Remote(ctx, e, conversation, try.mutate)
 	if err != nil || remote == nil {
 		return err
 	}
@@ -153,7 +155,7 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 	if err != nil {
 		return err
 	}
-	if err = c.queue(ctx, remote, involved...); err != nil {
+	if err = c.queueMessage(ctx, try, remote, involved...); err != nil {
 		return err
 	}
 	if !portal.IsMessage(remote) {
@@ -202,6 +204,17 @@ func (c *consumer) queue(ctx context.Context, remote bridgev2.RemoteEvent, invol
 	return c.hasRow(remote)
 }
 
+// queueMessage is queue for events that send messages. bridgev2 reports an event that the
+// homeserver refuses as ignored, without the error; the attempt has it.
+// mautrix: blockBubblingEventError in bridgev2/portal.go, until it returns the error.
+func (c *consumer) queueMessage(ctx context.Context, try *attempt, remote bridgev2.RemoteEvent, involved ...chat.PersonID) error {
+	err := c.queue(ctx, remote, involved...)
+	if (err == nil || errors.Is(err, errNoRow)) && try.failed != nil {
+		return fmt.Errorf("send message: %w", try.failed)
+	}
+	return err
+}
+
 // hasRow is nil if a message that bridgev2 ignored is there.
 func (c *consumer) hasRow(remote bridgev2.RemoteEvent) error {
 	ctx := c.login.Log.WithContext(c.connector.bridge.BackgroundCtx)
@@ -243,17 +256,6 @@ func (c *consumer) settleOwn(ctx context.Context, e chat.Event, key networkid.Po
 		return fmt.Errorf("%w: keep row of own message: %w", bridgev2.ErrDatabaseError, err)
 	}
 	return nil
-}
-
-// mutate makes bridgev2's handling of an event an attempt of its own, which ends a while
-// after ctx: a room that is just being made and a message that is just being sent are
-// better finished.
-func (c *consumer) mutate(ctx context.Context) func(context.Context) context.Context {
-	return func(handling context.Context) context.Context {
-		handling, cancel := context.WithCancel(handling)
-		context.AfterFunc(ctx, func() { time.AfterFunc(stopGrace, cancel) })
-		return withAttempt(handling)
-	}
 }
 
 // tellGivenUp says in the room, once, that something is missing there.

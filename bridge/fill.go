@@ -64,7 +64,7 @@ func (c *consumer) resync(ctx context.Context, conversation chat.Conversation, c
 		return fmt.Errorf("introduce members: %w", err)
 	}
 	involved := append(portal.MemberIDs(conversation), c.id)
-	return c.queue(ctx, c.Resync(conversation, create, c.mutate(ctx)), involved...)
+	return c.queue(ctx, c.Resync(conversation, create, (&attempt{ctx: ctx}).mutate), involved...)
 }
 
 // fill brings the initial history into a room whose making was cut short. What is there
@@ -93,13 +93,14 @@ func (c *consumer) fill(ctx context.Context, room *bridgev2.Portal, conversation
 				continue
 			}
 		}
-		remote, err := c.HistoryEvent(ctx, e, conversation, c.mutate(ctx))
+		try := &attempt{ctx: ctx}
+		remote, err := c.HistoryEvent(ctx, e, conversation, try.mutate)
 		if err != nil {
 			return err
 		} else if remote == nil {
 			continue
 		}
-		if err = c.queue(ctx, remote, e.Author); err != nil {
+		if err = c.queueMessage(ctx, try, remote, e.Author); err != nil {
 			return err
 		}
 		if err = c.settle(ctx, room, message); err != nil {

@@ -45,12 +45,19 @@ type sender struct {
 	now     func() time.Time
 }
 
-// attempt is one handling of an event: after the first failure it sends nothing more, so
-// that what comes later never overtakes.
-type attempt struct{ failed error }
+// attempt is one handling of an event by bridgev2. After the first failure it sends nothing
+// more, so that later parts do not overtake a missing one.
+type attempt struct {
+	ctx    context.Context // of the delivery
+	failed error
+}
 
-func withAttempt(ctx context.Context) context.Context {
-	return context.WithValue(ctx, keyAttempt, &attempt{})
+// mutate ties bridgev2's handling to the attempt. The handling ends a while after the delivery:
+// a room that is being created or a message that is being sent is better finished.
+func (a *attempt) mutate(handling context.Context) context.Context {
+	handling, cancel := context.WithCancel(handling)
+	context.AfterFunc(a.ctx, func() { time.AfterFunc(stopGrace, cancel) })
+	return context.WithValue(handling, keyAttempt, a)
 }
 
 // transactionID is the same for every attempt to send a part of a message into a room,
