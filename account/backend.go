@@ -86,6 +86,11 @@ type Update struct {
 	Typing        []chat.Typing
 }
 
+// empty reports whether an update says nothing.
+func (u Update) empty() bool {
+	return len(u.Events)+len(u.Conversations)+len(u.People)+len(u.Watermarks)+len(u.Typing) == 0
+}
+
 // ReceivedEvent is an event as the network gave it to one account.
 type ReceivedEvent struct {
 	chat.Event

@@ -475,7 +475,6 @@ func (c *commitment) observeChanges() {
 			o.watermark(w)
 		}
 	})
-	c.s.typing.heard(c.update.Typing)
 	for _, e := range c.events {
 		if e.Kind != chat.KindMessage {
 			continue

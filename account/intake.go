@@ -35,11 +35,16 @@ func (k *sink) Lost() {
 	k.s.channelDown(k.generation, chat.Connecting, "the push channel broke")
 }
 
-// Push implements Sink.
+// Push implements Sink. Typing is not logged, so it waits for nothing: its ten seconds count
+// from here.
 func (k *sink) Push(ctx context.Context, update Update) error {
 	k.s.watch.alive()
 	if k.stale() {
 		return nil // the new connection's catch-up brings it
+	}
+	k.s.typing.heard(update.Typing)
+	if update.Typing = nil; update.empty() {
+		return nil
 	}
 	return k.s.intake.push(ctx, update)
 }

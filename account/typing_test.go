@@ -264,3 +264,20 @@ func TestTypingNeedsAnAccountThatWorks(t *testing.T) {
 }
 
 var _ account.Observer = (*reader)(nil)
+
+// Typing waits neither for a catch-up nor for whatever holds the database's write lock.
+func TestTypingDoesNotWaitForACatchUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		r := &reader{}
+		b.attach(b.login(anna), r, "a")
+		done := make(chan struct{})
+		b.net.OnSync(func(chat.PersonID) error { <-done; return nil })
+		b.net.Cut(anna)
+		pass(time.Second)
+		require.True(t, b.net.Subscribed(anna), "catching up")
+		b.net.Type(bob, duo, started)
+		pass(0)
+		require.Equal(t, states{started}, r.typed(bob))
+		close(done)
+	})
+}

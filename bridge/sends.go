@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -185,27 +184,24 @@ func (s *sender) look(ctx context.Context, room id.RoomID, stored database.Matri
 	return "", nil
 }
 
-// put makes the request itself.
+// put sends the event and waits as long as the homeserver asks for.
 func (s *sender) put(ctx context.Context, as *intent, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra, txnID string) (*mautrix.RespSendEvent, error) {
 	device, err := s.devices.ensure(ctx, as)
 	if err != nil {
 		return nil, fmt.Errorf("make device: %w", err)
 	}
-	raw := maps.Clone(content.Raw)
-	if raw == nil {
-		raw = map[string]any{}
+	request, err := newSend(ctx, as, room, kind, content, extra.Timestamp, sendIdentity{txnID, device})
+	if err != nil {
+		return nil, err
 	}
-	raw[markerField] = txnID
-	marked := &event.Content{VeryRaw: content.VeryRaw, Raw: raw, Parsed: content.Parsed}
-	sendCtx := withSend(context.WithValue(ctx, mautrix.MaxAttemptsContextKey, 1), sendIdentity{txnID, device})
-	resp, err := as.ASIntent.SendMessage(sendCtx, room, kind, marked, extra)
+	resp, err := request.do(ctx, as)
 	for waited := time.Duration(0); err != nil && ctx.Err() == nil; {
 		pause := retryAfter(err)
 		if waited += pause; pause == 0 || waited > longestLimit {
 			break
 		}
 		sleep(ctx, pause)
-		resp, err = as.ASIntent.SendMessage(sendCtx, room, kind, marked, extra)
+		resp, err = request.do(ctx, as)
 	}
 	if err != nil {
 		s.failed(ctx, as, txnID, err)

@@ -24,7 +24,6 @@ type hub struct {
 	g       *Gateway
 	account account.Session
 	names   *names.Registry
-	typist  *typist
 	ctx     context.Context
 	cancel  context.CancelFunc
 
@@ -41,7 +40,6 @@ func newHub(ctx context.Context, g *Gateway, s account.Session) (*hub, error) {
 	}
 	h := &hub{g: g, account: s, names: registry, sessions: make(map[*session]struct{}),
 		clients: make(map[string]*client), tracked: make(map[string]*tracking)}
-	h.typist = &typist{hub: h, latest: make(map[typistKey]chat.TypingState)}
 	h.ctx, h.cancel = context.WithCancel(g.log.WithContext(g.ctx))
 	return h, nil
 }

@@ -1,8 +1,6 @@
 package irc
 
 import (
-	"context"
-	"sync"
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -17,7 +15,6 @@ const (
 	typingRefresh = 10 * time.Second // towards the network
 	typingSilence = 6 * time.Second  // a client that stops repeating has paused
 	typingGone    = 30 * time.Second // and after this it has stopped
-	typingCall    = 5 * time.Second  // how long one request may take
 )
 
 // typingTag is the client-only tag that carries typing.
@@ -158,58 +155,12 @@ func (s *session) typed(id chat.ConversationID, state chat.TypingState) {
 // typingOrigin tells this session's typing from that of others.
 func (s *session) typingOrigin() chat.Origin { return origin(s.id) }
 
+// tellTyping reports the client's typing to the account, which does no I/O here. It may be
+// lost.
 func (s *session) tellTyping(id chat.ConversationID, state chat.TypingState) {
-	s.hub.typist.tell(typistKey{id, s.typingOrigin()}, state)
-}
-
-// typist tells the account what its owner does, without keeping anybody waiting: only the
-// latest state of a session in a conversation counts.
-type typist struct {
-	hub *hub
-
-	mu      sync.Mutex
-	latest  map[typistKey]chat.TypingState
-	running bool
-}
-
-type typistKey struct {
-	conversation chat.ConversationID
-	origin       chat.Origin
-}
-
-func (t *typist) tell(key typistKey, state chat.TypingState) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.latest[key] = state
-	if !t.running && t.hub.ctx.Err() == nil {
-		t.running = true
-		t.hub.g.wg.Go(t.run)
-	}
-}
-
-func (t *typist) run() {
-	for {
-		t.mu.Lock()
-		var key typistKey
-		var state chat.TypingState
-		found := false
-		for key, state = range t.latest {
-			found = true
-			delete(t.latest, key)
-			break
-		}
-		if !found {
-			t.running = false
-			t.mu.Unlock()
-			return
-		}
-		t.mu.Unlock()
-		ctx, cancel := context.WithTimeout(t.hub.ctx, typingCall)
-		err := t.hub.account.SetTyping(ctx, chat.Typing{Conversation: key.conversation, Person: t.hub.self(), State: state,
-			Time: t.hub.g.now().UnixMicro(), Origin: key.origin})
-		cancel()
-		if err != nil {
-			t.hub.g.log.Debug().Err(err).Msg("Failed to tell of typing") // it may be lost
-		}
+	err := s.hub.account.SetTyping(s.hub.ctx, chat.Typing{Conversation: id, Person: s.hub.self(), State: state,
+		Time: s.g.now().UnixMicro(), Origin: s.typingOrigin()})
+	if err != nil {
+		s.log.Debug().Err(err).Msg("Failed to report typing")
 	}
 }
