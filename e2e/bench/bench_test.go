@@ -5,8 +5,10 @@ package bench
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,13 +18,20 @@ import (
 
 	"maunium.net/go/mautrix"
 
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
 )
 
 const patience = 3 * time.Minute
+
+func TestMain(m *testing.M) {
+	proc.Child(map[string]func() int{bareRole: bareMain})
+	os.Exit(m.Run())
+}
 
 // setting is a bridge with its peers, the peers in this process.
 type setting struct {
@@ -152,9 +161,50 @@ func BenchmarkMatrix(b *testing.B) {
 		b.ReportMetric(many/one, "50:1")
 		b.ReportMetric(direct, "direct-msg/s")
 		b.ReportMetric(many/direct, "50:direct")
-		b.ReportMetric(s.since(busy)/(2000+60*conversations), "cpu-ms/msg")
+		ours := s.since(busy) / (2000 + 60*conversations)
+		b.ReportMetric(ours, "cpu-ms/msg")
+		s.Bridge.Terminate()
+		bareOne, _ := s.bare(2000, 1)
+		bareMany, bareCPU := s.bare(60, conversations)
+		b.ReportMetric(bareOne, "bare-1-room-msg/s")
+		b.ReportMetric(bareMany, "bare-50-rooms-msg/s")
+		b.ReportMetric(bareCPU, "bare-cpu-ms/msg")
+		b.ReportMetric(one/bareOne, "1-room:bare")
+		b.ReportMetric(many/bareMany, "50-rooms:bare")
+		b.ReportMetric(ours/bareCPU, "cpu:bare")
 		b.ReportMetric(0, "ns/op")
 	})
+}
+
+// bare returns messages a second and processor time a message of a bare bridgev2 connector at the same homeserver.
+func (s *setting) bare(messages, rooms int) (rate, cpu float64) {
+	dir := s.b.TempDir()
+	text, err := os.ReadFile(s.Config())
+	s.check(err)
+	edited, err := config.Change(string(text), map[string]any{
+		"database.uri":            "file:" + filepath.Join(dir, "bare.db") + "?_txlock=immediate&_stmt_cache_size=200",
+		"database.max_open_conns": 1, "bridge.portal_event_buffer": 0, "logging.min_level": "error",
+		"bridge.permissions": map[string]string{stage.Domain: "admin"},
+		"encryption.allow":   false,
+	})
+	s.check(err)
+	path := filepath.Join(dir, "config.yaml")
+	s.check(os.WriteFile(path, []byte(edited), 0o600))
+	task, err := json.Marshal(bareTask{Config: path, User: s.Alice.UserID(), Rooms: rooms, Messages: messages})
+	s.check(err)
+	run := func() string {
+		p := proc.StartSelf(s.b, bareRole, proc.Options{Env: []string{bareVariable + "=" + string(task)}, Dir: dir, Quiet: true})
+		if code := p.WaitExit(patience); code != 0 {
+			s.b.Fatalf("the bare bridge ended with %d:\n%s", code, p.Log())
+		}
+		return p.Log()
+	}
+	run()
+	var result bareResult
+	lines := strings.Split(strings.TrimSpace(run()), "\n")
+	s.check(json.Unmarshal([]byte(lines[len(lines)-1]), &result))
+	total := float64(messages * rooms)
+	return total / result.Seconds, result.CPUMillis / total
 }
 
 // direct returns how many messages a second Alice's client alone, one after the other, gets into a room that the bridge
