@@ -48,35 +48,47 @@ type eventKey struct {
 func keyOf(e chat.Event) eventKey { return eventKey{e.Conversation, e.ID} }
 
 // commit writes an update of one account in one transaction: log, snapshot, outbox and
-// cursor. Then consumers are told. Events of conversations that are not known are looked
-// up first; if that fails the commit does, and nothing is written.
+// cursor. Then consumers are notified. Events of unknown conversations are looked up first; if
+// that fails, the commit fails and nothing is written.
 func (m *Manager) commit(ctx context.Context, s *session, update Update, options commitOptions) error {
-	var err error
-	if update, err = s.completeUnknown(ctx, update); err != nil {
+	update, err := s.completeUnknown(ctx, update)
+	if err != nil {
 		return err
 	}
-	m.commitMu.Lock()
-	defer m.commitMu.Unlock()
+	result := make(chan error, 1)
+	m.commitLater(ctx, s, update, options, func(write func() error) error { return write() }, func(err error) { result <- err })
+	return <-result
+}
+
+// commitLater is commit without waiting, for an update that is complete. around is put around
+// the writing, done gets the result; both run in the writer's goroutine.
+func (m *Manager) commitLater(ctx context.Context, s *session, update Update, options commitOptions, around func(func() error) error, done func(error)) {
 	var c *commitment
-	err = m.db.Txn(ctx, func(ctx context.Context) error {
-		c = &commitment{
-			m: m, s: s, update: update, options: options,
-			rows:    make(map[chat.ConversationID]*database.ConversationRow),
-			before:  make(map[chat.ConversationID]chat.Conversation),
-			fresh:   make(map[chat.ConversationID]bool),
-			logged:  make(map[eventKey]int64),
-			sharers: make(map[chat.ConversationID][]chat.PersonID),
+	m.db.WriteLater(ctx, func(ctx context.Context) error {
+		c = newCommitment(m, s, update, options)
+		return around(func() error { return c.write(ctx) })
+	}, func(err error) {
+		if err != nil {
+			done(fmt.Errorf("log update: %w", err))
+			return
 		}
-		return c.write(ctx)
+		c.publish()
+		if options.added != nil {
+			*options.added = append(*options.added, c.added...)
+		}
+		done(nil)
 	})
-	if err != nil {
-		return fmt.Errorf("log update: %w", err)
+}
+
+func newCommitment(m *Manager, s *session, update Update, options commitOptions) *commitment {
+	return &commitment{
+		m: m, s: s, update: update, options: options,
+		rows:    make(map[chat.ConversationID]*database.ConversationRow),
+		before:  make(map[chat.ConversationID]chat.Conversation),
+		fresh:   make(map[chat.ConversationID]bool),
+		logged:  make(map[eventKey]int64),
+		sharers: make(map[chat.ConversationID][]chat.PersonID),
 	}
-	c.publish()
-	if options.added != nil {
-		*options.added = append(*options.added, c.added...)
-	}
-	return nil
 }
 
 // completeUnknown asks the network for the conversations of events that the account
@@ -430,8 +442,8 @@ func (c *commitment) findSharers(ctx context.Context) error {
 	return nil
 }
 
-// publish tells everybody what the committed update brought. commitMu is held, so that
-// consumers hear of events in the order of the log.
+// publish notifies everybody of what the committed update brought. It runs in the writer's
+// goroutine, so that consumers hear of events in the order of the log.
 func (c *commitment) publish() {
 	for _, id := range c.claimed {
 		c.m.recent.drop(id)

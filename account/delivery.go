@@ -57,32 +57,45 @@ func (s *session) Attach(ctx context.Context, id ConsumerID, consumer Consumer, 
 	if o, ok := consumer.(Observer); ok {
 		a.observers = newObservers(o)
 	}
-	// Between two commits: no event is missed between reading the positions and being
-	// told of new ones.
-	s.m.commitMu.Lock()
-	defer s.m.commitMu.Unlock()
-	if err := s.m.db.Consumers().Touch(ctx, key, time.Now().UnixMicro()); err != nil {
+	if err := s.register(ctx, a); err != nil {
 		a.cancel()
 		return nil, fmt.Errorf("attach consumer: %w", err)
 	}
-	if id.Side == chat.OriginIRC {
-		if err := s.dropUnseen(ctx, time.Now(), id.Name); err != nil {
-			a.cancel()
-			return nil, fmt.Errorf("attach consumer: %w", err)
+	return a, nil
+}
+
+// register reads a consumer's positions and adds it to the session, between two commits: no
+// event is missed between reading the positions and being notified of new ones.
+func (s *session) register(ctx context.Context, a *attachment) error {
+	var standings []database.Standing
+	result := make(chan error, 1)
+	s.m.db.WriteLater(ctx, func(ctx context.Context) (err error) {
+		if err = s.m.db.Consumers().Touch(ctx, a.key, time.Now().UnixMicro()); err != nil {
+			return err
 		}
-	}
-	standings, err := s.m.db.Consumers().Standings(ctx, key)
-	if err != nil {
-		a.cancel()
-		return nil, fmt.Errorf("attach consumer: %w", err)
-	}
+		if a.id.Side == chat.OriginIRC {
+			if err = s.dropUnseen(ctx, time.Now(), a.id.Name); err != nil {
+				return err
+			}
+		}
+		standings, err = s.m.db.Consumers().Standings(ctx, a.key)
+		return err
+	}, func(err error) {
+		if err == nil {
+			err = s.add(a, standings)
+		}
+		result <- err
+	})
+	return <-result
+}
+
+func (s *session) add(a *attachment, standings []database.Standing) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isStopped {
-		a.cancel()
-		return nil, chat.ErrUnknownAccount
+		return chat.ErrUnknownAccount
 	}
-	s.attachments[id] = a
+	s.attachments[a.id] = a
 	if a.observers != nil {
 		a.observers.state(s.state)
 		a.wg.Go(func() { a.observers.run(a.ctx) })
@@ -92,7 +105,7 @@ func (s *session) Attach(ctx context.Context, id ConsumerID, consumer Consumer, 
 			a.notify(st.Conversation, st.Head)
 		}
 	}
-	return a, nil
+	return nil
 }
 
 // detach ends what is attached under an id.

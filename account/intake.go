@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -70,7 +71,11 @@ type intake struct {
 	aside   []asideUpdate // in order
 	dropped bool          // aside was full: one more catch-up is needed
 	held    map[chat.ConversationID]*heldQueue
+	writing chan struct{} // one for each live update that is being logged
 }
+
+// maxWriting is how many live updates wait for the database before the channel does.
+const maxWriting = 64
 
 // asideUpdate is an update that waits for the end of a catch-up. An answer says nothing of
 // what came before it: it waits for a catch-up that begins later, and all behind it too.
@@ -80,7 +85,7 @@ type asideUpdate struct {
 }
 
 func (in *intake) init(s *session) {
-	in.s, in.keep = s, true
+	in.s, in.keep, in.writing = s, true, make(chan struct{}, maxWriting)
 	in.held = make(map[chat.ConversationID]*heldQueue)
 }
 
@@ -131,9 +136,68 @@ func (in *intake) take(ctx context.Context, update Update, isAnswer bool) (kept 
 		in.mu.Unlock()
 		return true, nil
 	}
-	now := in.holdBack(update)
+	now, epoch := in.holdBack(update), in.epoch
 	in.mu.Unlock()
-	return false, in.s.m.commit(ctx, in.s, now, commitOptions{})
+	return false, in.log(ctx, now, epoch)
+}
+
+// log hands a live update to the writer and returns when it is on its way. One that cannot be
+// stored takes those behind it with it: the next catch-up brings them, in order.
+func (in *intake) log(ctx context.Context, update Update, epoch int) error {
+	update, err := in.s.completeUnknown(ctx, update)
+	if err != nil {
+		return err
+	}
+	select {
+	case in.writing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	inOrder := func(write func() error) error {
+		err := in.current(epoch)
+		if err == nil {
+			if err = write(); err != nil {
+				in.missed(epoch)
+			}
+		}
+		return err
+	}
+	in.s.m.commitLater(in.s.ctx, in.s, update, commitOptions{}, inOrder, func(err error) {
+		<-in.writing
+		if err != nil && !errors.Is(err, errOutdated) && in.s.ctx.Err() == nil {
+			in.s.zlog.Err(err).Msg("Failed to log a live update")
+			in.missed(epoch)
+		}
+	})
+	return nil
+}
+
+// errOutdated: a catch-up brings the update.
+var errOutdated = errors.New("pushes were lost before this update")
+
+// current refuses live updates of an earlier epoch.
+func (in *intake) current(epoch int) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.epoch != epoch {
+		return errOutdated
+	}
+	return nil
+}
+
+// missed gives up the channel whose update could not be logged; the next channel's catch-up
+// brings it. Until then updates are kept aside.
+func (in *intake) missed(epoch int) {
+	in.mu.Lock()
+	first := in.epoch == epoch
+	if first {
+		in.keep = true
+		in.epoch++
+	}
+	in.mu.Unlock()
+	if first {
+		in.s.reconnect("an update could not be stored")
+	}
 }
 
 // awaitPush lets the push of an answered request's event come first, while pushes flow:

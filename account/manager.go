@@ -28,14 +28,9 @@ type Manager struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	// commitMu makes the log's order: one transaction after the other, and what it
-	// added is published before the next one begins.
-	commitMu sync.Mutex
-	recent   *ring
-	pulse    pulse
-	gates    gates
-
-	outboxMu sync.Mutex // makes outbox ids
+	recent *ring
+	pulse  pulse
+	gates  gates
 
 	mu       sync.Mutex
 	sessions map[chat.PersonID]*session
@@ -228,16 +223,17 @@ func (m *Manager) erase(ctx context.Context, account chat.PersonID) error {
 	if s := m.session(account); s != nil {
 		s.stop()
 	}
-	m.commitMu.Lock()
-	defer m.commitMu.Unlock()
-	err := m.db.Txn(ctx, func(ctx context.Context) error {
+	result := make(chan error, 1)
+	m.db.WriteLater(ctx, func(ctx context.Context) error {
 		if err := m.db.Accounts().Delete(ctx, account); err != nil {
 			return err
 		}
 		return m.log.DropUnused(ctx)
+	}, func(err error) {
+		m.recent.clear() // numbers of dropped conversations begin anew
+		result <- err
 	})
-	m.recent.clear() // numbers of dropped conversations begin anew
-	return err
+	return <-result
 }
 
 // Watch implements Accounts.

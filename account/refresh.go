@@ -142,12 +142,12 @@ func (m *Manager) trim(ctx context.Context) error {
 			return err
 		}
 	}
-	m.commitMu.Lock()
-	defer m.commitMu.Unlock()
-	if _, err := m.log.Trim(ctx, now.Add(-m.options.HistoryKeep).UnixMicro(), now.UnixMicro()); err != nil {
-		return err
-	}
-	return m.db.Outbox().Trim(ctx, now.Add(-max(m.options.HistoryKeep, leastKeptIDs)).UnixMicro())
+	return m.db.Write(ctx, func(ctx context.Context) error {
+		if _, err := m.log.Trim(ctx, now.Add(-m.options.HistoryKeep).UnixMicro(), now.UnixMicro()); err != nil {
+			return err
+		}
+		return m.db.Outbox().Trim(ctx, now.Add(-max(m.options.HistoryKeep, leastKeptIDs)).UnixMicro())
+	})
 }
 
 // forgetUnseen drops the positions of IRC clients that have not been there for long, or

@@ -29,10 +29,8 @@ func (s *session) Submit(ctx context.Context, request chat.Request) error {
 		return fmt.Errorf("%w: over %d bytes of text", chat.ErrTooLarge, limit)
 	}
 	request.V = chat.Version
-	s.m.outboxMu.Lock()
 	_, err = s.m.db.Outbox().Insert(ctx, &database.OutboxRow{
 		Account: s.id, Request: request, RequestID: RequestID(request.Origin), Created: time.Now().UnixMicro()})
-	s.m.outboxMu.Unlock()
 	if err != nil {
 		return fmt.Errorf("store request: %w", err)
 	}

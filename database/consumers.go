@@ -128,9 +128,11 @@ func (s *ConsumerStore) Standing(ctx context.Context, k ConsumerKey, id chat.Con
 
 // Acknowledge moves a position forward to seq.
 func (s *ConsumerStore) Acknowledge(ctx context.Context, k ConsumerKey, id chat.ConversationID, seq int64) error {
-	_, err := s.db.Exec(ctx, `
-		INSERT INTO position (account, side, name, conversation, seq) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (account, side, name, conversation) DO UPDATE SET seq=excluded.seq
-		WHERE position.seq < excluded.seq`, k.Account, k.Side, k.Name, id, seq)
-	return err
+	return s.db.Write(ctx, func(ctx context.Context) error {
+		_, err := s.db.Exec(ctx, `
+			INSERT INTO position (account, side, name, conversation, seq) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (account, side, name, conversation) DO UPDATE SET seq=excluded.seq
+			WHERE position.seq < excluded.seq`, k.Account, k.Side, k.Name, id, seq)
+		return err
+	})
 }

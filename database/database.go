@@ -37,11 +37,14 @@ var ErrFinal = errors.New("the request is settled already")
 // DB is the database with this package's tables.
 type DB struct {
 	*dbutil.Database
+	writer *writer
 }
 
 // New adds this package's tables to an open database; Upgrade creates them.
 func New(parent *dbutil.Database, log zerolog.Logger) *DB {
-	return &DB{parent.Child(VersionTable, upgradeTable, Logger(log))}
+	db := &DB{Database: parent.Child(VersionTable, upgradeTable, Logger(log)), writer: &writer{}}
+	db.writer.db = db
+	return db
 }
 
 // Open opens a database by itself, for use without the Matrix side. kind and uri are

@@ -33,7 +33,7 @@ func (s *MatrixSends) Begin(ctx context.Context, send MatrixSend) (stored Matrix
 	if err == nil || !errors.Is(err, sql.ErrNoRows) {
 		return stored, false, err
 	}
-	_, err = s.db.Exec(ctx, `
+	err = s.exec(ctx, `
 		INSERT INTO matrix_send (txn_id, message_id, room_id, sender, run, first_us, event_id) VALUES ($1, $2, $3, $4, $5, $6, '')`,
 		send.TxnID, send.MessageID, send.RoomID, send.Sender, send.Run, send.First)
 	send.EventID = ""
@@ -42,27 +42,23 @@ func (s *MatrixSends) Begin(ctx context.Context, send MatrixSend) (stored Matrix
 
 // Restart makes a stored send one that begins now: with this sender, run and time.
 func (s *MatrixSends) Restart(ctx context.Context, send MatrixSend) error {
-	_, err := s.db.Exec(ctx, `UPDATE matrix_send SET sender=$2, run=$3, first_us=$4 WHERE txn_id=$1`,
+	return s.exec(ctx, `UPDATE matrix_send SET sender=$2, run=$3, first_us=$4 WHERE txn_id=$1`,
 		send.TxnID, send.Sender, send.Run, send.First)
-	return err
 }
 
 // Answered notes the homeserver's answer.
 func (s *MatrixSends) Answered(ctx context.Context, txnID, eventID string) error {
-	_, err := s.db.Exec(ctx, `UPDATE matrix_send SET event_id=$2 WHERE txn_id=$1`, txnID, eventID)
-	return err
+	return s.exec(ctx, `UPDATE matrix_send SET event_id=$2 WHERE txn_id=$1`, txnID, eventID)
 }
 
 // Drop forgets a send that the homeserver has refused.
 func (s *MatrixSends) Drop(ctx context.Context, txnID string) error {
-	_, err := s.db.Exec(ctx, `DELETE FROM matrix_send WHERE txn_id=$1`, txnID)
-	return err
+	return s.exec(ctx, `DELETE FROM matrix_send WHERE txn_id=$1`, txnID)
 }
 
 // Settle forgets the sends of a message in a room: its rows exist.
 func (s *MatrixSends) Settle(ctx context.Context, messageID, roomID string) error {
-	_, err := s.db.Exec(ctx, `DELETE FROM matrix_send WHERE message_id=$1 AND room_id=$2`, messageID, roomID)
-	return err
+	return s.exec(ctx, `DELETE FROM matrix_send WHERE message_id=$1 AND room_id=$2`, messageID, roomID)
 }
 
 // Sweep forgets all answered sends whose message row exists, and those into rooms that are
@@ -72,6 +68,13 @@ func (s *MatrixSends) Sweep(ctx context.Context) error {
 		DELETE FROM matrix_send WHERE event_id<>'' AND EXISTS (SELECT 1 FROM message WHERE message.mxid=matrix_send.event_id)
 			OR NOT EXISTS (SELECT 1 FROM portal WHERE portal.mxid=matrix_send.room_id)`)
 	return err
+}
+
+func (s *MatrixSends) exec(ctx context.Context, query string, args ...any) error {
+	return s.db.Write(ctx, func(ctx context.Context) error {
+		_, err := s.db.Exec(ctx, query, args...)
+		return err
+	})
 }
 
 // Count is the number of stored sends.

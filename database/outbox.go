@@ -66,13 +66,14 @@ func scanOutbox(row dbutil.Scannable) (*OutboxRow, error) {
 }
 
 // Insert adds a pending request unless its origin is known already; inserted tells. ID
-// is filled. The caller makes sure that no two calls run at once.
+// is filled.
 func (s *OutboxStore) Insert(ctx context.Context, r *OutboxRow) (inserted bool, err error) {
 	payload, err := json.Marshal(r.Request)
 	if err != nil {
 		return false, err
 	}
-	err = s.db.Txn(ctx, func(ctx context.Context) error {
+	err = s.db.Write(ctx, func(ctx context.Context) error {
+		inserted = false
 		_, err := s.ByOrigin(ctx, r.Request.Origin)
 		if !errors.Is(err, ErrNotFound) {
 			return err
@@ -124,6 +125,10 @@ func (s *OutboxStore) Open(ctx context.Context, account chat.PersonID, conversat
 // Put stores the state of a request; its text goes when the state is final. A request that
 // is done stays so, and one that failed can only become done: otherwise ErrFinal.
 func (s *OutboxStore) Put(ctx context.Context, r *OutboxRow) error {
+	return s.db.Write(ctx, func(ctx context.Context) error { return s.put(ctx, r) })
+}
+
+func (s *OutboxStore) put(ctx context.Context, r *OutboxRow) error {
 	res, err := s.db.Exec(ctx, `
 		UPDATE outbox SET state=$2, attempts=$3, closed_us=$4, event_id=$5, error=$6,
 			request=CASE WHEN $2 IN ('done', 'failed') THEN '' ELSE request END
