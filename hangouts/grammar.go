@@ -80,7 +80,8 @@ func (t *token) ends(s *source, p int) bool {
 	if t.html {
 		return true
 	}
-	if r, ok := s.before(p); !ok || isSpace(r) || r == '\\' {
+	// At the very start an end tag matches too (protocol §10.5); nothing is open there, so it stays text.
+	if r, ok := s.before(p); ok && (isSpace(r) || r == '\\') {
 		return false
 	}
 	after := p + len(t.close)
