@@ -23,7 +23,8 @@ type Options struct {
 	Seed uint64
 	// ProxyListen is the address of the CONNECT proxy for Google's host names; default none.
 	ProxyListen string
-	// CAFile is where the proxy's certificate authority is written (PEM, mode 0600).
+	// CAFile is where the proxy's certificate authority is written (PEM, mode 0600). It lasts five years and is kept in
+	// StateFile; the certificates made with it are renewed while the server runs.
 	CAFile string
 	// Configure changes the default settings before the start.
 	Configure func(*Settings)
