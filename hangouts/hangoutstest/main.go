@@ -41,9 +41,10 @@ Scenario file: JSON; all fields are in go doc ./hangouts/hangoutstest Scenario a
      {"members": ["ada", "bob"], "history": [{"from": "bob", "text": "Hello Ada", "ago": "2h"}]},
      {"key": "team", "type": "group", "name": "Team", "members": ["ada", "bob"], "unread": {"ada": 1}}]}
 
-Control interface: POST JSON to {control_url}/{verb}; the answer is JSON, an error is
-{"error":"..."} with a status of 400 or more. People are named by key, e-mail or gaia id,
-conversations by id or key, times are in microseconds.
+Control interface: POST JSON (Content-Type: application/json) to {control_url}/{verb}; the answer is
+JSON, an error is {"error":"..."} with a status of 400 or more. Unknown fields are errors. People are
+named by key, e-mail or gaia id, conversations by id or key, times are in microseconds. A question mark
+stands behind the name of what may be left out.
 
 `
 

@@ -101,6 +101,7 @@ const (
 	maxMaps         = 1000
 	maxSessions     = 64 // per account; the oldest is dropped
 	maxRequestLog   = 5000
+	maxBodyLog      = 16 << 10
 	maxDeliveryLog  = 5000
 	maxCodes        = 1000
 	maxUploads      = 200

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,7 +28,9 @@ type Server struct {
 	wg     sync.WaitGroup
 	http   *http.Server
 	proxy  *proxy
-	faults faultSet
+	// listenHost is the host name or address that was given to listen on.
+	listenHost string
+	faults     faultSet
 
 	mu           sync.Mutex // guards all below
 	closing      bool
@@ -165,10 +168,13 @@ func (s *Server) listen(opts Options) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		s.listenHost = strings.ToLower(host)
+	}
 	s.URL = "http://" + reachable(ln.Addr())
 	s.ControlURL = s.URL + controlPrefix
 	s.http = &http.Server{
-		Handler:           s.counted(s.handler()),
+		Handler:           s.counted(recorded(s.handler())),
 		ReadHeaderTimeout: 30 * time.Second,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },
