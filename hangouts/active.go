@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/rs/zerolog"
 	"google.golang.org/protobuf/proto"
 
 	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
@@ -48,7 +47,7 @@ func (c *Client) SetActive(ctx context.Context) error {
 		TimeoutSecs: proto.Uint64(activeTimeout),
 	})
 	if err != nil {
-		zerolog.Ctx(ctx).Debug().Err(err).Msg("Failed to become the active client")
+		c.cfg.Logger.DebugContext(ctx, "Failed to become the active client", "error", err)
 	}
 	return err
 }

@@ -154,7 +154,7 @@ func (c *Client) channelConfig() channel.Config {
 		URL: c.cfg.Endpoints.Channel, Do: c.do,
 		IdleTimeout: c.cfg.IdleTimeout, RequestTimeout: c.cfg.RequestTimeout, SubscribeTimeout: c.cfg.RequestTimeout,
 		Attempts: c.cfg.Attempts, MaxRetries: *c.cfg.MaxRetries, BackoffBase: c.cfg.RetryBackoffBase,
-		MaxBackoff: c.cfg.MaxBackoff, Jitter: c.cfg.RetryJitter, MaxChunk: c.cfg.MaxChunk,
+		MaxBackoff: c.cfg.MaxBackoff, Jitter: c.cfg.RetryJitter, MaxChunk: c.cfg.MaxChunk, Logger: c.cfg.Logger,
 		OnBytes: func(int) {
 			if c.OnActivity != nil {
 				c.OnActivity()

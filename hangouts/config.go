@@ -2,6 +2,7 @@ package hangouts
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -113,6 +114,10 @@ type Config struct {
 	Language      string
 	// UserAgent is sent with account requests; hangups sends its name and version there.
 	UserAgent string
+
+	// Logger takes what has no other way out: retries of the push channel, pushes that are not understood. It gets the
+	// context of the call that logs. Default: none.
+	Logger *slog.Logger
 }
 
 // Retries makes a value for Config.MaxRetries.
@@ -156,6 +161,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxRetries == nil {
 		c.MaxRetries = Retries(5)
 	}
+	orDefault(&c.Logger, discard)
 	orDefault(&c.APIKey, "hangouts")
 	orDefault(&c.OAuth.ClientID, "hangouts.apps.googleusercontent.com")
 	orDefault(&c.OAuth.ClientSecret, "hangouts")
@@ -173,6 +179,9 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.UserAgent, "hangouts-bridge/"+Version)
 	return c, nil
 }
+
+// discard is the logger of those who give none.
+var discard = slog.New(slog.DiscardHandler)
 
 func orDefault[T comparable](field *T, value T) {
 	var zero T

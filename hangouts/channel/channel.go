@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 const (
@@ -83,7 +81,7 @@ func (c *Channel) Run(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", ErrRetriesExhausted, err)
 		}
 		delay := c.cfg.delay(retries, retryAfter(err))
-		zerolog.Ctx(ctx).Debug().Err(err).Int("retry", retries).Dur("delay", delay).Msg("Push channel failed, retrying")
+		c.cfg.Logger.DebugContext(ctx, "Push channel failed, retrying", "error", err, "retry", retries, "delay", delay)
 		if err := sleep(ctx, delay); err != nil {
 			return err
 		}
@@ -179,7 +177,7 @@ func (c *Channel) chunk(ctx context.Context, s *session, chunk []byte) error {
 		}
 	}
 	if lost {
-		zerolog.Ctx(ctx).Warn().Int("malformed", malformed).Msg("Push channel lost arrays or brought some that are not understood")
+		c.cfg.Logger.WarnContext(ctx, "Push channel lost arrays or brought some that are not understood", "malformed", malformed)
 		if err := c.handler.Gap(ctx); err != nil {
 			return &handlerError{err}
 		}
@@ -205,7 +203,7 @@ func (c *Channel) array(ctx context.Context, s *session, e entry) error {
 		}
 	}
 	if w.serviceError {
-		zerolog.Ctx(ctx).Warn().Msg("Push channel reported a service error")
+		c.cfg.Logger.WarnContext(ctx, "Push channel reported a service error")
 		return c.serviceError(s)
 	}
 	return nil

@@ -145,7 +145,7 @@ func (s *Server) run(ep endpoint, p *person, req proto.Message, at pictures, fau
 	if err != nil {
 		var ae *apiError
 		if !errors.As(err, &ae) {
-			s.log.Error().Err(err).Msg("Failed to handle a request")
+			s.log.Error("Failed to handle a request", "error", err)
 			ae = errUnexpected
 		}
 		resp = ep.newResponse()
@@ -219,7 +219,7 @@ func (s *Server) writeResponse(w http.ResponseWriter, r *http.Request, ep endpoi
 		}
 	}
 	if err != nil {
-		s.log.Error().Err(err).Msg("Failed to encode an answer")
+		s.log.Error("Failed to encode an answer", "error", err)
 		httpError(w, http.StatusInternalServerError)
 		return
 	}

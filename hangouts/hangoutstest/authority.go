@@ -68,7 +68,7 @@ func (s *Server) newCertificates(file string) (*certificates, error) {
 			defer s.mu.Unlock()
 			return s.commitLocked(op{Authority: made})
 		},
-		failed: func(err error) { s.log.Error().Err(err).Msg("Failed to renew the proxy's certificate") },
+		failed: func(err error) { s.log.Error("Failed to renew the proxy's certificate", "error", err) },
 	}
 	if ca, key, err := c.load().parse(); err == nil {
 		c.ca, c.caKey = ca, key

@@ -7,8 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
-
-	"github.com/rs/zerolog"
+	"log/slog"
 )
 
 // startLine is the one JSON line that Main prints when the server is ready.
@@ -61,9 +60,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "hangouts-server:", err)
 		return 1
 	}
-	opts.Logger = zerolog.Nop()
 	if verbose {
-		opts.Logger = zerolog.New(stderr).With().Timestamp().Logger()
+		opts.Logger = slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	s, err := Start(opts)
 	if err != nil {

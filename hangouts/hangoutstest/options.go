@@ -1,9 +1,8 @@
 package hangoutstest
 
 import (
+	"log/slog"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 // Options say what a server starts with. The zero value listens on a free loopback port
@@ -31,7 +30,7 @@ type Options struct {
 	// Clock is the time source; default time.Now.
 	Clock func() time.Time
 	// Logger gets one line per request at debug level; default none.
-	Logger zerolog.Logger
+	Logger *slog.Logger
 }
 
 // Millis is a duration in milliseconds, as JSON and flags write it.

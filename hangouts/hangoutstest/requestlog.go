@@ -41,7 +41,7 @@ func (s *Server) note(r *http.Request, endpoint, gaia string, m proto.Message, s
 	s.stats.Requests++
 	s.requests.add(info)
 	s.changedLocked()
-	s.log.Debug().Str("endpoint", endpoint).Str("account", gaia).Int("status", status).Msg("Request")
+	s.log.Debug("Request", "endpoint", endpoint, "account", gaia, "status", status)
 	return info
 }
 

@@ -3,13 +3,12 @@ package hangoutstest
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 // Server is a running Hangouts-compatible server. All methods are safe for concurrent use.
@@ -21,7 +20,7 @@ type Server struct {
 	// ProxyURL is the address of the CONNECT proxy; empty without one.
 	ProxyURL string
 
-	log    zerolog.Logger
+	log    *slog.Logger
 	clock  func() time.Time
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -86,6 +85,9 @@ func Start(opts Options) (*Server, error) {
 		changed:  make(chan struct{}),
 	}
 	s.requests.limit, s.deliveries.limit = maxRequestLog, maxDeliveryLog
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
 	if s.clock == nil {
 		s.clock = time.Now
 	}
@@ -142,7 +144,7 @@ func (s *Server) load(opts Options) error {
 func (s *Server) commitLocked(ops ...op) error {
 	rec := record{US: s.world.lastUS, Ops: ops}
 	if err := s.journal.append(rec); err != nil {
-		s.log.Error().Err(err).Msg("Failed to write the state file")
+		s.log.Error("Failed to write the state file", "error", err)
 		return errUnexpected
 	}
 	if err := s.world.apply(rec); err != nil {

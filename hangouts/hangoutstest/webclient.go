@@ -61,7 +61,7 @@ func (s *Server) serveWebClient(w http.ResponseWriter, r *http.Request) {
 	s.note(r, "web/page", gaia, nil, http.StatusOK)
 	page, err := s.webClientPage(p, s.picturesFor(proxied(r)))
 	if err != nil {
-		s.log.Error().Err(err).Msg("Failed to encode a page")
+		s.log.Error("Failed to encode a page", "error", err)
 		httpError(w, http.StatusInternalServerError)
 		return
 	}
