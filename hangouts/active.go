@@ -17,6 +17,9 @@ const (
 // ActiveClientState returns which of the user's clients the last push said is active; NO_ACTIVE
 // as long as there was none.
 func (c *Client) ActiveClientState() pb.ActiveClientState {
+	if c == nil {
+		return pb.ActiveClientState_ACTIVE_CLIENT_STATE_NO_ACTIVE
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.active.state
@@ -28,6 +31,9 @@ func (c *Client) ActiveClientState() pb.ActiveClientState {
 // returns ErrNoClientID before the push channel brought the client id, or a NetworkError; a
 // caller may ignore both.
 func (c *Client) SetActive(ctx context.Context) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
 	email, clientID, due := c.claimActive()
 	if !due {
 		return nil

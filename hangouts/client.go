@@ -3,6 +3,7 @@ package hangouts
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -84,12 +85,28 @@ func New(cfg Config, sessionCookies map[string]string) (*Client, error) {
 	return c, nil
 }
 
+// ready reports whether the client was made with New.
+func (c *Client) ready() error {
+	if c == nil || c.http == nil {
+		return fmt.Errorf("%w: the client was not made with New", ErrConfig)
+	}
+	return nil
+}
+
 // Cookies returns a copy of the session's cookies as they are now.
-func (c *Client) Cookies() map[string]string { return c.cookies.snapshot() }
+func (c *Client) Cookies() map[string]string {
+	if c.ready() != nil {
+		return nil
+	}
+	return c.cookies.snapshot()
+}
 
 // ClientID returns the id that the push channel gave this client, also called its resource; empty
 // as long as there is none.
 func (c *Client) ClientID() string {
+	if c == nil {
+		return ""
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.clientID
@@ -100,6 +117,9 @@ func (c *Client) ClientID() string {
 // is given up: a NetworkError, which is ErrUnauthorized when the cookies are no longer valid.
 // While it runs, another call returns ErrConnected. No goroutine is left when it has returned.
 func (c *Client) Connect(ctx context.Context) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
 	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.mu.Lock()
@@ -128,6 +148,9 @@ func (c *Client) Connect(ctx context.Context) error {
 // Disconnect makes Connect return. It does not wait, so observers may call it. It does nothing when
 // Connect is not running.
 func (c *Client) Disconnect() {
+	if c == nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cancel != nil {
@@ -138,7 +161,7 @@ func (c *Client) Disconnect() {
 // Close lets go of idle connections; the client stays usable. Connect does so by itself when
 // it returns.
 func (c *Client) Close() {
-	if c.ownHTTP {
+	if c != nil && c.ownHTTP {
 		c.http.CloseIdleConnections()
 	}
 }

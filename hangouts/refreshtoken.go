@@ -45,6 +45,9 @@ const maxToken = 64 << 10
 
 // Get returns the content of the file without white space around it.
 func (c *RefreshTokenCache) Get(ctx context.Context) string {
+	if c == nil {
+		return ""
+	}
 	f, err := os.Open(c.filename)
 	if err != nil {
 		c.log().InfoContext(ctx, "No refresh token", "error", err)
@@ -61,6 +64,9 @@ func (c *RefreshTokenCache) Get(ctx context.Context) string {
 
 // Set replaces the file as a whole, with mode 0600.
 func (c *RefreshTokenCache) Set(ctx context.Context, token string) {
+	if c == nil {
+		return
+	}
 	if err := c.write(token); err != nil {
 		c.log().WarnContext(ctx, "Failed to keep the refresh token", "error", err)
 	}

@@ -34,9 +34,12 @@ func New(cfg Config, handler Handler) *Channel {
 
 // Run holds the channel open until ctx ends or it gives up. It returns the error of ctx; an
 // error that is ErrRetriesExhausted and the last failure; a StatusError 401 that repeated; or
-// what a method of the handler returned.
+// what a method of the handler returned; ErrConfig without Config.Do or handler.
 // Every goroutine it started has ended when it returns.
 func (c *Channel) Run(ctx context.Context) error {
+	if c.cfg.Do == nil || c.handler == nil {
+		return ErrConfig
+	}
 	c.connected, c.ever = false, false
 	defer c.dropSession()
 	retries, unauthorized, short := 0, 0, 0
