@@ -41,6 +41,8 @@ type Client struct {
 	cookies *cookies
 	kinds   kinds
 
+	renewing sync.Mutex // one renewal of the cookies at a time
+
 	// OnCookies, when set before the first request, is called with a copy of the session's cookies
 	// whenever the server changed them, so that their owner can keep them. It may be
 	// called from several goroutines and holds up the request that brought the change.

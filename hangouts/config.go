@@ -1,6 +1,7 @@
 package hangouts
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -107,6 +108,11 @@ type Config struct {
 	// 64 MiB and 16 Mi.
 	MaxResponseSize int64
 	MaxChunk        int
+
+	// Renew, when set, is asked for new cookies of the same account when the server refuses the present ones (HTTP 401);
+	// GetAuth with the stored refresh token gives some. The refused request is then sent again, once, and Connect goes on.
+	// OnCookies gets the new ones. An error that is Temporary fails the request, any other lets the refusal stand.
+	Renew func(ctx context.Context) (map[string]string, error)
 
 	// ClientVersion and Language go into the request header; "hangouts-bridge-" and the
 	// version, and "en".
