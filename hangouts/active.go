@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/rs/zerolog"
 	"google.golang.org/protobuf/proto"
 
 	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
@@ -18,6 +17,9 @@ const (
 // ActiveClientState returns which of the user's clients the last push said is active; NO_ACTIVE
 // as long as there was none.
 func (c *Client) ActiveClientState() pb.ActiveClientState {
+	if c == nil {
+		return pb.ActiveClientState_ACTIVE_CLIENT_STATE_NO_ACTIVE
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.active.state
@@ -29,6 +31,9 @@ func (c *Client) ActiveClientState() pb.ActiveClientState {
 // returns ErrNoClientID before the push channel brought the client id, or a NetworkError; a
 // caller may ignore both.
 func (c *Client) SetActive(ctx context.Context) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
 	email, clientID, due := c.claimActive()
 	if !due {
 		return nil
@@ -48,7 +53,7 @@ func (c *Client) SetActive(ctx context.Context) error {
 		TimeoutSecs: proto.Uint64(activeTimeout),
 	})
 	if err != nil {
-		zerolog.Ctx(ctx).Debug().Err(err).Msg("Failed to become the active client")
+		c.cfg.Logger.DebugContext(ctx, "Failed to become the active client", "error", err)
 	}
 	return err
 }

@@ -44,6 +44,9 @@ func invoke[M any, R response[M]](ctx context.Context, c *Client, e endpoint, re
 	if req == nil || reflect.ValueOf(req).IsNil() {
 		return nil, fmt.Errorf("%s: %w: no message", e.path, ErrBadRequest)
 	}
+	if err := c.ready(); err != nil {
+		return nil, fmt.Errorf("%s: %w", e.path, err)
+	}
 	if err := c.kinds.requireGroup(e.path, e.groupOnly); err != nil {
 		return nil, err
 	}

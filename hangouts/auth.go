@@ -21,7 +21,7 @@ const (
 // GetAuth logs in and returns the session's cookies (protocol §4.1): with the refresh token of the
 // store, or, when there is none or it does not work, by asking prompt; the refresh token of that
 // log-in is stored. With manual set it asks for an authorization code, otherwise for e-mail,
-// password and verification code. A nil prompt forbids asking. It returns a GoogleAuthError, the
+// password and verification code. A nil prompt forbids asking, a nil store keeps nothing. It returns a GoogleAuthError, the
 // error of the prompt, or ErrConfig.
 func GetAuth(ctx context.Context, cfg Config, prompt CredentialsPrompt, store RefreshTokenStore, manual bool) (map[string]string, error) {
 	a, err := newAccountService(cfg)
@@ -29,6 +29,9 @@ func GetAuth(ctx context.Context, cfg Config, prompt CredentialsPrompt, store Re
 		return nil, err
 	}
 	defer a.close()
+	if store == nil {
+		store = (*RefreshTokenCache)(nil)
+	}
 	access, err := a.refresh(ctx, store.Get(ctx))
 	if err != nil {
 		if prompt == nil || ctx.Err() != nil {

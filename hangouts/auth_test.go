@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,7 +16,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts"
@@ -237,7 +237,8 @@ func TestRefreshTokenCache(t *testing.T) {
 
 	var logged bytes.Buffer
 	bad := hangouts.NewRefreshTokenCache(filepath.Join(name, "impossible"))
-	bad.Set(zerolog.New(&logged).WithContext(ctx), "1/secret")
+	bad.Logger = slog.New(slog.NewTextHandler(&logged, nil))
+	bad.Set(ctx, "1/secret")
 	require.Contains(t, logged.String(), "Failed to keep")
 	require.NotContains(t, logged.String(), "1/secret")
 	require.Empty(t, bad.Get(ctx))

@@ -79,9 +79,9 @@ func (s *source) label(p int) int {
 	return end + 1
 }
 
-func isLabel(r rune) bool { return isTop(r) || isDigit(r) }
+func isLabel(r rune) bool { return isTop(r) || r >= '0' && r <= '9' }
 
-func isTop(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' }
+func isTop(r rune) bool { r = fold(r); return r >= 'a' && r <= 'z' || r == '-' }
 
 // host matches labels, a top label and perhaps a port: as many labels as possible, then as
 // much of the top label.

@@ -3,6 +3,7 @@ package hangouts
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -39,6 +40,8 @@ type Client struct {
 	ownHTTP bool
 	cookies *cookies
 	kinds   kinds
+
+	renewing sync.Mutex // one renewal of the cookies at a time
 
 	// OnCookies, when set before the first request, is called with a copy of the session's cookies
 	// whenever the server changed them, so that their owner can keep them. It may be
@@ -84,12 +87,28 @@ func New(cfg Config, sessionCookies map[string]string) (*Client, error) {
 	return c, nil
 }
 
+// ready reports whether the client was made with New.
+func (c *Client) ready() error {
+	if c == nil || c.http == nil {
+		return fmt.Errorf("%w: the client was not made with New", ErrConfig)
+	}
+	return nil
+}
+
 // Cookies returns a copy of the session's cookies as they are now.
-func (c *Client) Cookies() map[string]string { return c.cookies.snapshot() }
+func (c *Client) Cookies() map[string]string {
+	if c.ready() != nil {
+		return nil
+	}
+	return c.cookies.snapshot()
+}
 
 // ClientID returns the id that the push channel gave this client, also called its resource; empty
 // as long as there is none.
 func (c *Client) ClientID() string {
+	if c == nil {
+		return ""
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.clientID
@@ -100,6 +119,9 @@ func (c *Client) ClientID() string {
 // is given up: a NetworkError, which is ErrUnauthorized when the cookies are no longer valid.
 // While it runs, another call returns ErrConnected. No goroutine is left when it has returned.
 func (c *Client) Connect(ctx context.Context) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
 	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.mu.Lock()
@@ -128,6 +150,9 @@ func (c *Client) Connect(ctx context.Context) error {
 // Disconnect makes Connect return. It does not wait, so observers may call it. It does nothing when
 // Connect is not running.
 func (c *Client) Disconnect() {
+	if c == nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.cancel != nil {
@@ -138,7 +163,7 @@ func (c *Client) Disconnect() {
 // Close lets go of idle connections; the client stays usable. Connect does so by itself when
 // it returns.
 func (c *Client) Close() {
-	if c.ownHTTP {
+	if c != nil && c.ownHTTP {
 		c.http.CloseIdleConnections()
 	}
 }
@@ -154,7 +179,7 @@ func (c *Client) channelConfig() channel.Config {
 		URL: c.cfg.Endpoints.Channel, Do: c.do,
 		IdleTimeout: c.cfg.IdleTimeout, RequestTimeout: c.cfg.RequestTimeout, SubscribeTimeout: c.cfg.RequestTimeout,
 		Attempts: c.cfg.Attempts, MaxRetries: *c.cfg.MaxRetries, BackoffBase: c.cfg.RetryBackoffBase,
-		MaxBackoff: c.cfg.MaxBackoff, Jitter: c.cfg.RetryJitter, MaxChunk: c.cfg.MaxChunk,
+		MaxBackoff: c.cfg.MaxBackoff, Jitter: c.cfg.RetryJitter, MaxChunk: c.cfg.MaxChunk, Logger: c.cfg.Logger,
 		OnBytes: func(int) {
 			if c.OnActivity != nil {
 				c.OnActivity()

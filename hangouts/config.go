@@ -1,7 +1,9 @@
 package hangouts
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -107,12 +109,21 @@ type Config struct {
 	MaxResponseSize int64
 	MaxChunk        int
 
+	// Renew, when set, is asked for new cookies of the same account when the server refuses the present ones (HTTP 401);
+	// GetAuth with the stored refresh token gives some. The refused request is then sent again, once, and Connect goes on.
+	// OnCookies gets the new ones. An error that is Temporary fails the request, any other lets the refusal stand.
+	Renew func(ctx context.Context) (map[string]string, error)
+
 	// ClientVersion and Language go into the request header; "hangouts-bridge-" and the
 	// version, and "en".
 	ClientVersion string
 	Language      string
 	// UserAgent is sent with account requests; hangups sends its name and version there.
 	UserAgent string
+
+	// Logger takes what has no other way out: retries of the push channel, pushes that are not understood. It gets the
+	// context of the call that logs. Default: none.
+	Logger *slog.Logger
 }
 
 // Retries makes a value for Config.MaxRetries.
@@ -156,6 +167,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxRetries == nil {
 		c.MaxRetries = Retries(5)
 	}
+	orDefault(&c.Logger, discard)
 	orDefault(&c.APIKey, "hangouts")
 	orDefault(&c.OAuth.ClientID, "hangouts.apps.googleusercontent.com")
 	orDefault(&c.OAuth.ClientSecret, "hangouts")
@@ -173,6 +185,9 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.UserAgent, "hangouts-bridge/"+Version)
 	return c, nil
 }
+
+// discard is the logger of those who give none.
+var discard = slog.New(slog.DiscardHandler)
 
 func orDefault[T comparable](field *T, value T) {
 	var zero T

@@ -17,6 +17,8 @@ type cookies struct {
 	domain string // of the session; empty takes every domain
 	shared map[string]string
 	hosts  map[string]map[string]string // set without a domain, by host
+
+	replaced int // how often all were replaced
 }
 
 func newCookies(domain string, initial map[string]string) *cookies {

@@ -80,6 +80,5 @@
 // Google switched the service off in 2022. [Config].BaseURL points everything at a compatible
 // server, [Config].Endpoints each address by itself.
 //
-// Section numbers (protocol §…) refer to the protocol page of the project. [U] marks what is
-// not certain.
+// Section numbers (protocol §…) refer to docs/hangouts-protocol.md. [U] marks what is not certain.
 package hangouts

@@ -44,7 +44,7 @@ func TestIndependence(t *testing.T) {
 		pattern, forbidden string
 		except             string
 	}{
-		{"*_test.go", module + "/hangoutstest", "interop_test.go interop_refusal_test.go example_test.go secrets_test.go"},
+		{"*_test.go", module + "/hangoutstest", "interop_test.go interop_refusal_test.go interop_roster_test.go example_test.go secrets_test.go"},
 		{"channel/*.go", module + "/hangoutstest", ""},
 		{"pblite/*.go", module + "/hangoutstest", ""},
 		{"hangoutstest/*.go", module, ""},

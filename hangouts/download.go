@@ -36,6 +36,9 @@ type Attachment struct {
 // Config.MediaHosts, otherwise it returns ErrMediaHost and asks nobody. More than limit bytes (0:
 // MaxDownloadSize) give ErrTooLarge; other failures are NetworkErrors.
 func (c *Client) Download(ctx context.Context, address string, limit int64) (*Attachment, error) {
+	if err := c.ready(); err != nil {
+		return nil, fmt.Errorf("%s: %w", downloadOp, err)
+	}
 	if limit <= 0 {
 		limit = MaxDownloadSize
 	}

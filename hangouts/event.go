@@ -10,6 +10,8 @@ import (
 var (
 	// ErrObserverPresent means that an observer was added twice.
 	ErrObserverPresent = errors.New("hangouts: observer is already there")
+	// ErrNoObserver means that nil was given as an observer, or an observer of no function.
+	ErrNoObserver = errors.New("hangouts: no observer")
 	// ErrObserverAbsent means that an observer to be removed is not there.
 	ErrObserverAbsent = errors.New("hangouts: observer is not there")
 )
@@ -33,8 +35,11 @@ type Event[T any] struct {
 }
 
 // AddObserver adds an observer, also while the event is being fired: it is then called in the
-// same round. It returns ErrObserverPresent when it was added before.
+// same round. It returns ErrObserverPresent when it was added before, or ErrNoObserver.
 func (e *Event[T]) AddObserver(o *Observer[T]) error {
+	if o == nil || o.notify == nil {
+		return ErrNoObserver
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if slices.Contains(e.observers, o) {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/channel"
 	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
-	"github.com/hangouts-bridge/hangouts-bridge/hangouts/pblite/pblitetest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/pblitetest"
 )
 
 // FuzzPush gives any text to a client as a push: what observers get is always usable, and what is

@@ -80,7 +80,8 @@ func (t *token) ends(s *source, p int) bool {
 	if t.html {
 		return true
 	}
-	if r, ok := s.before(p); !ok || isSpace(r) || r == '\\' {
+	// At the very start an end tag matches too (protocol §10.5); nothing is open there, so it stays text.
+	if r, ok := s.before(p); ok && (isSpace(r) || r == '\\') {
 		return false
 	}
 	after := p + len(t.close)
@@ -120,11 +121,10 @@ func markdownLink(s *source, p int) (*pb.Segment, int) {
 // htmlLink matches <a href="address">text</a>.
 func htmlLink(s *source, p int) (*pb.Segment, int) {
 	start := attribute(s, p, "<a", "href=")
-	if start < 0 {
+	if start < 0 || s.next("</a>", start) < 0 {
 		return nil, 0
 	}
-	closing := s.next("</a>", start)
-	for quote := start + 1; quote < closing && quote < start+maxAddress; quote++ {
+	for quote := start + 1; quote < len(s.text) && quote < start+maxAddress; quote++ {
 		if !isQuote(s.text[quote]) {
 			continue
 		}

@@ -12,6 +12,9 @@ import (
 // RequestHeader returns a new header for a request (protocol §8.1). Requests without one get
 // it by themselves. It names the client id once the push channel has brought it.
 func (c *Client) RequestHeader() *pb.RequestHeader {
+	if c == nil {
+		c = &Client{}
+	}
 	header := &pb.RequestHeader{
 		ClientVersion: &pb.ClientVersion{
 			ClientId:     pb.ClientId_CLIENT_ID_WEB_HANGOUTS.Enum(),

@@ -12,35 +12,61 @@ import (
 // forgotten, and a group-only request on it is left to the server.
 const maxKinds = 10_000
 
-// kinds remembers which conversations are groups, from answers and pushes.
+// kinds remembers of each conversation, from answers and pushes, what requests on it need: its type, its history state
+// and its delivery media.
 type kinds struct {
 	mu    sync.Mutex
-	byID  map[string]pb.ConversationType
+	byID  map[string]*pb.Conversation
 	order []string // as they were first seen; a ring once it is full
 	next  int
 }
 
-// note takes the type of a conversation. One without id or type, as in a push of a change, says nothing.
+// note takes what a conversation says. One without a type, as in a push of a change, says nothing of a conversation that
+// is not known yet.
 func (k *kinds) note(c *pb.Conversation) {
 	id, kind := c.GetConversationId().GetId(), c.GetType()
-	if id == "" || kind == pb.ConversationType_CONVERSATION_TYPE_UNKNOWN {
-		return
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	old, known := k.byID[id]
+	switch {
+	case id == "" || !known && kind == pb.ConversationType_CONVERSATION_TYPE_UNKNOWN:
+		return
+	case !known:
+		k.makeRoom(id)
+	case kind == pb.ConversationType_CONVERSATION_TYPE_UNKNOWN:
+		kind = old.GetType()
+	}
+	kept := &pb.Conversation{ConversationId: &pb.ConversationId{Id: proto.String(id)}, Type: kind.Enum(), OtrStatus: old.GetOtrStatus().Enum()}
+	if c.OtrStatus != nil {
+		kept.OtrStatus = c.GetOtrStatus().Enum()
+	}
+	media := c.GetSelfConversationState().GetDeliveryMediumOption()
+	if len(media) == 0 {
+		media = old.GetSelfConversationState().GetDeliveryMediumOption()
+	}
+	kept.SelfConversationState = &pb.UserConversationState{DeliveryMediumOption: media}
+	k.byID[id] = kept
+}
+
+// makeRoom enters a new id, in the place of the oldest when there are too many. mu is held.
+func (k *kinds) makeRoom(id string) {
 	if k.byID == nil {
-		k.byID = map[string]pb.ConversationType{}
+		k.byID = map[string]*pb.Conversation{}
 	}
-	if _, known := k.byID[id]; !known {
-		if len(k.order) < maxKinds {
-			k.order = append(k.order, id)
-		} else {
-			delete(k.byID, k.order[k.next])
-			k.order[k.next] = id
-			k.next = (k.next + 1) % maxKinds
-		}
+	if len(k.order) < maxKinds {
+		k.order = append(k.order, id)
+		return
 	}
-	k.byID[id] = kind
+	delete(k.byID, k.order[k.next])
+	k.order[k.next] = id
+	k.next = (k.next + 1) % maxKinds
+}
+
+// get returns what is known of a conversation, nil when nothing is. It must not be changed.
+func (k *kinds) get(id string) *pb.Conversation {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.byID[id]
 }
 
 // noteAnswer takes the types of all conversations in an answer.
@@ -64,11 +90,8 @@ func (k *kinds) noteAnswer(answer proto.Message) {
 // requireGroup returns a ConversationTypeError for a conversation that was seen to be another
 // than a group; nil when it is not known.
 func (k *kinds) requireGroup(op string, id *pb.ConversationId) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	kind, known := k.byID[id.GetId()]
-	if !known || kind == pb.ConversationType_CONVERSATION_TYPE_GROUP {
-		return nil
+	if known := k.get(id.GetId()); known != nil {
+		return RequireGroup(op, known)
 	}
-	return &ConversationTypeError{Op: op, Type: kind}
+	return nil
 }

@@ -174,17 +174,13 @@ func newSource(text []rune) *source {
 	return s
 }
 
-// has reports whether an ASCII text, in lower case, stands at p, in any case of letters.
+// has reports whether an ASCII text, given in lower case, stands at p in any letter case.
 func (s *source) has(p int, want string) bool {
 	if p < 0 || p+len(want) > len(s.text) {
 		return false
 	}
 	for i := range len(want) {
-		r := s.text[p+i]
-		if r >= 'A' && r <= 'Z' {
-			r += 'a' - 'A'
-		}
-		if r != rune(want[i]) {
+		if fold(s.text[p+i]) != rune(want[i]) {
 			return false
 		}
 	}
@@ -231,7 +227,24 @@ func (s *source) before(p int) (r rune, ok bool) {
 	return s.text[p-1], true
 }
 
-func isDigit(r rune) bool { return r >= '0' && r <= '9' }
+// isDigit tells the decimal digits of all scripts, as the reference's patterns do.
+func isDigit(r rune) bool { return unicode.IsDigit(r) }
+
+// fold gives the lower case of a letter as far as it is ASCII. The reference's patterns take four other letters for
+// ASCII ones (protocol §10.5).
+func fold(r rune) rune {
+	switch {
+	case r >= 'A' && r <= 'Z':
+		return r + 'a' - 'A'
+	case r == 'İ' || r == 'ı':
+		return 'i'
+	case r == 'ſ':
+		return 's'
+	case r == '\u212a': // the sign for Kelvin
+		return 'k'
+	}
+	return r
+}
 
 func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 

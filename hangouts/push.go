@@ -7,7 +7,6 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/rs/zerolog"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -54,14 +53,14 @@ func (p *push) Payload(ctx context.Context, payload channel.Payload) error {
 	text := []byte(payload.Text)
 	tag, tagged := pblite.Tag(text)
 	if !tagged && !saysNothing(text) {
-		zerolog.Ctx(ctx).Warn().Str("service", payload.Service).Msg("Skipping a push that is not understood")
+		p.cfg.Logger.WarnContext(ctx, "Skipping a push that is not understood", "service", payload.Service)
 		return p.OnGap.Fire(ctx, Gap{})
 	}
 	if tag != batchTag {
-		zerolog.Ctx(ctx).Debug().Str("service", payload.Service).Str("tag", word(tag)).Msg("Ignoring a push that is not for chat")
+		p.cfg.Logger.DebugContext(ctx, "Ignoring a push that is not for chat", "service", payload.Service, "tag", word(tag))
 		return nil
 	}
-	batch, lost := decodeBatch(ctx, text)
+	batch, lost := p.decodeBatch(ctx, text)
 	for _, update := range batch {
 		p.kinds.note(update.GetConversation())
 		p.kinds.note(update.GetConversationNotification().GetConversation())
@@ -93,25 +92,25 @@ func saysNothing(text []byte) bool {
 
 // decodeBatch decodes the state updates of a payload one by one. One that is malformed is
 // logged with its type and left out; lost says that this happened.
-func decodeBatch(ctx context.Context, text []byte) (batch []*pb.StateUpdate, lost bool) {
+func (p *push) decodeBatch(ctx context.Context, text []byte) (batch []*pb.StateUpdate, lost bool) {
 	elements, err := pblite.Elements(text)
 	var updates [][]byte
 	if err == nil && len(elements) > 1 {
 		updates, err = pblite.Elements(elements[1])
 	}
 	if err != nil || len(elements) > 2 {
-		return decodeWhole(ctx, text)
+		return p.decodeWhole(ctx, text)
 	}
 	for _, one := range updates {
 		update, warnings, err := decodeUpdate(one)
 		kind := updateKind(update)
 		switch {
 		case err != nil:
-			zerolog.Ctx(ctx).Warn().Err(err).Str("update", kind).Msg("Skipping a malformed state update")
+			p.cfg.Logger.WarnContext(ctx, "Skipping a malformed state update", "error", err, "update", kind)
 			lost = true
 			continue
 		case warnings.Count > 0:
-			zerolog.Ctx(ctx).Debug().Stringer("warnings", warnings).Str("update", kind).Msg("State update with odd values")
+			p.cfg.Logger.DebugContext(ctx, "State update with odd values", "warnings", warnings.String(), "update", kind)
 		}
 		batch = append(batch, update)
 	}
@@ -119,16 +118,16 @@ func decodeBatch(ctx context.Context, text []byte) (batch []*pb.StateUpdate, los
 }
 
 // decodeWhole is for a batch that is not written in the usual way, as with a trailing object.
-func decodeWhole(ctx context.Context, text []byte) (batch []*pb.StateUpdate, lost bool) {
+func (p *push) decodeWhole(ctx context.Context, text []byte) (batch []*pb.StateUpdate, lost bool) {
 	var whole pb.BatchUpdate
 	warnings, err := pblite.UnmarshalOptions{Tag: pblite.SkipTag}.Unmarshal(text, &whole)
 	if err != nil || warnings.Count > 0 {
-		zerolog.Ctx(ctx).Warn().Err(err).Stringer("warnings", warnings).Msg("Malformed batch of state updates")
+		p.cfg.Logger.WarnContext(ctx, "Malformed batch of state updates", "error", err, "warnings", warnings.String())
 		lost = true
 	}
 	for _, update := range whole.GetStateUpdate() {
 		if err := checkUpdate(update); err != nil {
-			zerolog.Ctx(ctx).Warn().Err(err).Str("update", updateKind(update)).Msg("Skipping a malformed state update")
+			p.cfg.Logger.WarnContext(ctx, "Skipping a malformed state update", "error", err, "update", updateKind(update))
 			lost = true
 			continue
 		}

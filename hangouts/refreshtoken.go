@@ -3,11 +3,10 @@ package hangouts
 import (
 	"context"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/rs/zerolog"
 )
 
 // RefreshTokenStore keeps the refresh token of an account. It does not fail: a token that cannot be
@@ -21,6 +20,9 @@ type RefreshTokenStore interface {
 
 // RefreshTokenCache is a RefreshTokenStore in a file that only its owner may read (protocol §4.6).
 type RefreshTokenCache struct {
+	// Logger takes what Get and Set cannot return; none.
+	Logger *slog.Logger
+
 	filename string
 }
 
@@ -31,20 +33,30 @@ func NewRefreshTokenCache(filename string) *RefreshTokenCache {
 	return &RefreshTokenCache{filename: filename}
 }
 
+func (c *RefreshTokenCache) log() *slog.Logger {
+	if c.Logger == nil {
+		return discard
+	}
+	return c.Logger
+}
+
 // maxToken limits what is read of the file.
 const maxToken = 64 << 10
 
 // Get returns the content of the file without white space around it.
 func (c *RefreshTokenCache) Get(ctx context.Context) string {
+	if c == nil {
+		return ""
+	}
 	f, err := os.Open(c.filename)
 	if err != nil {
-		zerolog.Ctx(ctx).Info().Err(err).Msg("No refresh token")
+		c.log().InfoContext(ctx, "No refresh token", "error", err)
 		return ""
 	}
 	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, maxToken))
 	if err != nil {
-		zerolog.Ctx(ctx).Warn().Err(err).Msg("Failed to read the refresh token")
+		c.log().WarnContext(ctx, "Failed to read the refresh token", "error", err)
 		return ""
 	}
 	return strings.TrimSpace(string(raw))
@@ -52,8 +64,11 @@ func (c *RefreshTokenCache) Get(ctx context.Context) string {
 
 // Set replaces the file as a whole, with mode 0600.
 func (c *RefreshTokenCache) Set(ctx context.Context, token string) {
+	if c == nil {
+		return
+	}
 	if err := c.write(token); err != nil {
-		zerolog.Ctx(ctx).Warn().Err(err).Msg("Failed to keep the refresh token")
+		c.log().WarnContext(ctx, "Failed to keep the refresh token", "error", err)
 	}
 }
 

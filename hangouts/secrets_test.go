@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
 
@@ -60,12 +60,16 @@ func (o *output) error(err error) {
 	}
 }
 
-// capture directs the logs of zerolog, of package log and the standard streams to one place.
+// logger logs everything.
+func (o *output) logger() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(o, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// capture directs the default logs and the standard streams to one place.
 func capture(t *testing.T) (context.Context, *output) {
 	o := &output{}
-	logger := zerolog.New(o).Level(zerolog.TraceLevel)
-	before, flags, writer := zerolog.DefaultContextLogger, log.Flags(), log.Writer()
-	zerolog.DefaultContextLogger = &logger
+	before, flags, writer := slog.Default(), log.Flags(), log.Writer()
+	slog.SetDefault(o.logger())
 	log.SetOutput(o)
 	read, write, err := os.Pipe()
 	require.NoError(t, err)
@@ -78,11 +82,11 @@ func capture(t *testing.T) (context.Context, *output) {
 		_ = write.Close()
 		wg.Wait()
 		_ = read.Close()
-		zerolog.DefaultContextLogger = before
+		slog.SetDefault(before)
 		log.SetFlags(flags)
 		log.SetOutput(writer)
 	})
-	return logger.WithContext(context.Background()), o
+	return context.Background(), o
 }
 
 // misbehave answers in one of the ways that make an HTTP client quote what it was sent.
@@ -147,6 +151,7 @@ func TestSecretsStayInside(t *testing.T) {
 	}
 	secretsOfSuccess(ctx, t, out, cookies)
 	cache := hangouts.NewRefreshTokenCache(filepath.Join(t.TempDir(), "none", "token"))
+	cache.Logger = out.logger()
 	cache.Set(ctx, secret("refresh"))
 	out.error(fmt.Errorf("%v", cache.Get(ctx)))
 	_, err := hangouts.New(hangouts.Config{Proxy: "://user:" + secret("proxy") + "@h"}, cookies)
@@ -162,7 +167,7 @@ func TestSecretsStayInside(t *testing.T) {
 	text := out.String()
 	require.Contains(t, text, "google login", "the errors were collected")
 	require.Contains(t, text, "push channel", "the channel failed too")
-	require.Contains(t, text, `"level":"debug"`, "the logs were collected")
+	require.Contains(t, text, `"level":"DEBUG"`, "the logs were collected")
 	for _, line := range strings.Split(text, "\n") {
 		require.NotContains(t, line, "SECRET")
 		require.NotContains(t, line, "SAPISIDHASH")
@@ -199,7 +204,7 @@ func secretsOfLogin(ctx context.Context, out *output, answer func(http.ResponseW
 			}))
 			srv.Config.ErrorLog = log.New(io.Discard, "", 0) // the server's own
 			srv.Start()
-			cfg := hangouts.Config{BaseURL: srv.URL, OAuth: hangouts.OAuth{ClientID: "id", ClientSecret: secret("client")}}
+			cfg := hangouts.Config{BaseURL: srv.URL, Logger: out.logger(), OAuth: hangouts.OAuth{ClientID: "id", ClientSecret: secret("client")}}
 			store := &memory{}
 			if step == "/accounts/OAuthLogin" && manual {
 				store.token = secret("refresh")
@@ -241,7 +246,7 @@ func secretsOfClient(ctx context.Context, t *testing.T, out *output, answer func
 		srv.Start()
 		c, err := hangouts.New(hangouts.Config{
 			BaseURL: srv.URL, APIKey: secret("key"), MaxRetries: hangouts.Retries(1), RetryBackoffBase: 0.001, Attempts: 1,
-			RequestTimeout: 2 * time.Second, IdleTimeout: 2 * time.Second,
+			RequestTimeout: 2 * time.Second, IdleTimeout: 2 * time.Second, Logger: out.logger(),
 		}, cookies)
 		require.NoError(t, err)
 		c.OnCookies = func(map[string]string) {}
@@ -285,7 +290,7 @@ func secretsOfSuccess(ctx context.Context, t *testing.T, out *output, cookies ma
 		p.push(`["cbu",[` + event("one") + `]]`)
 		p.hold()
 	}
-	c, err := hangouts.New(hangouts.Config{BaseURL: s.srv.URL, APIKey: secret("key")}, cookies)
+	c, err := hangouts.New(hangouts.Config{BaseURL: s.srv.URL, APIKey: secret("key"), Logger: out.logger()}, cookies)
 	require.NoError(t, err)
 	require.NoError(t, c.OnBatch.AddObserver(hangouts.Observe(func(context.Context, []*pb.StateUpdate) error { close(done); return nil })))
 	_, err = c.GetSelfInfo(ctx, &pb.GetSelfInfoRequest{})

@@ -51,6 +51,23 @@ func TestUpperCaseScheme(t *testing.T) {
 	}
 }
 
+// TestLettersOfTheGrammar holds what the vectors lack: an end tag at the start of the text, and the letters and digits that
+// count as ASCII ones.
+func TestLettersOfTheGrammar(t *testing.T) {
+	const plain = " {false false false false} \"\""
+	for text, want := range map[string][]string{
+		"**(note)* later":   {`TEXT "**(note)* later"` + plain},
+		"``!a`":             {"TEXT \"``!a`\"" + plain},
+		"__!_":              {`TEXT "__!_"` + plain},
+		"httpſ://x.org/a":   {`LINK "httpſ://x.org/a" {false false false false} "httpſ://x.org/a"`},
+		"<İ>a</ı>":          {`TEXT "a" {false true false false} ""`},
+		"a.b.co\u212a":      {"LINK \"a.b.co\u212a\" {false false false false} \"http://a.b.co\u212a\""},
+		"https://1.2.3.4:٣": {`LINK "https://1.2.3.4:٣" {false false false false} "https://1.2.3.4:٣"`},
+	} {
+		require.Equal(t, want, show(hangouts.ParseText(text)), text)
+	}
+}
+
 func show(segments []*pb.Segment) []string {
 	var list []string
 	for _, s := range segments {

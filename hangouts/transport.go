@@ -15,9 +15,35 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/channel"
 )
 
-// do sends a request with credentials, after a check of its host (protocol §3.6), and takes
-// the cookies of the answer. Redirects are not followed.
+// do sends a request with credentials. One that is refused for its cookies is sent again once with new ones, when
+// there is a way to get them.
 func (c *Client) do(req *http.Request) (*http.Response, error) {
+	used := c.cookies.generation()
+	resp, err := c.doOnce(req)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || c.cfg.Renew == nil {
+		return resp, err
+	}
+	if renewed, err := c.renew(req.Context(), used); !renewed {
+		if err == nil {
+			return resp, nil // the refusal stands
+		}
+		resp.Body.Close()
+		return nil, err
+	}
+	again := req.Clone(req.Context())
+	if req.GetBody != nil {
+		if again.Body, err = req.GetBody(); err != nil {
+			return resp, nil
+		}
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
+	resp.Body.Close()
+	return c.doOnce(again)
+}
+
+// doOnce sends a request with the present credentials, after a check of its host (protocol §3.6), and takes the
+// cookies of the answer. Redirects are not followed.
+func (c *Client) doOnce(req *http.Request) (*http.Response, error) {
 	if !c.cfg.trusted(req.URL) {
 		return nil, fmt.Errorf("%w: %s://%s", ErrUntrustedHost, req.URL.Scheme, req.URL.Host)
 	}
@@ -113,7 +139,8 @@ func (c *Client) postOnce(ctx context.Context, u upstream, address string) (body
 		req.Header[name] = values
 	}
 	resp, err := c.do(req)
-	if errors.Is(err, ErrUntrustedHost) {
+	var renewal *renewalError
+	if errors.Is(err, ErrUntrustedHost) || errors.As(err, &renewal) {
 		return nil, false, err
 	}
 	if err != nil {

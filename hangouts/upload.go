@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
+	"strings"
 
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 	"google.golang.org/protobuf/proto"
@@ -88,10 +90,17 @@ type (
 )
 
 // UploadImage uploads an image so that a message can show it (protocol §8.27). filename names it
-// to the server. GIF, JPEG and PNG are known to work. It returns a NetworkError, ErrUntrustedHost
-// when the server names a host that may not have credentials, or ErrBadRequest for an empty
-// image or one beyond MaxImageSize.
+// to the server; "" stands for the base name of a file, or for a name by the kind of image. GIF, JPEG
+// and PNG are known to work. It returns a NetworkError, ErrUntrustedHost when the server names a
+// host that may not have credentials, or ErrBadRequest for no image, an empty one or one beyond
+// MaxImageSize.
 func (c *Client) UploadImage(ctx context.Context, image io.Reader, filename string) (UploadedImage, error) {
+	if err := c.ready(); err != nil {
+		return UploadedImage{}, fmt.Errorf("%s: %w", uploadOp, err)
+	}
+	if image == nil {
+		return UploadedImage{}, fmt.Errorf("%s: %w: no image", uploadOp, ErrBadRequest)
+	}
 	data, err := io.ReadAll(io.LimitReader(image, MaxImageSize+1))
 	switch {
 	case err != nil:
@@ -100,6 +109,9 @@ func (c *Client) UploadImage(ctx context.Context, image io.Reader, filename stri
 		return UploadedImage{}, fmt.Errorf("%s: %w: empty image", uploadOp, ErrBadRequest)
 	case len(data) > MaxImageSize:
 		return UploadedImage{}, fmt.Errorf("%s: %w: more than %d bytes", uploadOp, ErrBadRequest, MaxImageSize)
+	}
+	if filename == "" {
+		filename = imageName(image, data)
 	}
 	address, err := c.announceImage(ctx, len(data), filename)
 	if err != nil {
@@ -116,6 +128,20 @@ func (c *Client) UploadImage(ctx context.Context, image io.Reader, filename stri
 		return UploadedImage{}, uploadError("no photo id")
 	}
 	return UploadedImage{ID: info.PhotoID, URL: info.URL}, nil
+}
+
+// imageName names an image that came without a name.
+func imageName(image io.Reader, data []byte) string {
+	if file, ok := image.(interface{ Name() string }); ok {
+		if base := filepath.Base(file.Name()); base != "." && base != string(filepath.Separator) {
+			return base
+		}
+	}
+	name := "image"
+	if kind, found := strings.CutPrefix(http.DetectContentType(data), "image/"); found {
+		name += "." + kind
+	}
+	return name
 }
 
 // announceImage is the first request; it returns where the data goes.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -51,6 +53,38 @@ func TestUploadImage(t *testing.T) {
 	require.Equal(t, "application/octet-stream", second.header.Get("Content-Type"))
 	require.NotEmpty(t, second.header.Get("Authorization"))
 	require.Equal(t, "\x89PNG", string(second.body))
+}
+
+// TestImageName: an image without a name gets the base name of its file, or one by its kind.
+func TestImageName(t *testing.T) {
+	s := newScript(t)
+	s.api = func(w http.ResponseWriter, r *http.Request, _ []byte) {
+		if r.URL.Query().Get("upload_id") == "" {
+			_, _ = io.WriteString(w, opened(s.srv.URL+"/upload/photos/resumable?upload_id=X"))
+			return
+		}
+		_, _ = io.WriteString(w, finalized)
+	}
+	client := s.client(t, nil)
+	name := filepath.Join(t.TempDir(), "my cat.gif")
+	require.NoError(t, os.WriteFile(name, []byte("GIF89a"), 0o600))
+	file, err := os.Open(name)
+	require.NoError(t, err)
+	defer file.Close()
+	for _, x := range []struct {
+		image       io.Reader
+		given, want string
+	}{
+		{file, "", "my cat.gif"}, {strings.NewReader("GIF89a"), "", "image.gif"}, {strings.NewReader("\x89PNG\r\n\x1a\n"), "", "image.png"},
+		{strings.NewReader("odd"), "", "image"}, {strings.NewReader("GIF89a"), "given", "given"},
+	} {
+		before := len(s.requests)
+		_, err := client.UploadImage(t.Context(), x.image, x.given)
+		require.NoError(t, err)
+		require.Contains(t, string(s.requests[before].body), `"filename":"`+x.want+`"`)
+	}
+	_, err = client.UploadImage(t.Context(), nil, "x")
+	require.ErrorIs(t, err, hangouts.ErrBadRequest)
 }
 
 func TestUploadImageFailures(t *testing.T) {

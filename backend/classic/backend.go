@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -20,9 +21,11 @@ type Backend struct {
 var _ account.Backend = (*Backend)(nil)
 
 // New makes a back end for the service that config describes. The account layer decides
-// about repeats and pauses, so the library's own are switched off.
+// about repeats and pauses, so the library's own are switched off. The library logs to the logger
+// of the context.
 func New(config hangouts.Config) *Backend {
 	config.NoBlindRepeats = true
+	config.Logger = slog.New(contextLog{})
 	return &Backend{config: config}
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/hangups"
 	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/pblite"
-	"github.com/hangouts-bridge/hangouts-bridge/hangouts/pblite/pblitetest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/pblitetest"
 )
 
 // BenchmarkDecode decodes a push with pblite, and says how many times faster that is than protojson

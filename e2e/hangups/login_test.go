@@ -2,10 +2,13 @@ package hangups_test
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,13 +66,40 @@ func TestImage(t *testing.T) {
 	got, err := d.WaitEvent(ctx, func(e hangups.Event) bool { return e.EventID == sent.EventID })
 	require.NoError(t, err)
 	require.Len(t, got.Attachments, 1)
-	resp, err := http.Get(got.Attachments[0])
+	body, kind := fetch(t, srv, got.Attachments[0])
+	require.Equal(t, string(image), body)
+	require.Equal(t, "image/png", kind)
+
+	// A person's photo comes without a scheme.
+	users, err := d.Users(ctx)
+	require.NoError(t, err)
+	shown := 0
+	for _, u := range users {
+		if strings.HasPrefix(u.PhotoURL, "//lh3.googleusercontent.com/") {
+			shown++
+			_, kind := fetch(t, srv, "https:"+u.PhotoURL)
+			require.Equal(t, "image/png", kind)
+		}
+	}
+	require.GreaterOrEqual(t, shown, 2)
+}
+
+// fetch gets an address of Google through the server's proxy.
+func fetch(t *testing.T, srv *hangoutstest.Server, address string) (body, contentType string) {
+	t.Helper()
+	proxyURL, err := url.Parse(srv.ProxyURL)
+	require.NoError(t, err)
+	pool := x509.NewCertPool()
+	require.True(t, pool.AppendCertsFromPEM(srv.CAPEM()))
+	transport := &http.Transport{Proxy: http.ProxyURL(proxyURL), TLSClientConfig: &tls.Config{RootCAs: pool}}
+	defer transport.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: transport}).Get(address)
 	require.NoError(t, err)
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	data, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	require.Equal(t, image, body)
-	require.Equal(t, "image/png", resp.Header.Get("Content-Type"))
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	return string(data), resp.Header.Get("Content-Type")
 }
 
 // TestEveryLowLevelCall makes each call of the reference's low-level API once.
@@ -170,12 +200,8 @@ func TestUploadAndHeaders(t *testing.T) {
 	}
 	require.NoError(t, d.Do(ctx, "upload", map[string]any{"image": "iVBORw0KGgo=", "name": "dot.png"}, &image))
 	require.NotEmpty(t, image.ID)
-	resp, err := http.Get(image.URL)
-	require.NoError(t, err)
-	body, err := io.ReadAll(resp.Body)
-	resp.Body.Close()
-	require.NoError(t, err)
-	require.Equal(t, "\x89PNG\r\n\x1a\n", string(body))
+	body, _ := fetch(t, srv, image.URL)
+	require.Equal(t, "\x89PNG\r\n\x1a\n", body)
 	response, err := d.Request(ctx, "send_chat_message", "SendChatMessageRequest", map[string]any{
 		"existing_media":       map[string]any{"photo": map[string]any{"photo_id": image.ID}},
 		"event_request_header": map[string]any{"conversation_id": map[string]any{"id": conversation(t, srv, "team")}, "client_generated_id": "7"},

@@ -88,6 +88,7 @@ func (h *Hangouts) Control(ctx context.Context, verb string, params, out any) er
 	if err != nil {
 		return err
 	}
+	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return fmt.Errorf("%s: %w", verb, err)

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/channel"
-	"github.com/hangouts-bridge/hangouts-bridge/hangouts/pblite/pblitetest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/pblitetest"
 )
 
 // BenchmarkSplitter cuts a stream of chunks that comes in reads of 64 KiB, as the client reads.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 const (
@@ -36,9 +34,12 @@ func New(cfg Config, handler Handler) *Channel {
 
 // Run holds the channel open until ctx ends or it gives up. It returns the error of ctx; an
 // error that is ErrRetriesExhausted and the last failure; a StatusError 401 that repeated; or
-// what a method of the handler returned.
+// what a method of the handler returned; ErrConfig without Config.Do or handler.
 // Every goroutine it started has ended when it returns.
 func (c *Channel) Run(ctx context.Context) error {
+	if c.cfg.Do == nil || c.handler == nil {
+		return ErrConfig
+	}
 	c.connected, c.ever = false, false
 	defer c.dropSession()
 	retries, unauthorized, short := 0, 0, 0
@@ -83,7 +84,7 @@ func (c *Channel) Run(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", ErrRetriesExhausted, err)
 		}
 		delay := c.cfg.delay(retries, retryAfter(err))
-		zerolog.Ctx(ctx).Debug().Err(err).Int("retry", retries).Dur("delay", delay).Msg("Push channel failed, retrying")
+		c.cfg.Logger.DebugContext(ctx, "Push channel failed, retrying", "error", err, "retry", retries, "delay", delay)
 		if err := sleep(ctx, delay); err != nil {
 			return err
 		}
@@ -179,7 +180,7 @@ func (c *Channel) chunk(ctx context.Context, s *session, chunk []byte) error {
 		}
 	}
 	if lost {
-		zerolog.Ctx(ctx).Warn().Int("malformed", malformed).Msg("Push channel lost arrays or brought some that are not understood")
+		c.cfg.Logger.WarnContext(ctx, "Push channel lost arrays or brought some that are not understood", "malformed", malformed)
 		if err := c.handler.Gap(ctx); err != nil {
 			return &handlerError{err}
 		}
@@ -205,7 +206,7 @@ func (c *Channel) array(ctx context.Context, s *session, e entry) error {
 		}
 	}
 	if w.serviceError {
-		zerolog.Ctx(ctx).Warn().Msg("Push channel reported a service error")
+		c.cfg.Logger.WarnContext(ctx, "Push channel reported a service error")
 		return c.serviceError(s)
 	}
 	return nil

@@ -2,6 +2,7 @@ package channel
 
 import (
 	"context"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -55,6 +56,8 @@ type Config struct {
 
 	// MaxChunk limits a chunk in UTF-16 code units; DefaultMaxChunk.
 	MaxChunk int
+	// Logger takes what a Channel logs, with the context of Run; none.
+	Logger *slog.Logger
 	// OnBytes is called from the reading goroutine whenever bytes of a long poll
 	// arrived. It must return at once.
 	OnBytes func(n int)
@@ -93,6 +96,9 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxBackoff, 5*time.Minute)
 	if c.Services == nil {
 		c.Services = []string{ServiceBabel, ServicePresence}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Attempts == 0 {
 		c.Attempts = 3

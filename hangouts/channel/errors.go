@@ -13,6 +13,8 @@ import (
 )
 
 var (
+	// ErrConfig means a Channel that New did not make, or one without Config.Do or handler.
+	ErrConfig = errors.New("push channel: Config.Do or the handler is missing")
 	// ErrRetriesExhausted means that Run gave up after Config.MaxRetries failed rounds.
 	ErrRetriesExhausted = errors.New("push channel: retries exhausted")
 	// ErrUnknownSID means that the server no longer knows the session (protocol §5.7).

@@ -23,6 +23,7 @@ type call struct {
 	person   *person
 	clientID string // of the client that asks; "" before it has one
 	known    bool   // the client_id is a recognised one (protocol §8.1)
+	pictures pictures
 	faults   []*Fault
 }
 
@@ -116,17 +117,17 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.note(r, name, p.GaiaID, req, http.StatusOK)
-	resp := s.run(ep, p, req, faults)
+	resp := s.run(ep, p, req, s.picturesFor(proxied(r)), faults)
 	s.writeResponse(w, r, ep, resp, faults)
 }
 
 // run handles a decoded request under the lock; the answer always has a header.
-func (s *Server) run(ep endpoint, p *person, req proto.Message, faults []*Fault) proto.Message {
+func (s *Server) run(ep endpoint, p *person, req proto.Message, at pictures, faults []*Fault) proto.Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	header, _ := field(req, "request_header").(*pb.RequestHeader)
 	c := &call{
-		s: s, person: s.world.people[p.GaiaID], faults: faults,
+		s: s, person: s.world.people[p.GaiaID], faults: faults, pictures: at,
 		clientID: header.GetClientIdentifier().GetResource(),
 		known:    header.GetClientVersion().GetClientId() != pb.ClientId_CLIENT_ID_UNKNOWN,
 	}
@@ -144,7 +145,7 @@ func (s *Server) run(ep endpoint, p *person, req proto.Message, faults []*Fault)
 	if err != nil {
 		var ae *apiError
 		if !errors.As(err, &ae) {
-			s.log.Error().Err(err).Msg("Failed to handle a request")
+			s.log.Error("Failed to handle a request", "error", err)
 			ae = errUnexpected
 		}
 		resp = ep.newResponse()
@@ -218,7 +219,7 @@ func (s *Server) writeResponse(w http.ResponseWriter, r *http.Request, ep endpoi
 		}
 	}
 	if err != nil {
-		s.log.Error().Err(err).Msg("Failed to encode an answer")
+		s.log.Error("Failed to encode an answer", "error", err)
 		httpError(w, http.StatusInternalServerError)
 		return
 	}

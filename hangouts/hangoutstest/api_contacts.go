@@ -18,7 +18,7 @@ const maxTimeoutSecs = 30 * 86400
 func (c *call) getSelfInfo(*pb.GetSelfInfoRequest) (*pb.GetSelfInfoResponse, error) {
 	p := c.person
 	resp := &pb.GetSelfInfoResponse{
-		SelfEntity:        c.s.renderEntity(p, true),
+		SelfEntity:        c.entity(p, true),
 		IsKnownMinor:      proto.Bool(false),
 		DesktopOffSetting: &pb.DesktopOffSetting{DesktopOff: proto.Bool(p.DesktopOff)},
 		DesktopOffState:   &pb.DesktopOffState{DesktopOff: proto.Bool(p.DesktopOff), Version: proto.Uint64(0)},
@@ -55,7 +55,7 @@ func (c *call) getEntityByID(req *pb.GetEntityByIdRequest) (*pb.GetEntityByIdRes
 			return nil, err
 		}
 		if p != nil {
-			e := c.s.renderEntity(p, p.GaiaID == c.person.GaiaID)
+			e := c.entity(p, p.GaiaID == c.person.GaiaID)
 			result.Entity = []*pb.Entity{e}
 			if !p.OffNetwork {
 				resp.Entity = append(resp.Entity, e)
@@ -111,7 +111,7 @@ func (c *call) searchEntities(req *pb.SearchEntitiesRequest) (*pb.SearchEntities
 	for _, id := range c.s.world.peopleIDs {
 		p := c.s.world.people[id]
 		if len(resp.Entity) < limit && req.GetQuery() != "" && !p.OffNetwork && p.matches(req.GetQuery()) {
-			resp.Entity = append(resp.Entity, c.s.renderEntity(p, false))
+			resp.Entity = append(resp.Entity, c.entity(p, false))
 		}
 	}
 	return resp, nil
@@ -149,7 +149,7 @@ func (c *call) getSuggestedEntities(req *pb.GetSuggestedEntitiesRequest) (*pb.Ge
 	}
 	for _, p := range c.contacts() {
 		if uint64(len(resp.Entity)) < req.GetMaxCount() && !p.OffNetwork {
-			resp.Entity = append(resp.Entity, c.s.renderEntity(p, false))
+			resp.Entity = append(resp.Entity, c.entity(p, false))
 		}
 	}
 	return resp, nil
@@ -170,7 +170,7 @@ func (c *call) group(want *pb.SuggestedContactGroupHash, people []*person) *pb.S
 			break
 		}
 		g.Contact = append(g.Contact, &pb.SuggestedContact{
-			Entity: c.s.renderEntity(p, false), InvitationStatus: pb.InvitationStatus_INVITATION_STATUS_ACCEPTED.Enum()})
+			Entity: c.entity(p, false), InvitationStatus: pb.InvitationStatus_INVITATION_STATUS_ACCEPTED.Enum()})
 	}
 	return g
 }

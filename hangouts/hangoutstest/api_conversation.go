@@ -22,7 +22,7 @@ func (c *call) eventArgs(h *pb.EventRequestHeader) (newEventArgs, error) {
 // created renders a created event as its sender sees it.
 func (c *call) created(e *event) *pb.Event {
 	conv := c.s.world.convs[e.pb.GetConversationId().GetId()]
-	return c.s.renderEvent(conv, e, conv.anyMember(c.person.GaiaID))
+	return c.event(conv, e, conv.anyMember(c.person.GaiaID))
 }
 
 func invitees(list []*pb.InviteeID) (ids []string, names map[string]string) {

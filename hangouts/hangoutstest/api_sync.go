@@ -104,7 +104,7 @@ func (c *call) state(conv *conversation, m *member, events []*event, reads readS
 		Conversation:   c.s.renderConversation(conv, m, reads),
 	}
 	for _, e := range events {
-		out.Event = append(out.Event, c.s.renderEvent(conv, e, m))
+		out.Event = append(out.Event, c.event(conv, e, m))
 	}
 	if len(events) > 0 {
 		out.EventContinuationToken = token(events[0])
@@ -217,7 +217,7 @@ func (c *call) getConversation(req *pb.GetConversationRequest) (*pb.GetConversat
 		}
 		events = events[max(len(events)-limit, 0):]
 		for _, e := range events {
-			out.Event = append(out.Event, c.s.renderEvent(conv, e, m))
+			out.Event = append(out.Event, c.event(conv, e, m))
 		}
 		if len(events) > 0 {
 			out.EventContinuationToken = token(events[0])

@@ -7,81 +7,65 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"mime"
+	"net"
 	"net/http"
+	"net/netip"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
-
-	"google.golang.org/protobuf/encoding/protojson"
-
-	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 )
 
 // controlPrefix is the path of the control interface. Through the proxy it does not exist.
 const controlPrefix = "/_control"
 
-// controlRequest holds the parameters of all verbs; each verb names those it reads.
-type controlRequest struct {
-	As           string          `json:"as"`           // who acts: key, e-mail or gaia id
-	Account      string          `json:"account"`      // key, e-mail or gaia id
-	Conversation string          `json:"conversation"` // id or key
-	Text         string          `json:"text"`
-	Texts        []string        `json:"texts"`
-	Markdown     bool            `json:"markdown"`
-	Me           bool            `json:"me"`
-	Message      json.RawMessage `json:"message"` // a ChatMessage in protobuf JSON
-	Type         string          `json:"type"`
-	US           uint64          `json:"us"`
-	Name         string          `json:"name"`
-	FirstName    string          `json:"first_name"`
-	PhotoURL     string          `json:"photo_url"`
-	People       []string        `json:"people"`
-	Group        bool            `json:"group"`
-	How          DropHow         `json:"how"`
-	ID           string          `json:"id"`
-	Since        int             `json:"since"`
-	Endpoint     string          `json:"endpoint"`
-	Count        int             `json:"count"`
-	TimeoutMS    Millis          `json:"timeout_ms"`
-	AdvanceMS    Millis          `json:"advance_ms"`
-	Data         []byte          `json:"data"` // base64
-	Update       json.RawMessage `json:"update"`
-	Payload      string          `json:"payload"`
-	Array        json.RawMessage `json:"array"`
-
-	raw []byte
-}
-
+// verb is one command of the control interface.
 type verb struct {
-	help string
-	run  func(*Server, context.Context, *controlRequest) (any, error)
+	help   string
+	params reflect.Type // of its body
+	change bool         // the body names what changes: every field is optional
+	run    func(s *Server, ctx context.Context, body []byte) (any, error)
 }
 
-// wholeBody are the verbs whose body is one value of their own, not parameters.
-var wholeBody = map[string]bool{"add-person": true, "config": true, "fault": true}
+// command makes a verb whose body is a Q and nothing else.
+func command[Q any](help string, run func(*Server, context.Context, *Q) (any, error)) verb {
+	return verb{help: help, params: reflect.TypeFor[Q](), run: func(s *Server, ctx context.Context, body []byte) (any, error) {
+		q := new(Q)
+		if err := decodeStrict(body, q); err != nil {
+			return nil, err
+		}
+		return run(s, ctx, q)
+	}}
+}
 
-// handleControl serves POST (or GET without parameters) /_control/{verb}.
+// decodeStrict reads one JSON value without unknown fields; an empty body stands for {}.
+func decodeStrict(body []byte, into any) error {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return fmt.Errorf("%w: something follows the JSON value", ErrInvalid)
+	}
+	return nil
+}
+
+// handleControl serves POST /_control/{verb}.
 func (s *Server) handleControl(mux *http.ServeMux) {
 	mux.HandleFunc(controlPrefix+"/{verb}", func(w http.ResponseWriter, r *http.Request) {
-		v, ok := verbs[r.PathValue("verb")]
-		if !ok || proxied(r) {
-			writeJSON(w, http.StatusNotFound, map[string]string{"error": "no such verb"})
+		if proxied(r) {
+			http.NotFound(w, r)
 			return
 		}
-		req := &controlRequest{}
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControlBody))
-		if err == nil && len(bytes.TrimSpace(body)) > 0 {
-			req.raw = body
-			if !wholeBody[r.PathValue("verb")] {
-				err = json.Unmarshal(body, req)
-			}
-		}
+		out, status, err := s.control(w, r)
 		if err != nil {
-			writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
-			return
-		}
-		out, err := v.run(s, r.Context(), req)
-		if err != nil {
-			writeJSON(w, controlStatus(err), map[string]string{"error": err.Error()})
+			writeJSON(w, status, map[string]string{"error": strings.ReplaceAll(err.Error(), "\n", " ")})
 			return
 		}
 		if out == nil {
@@ -91,9 +75,67 @@ func (s *Server) handleControl(mux *http.ServeMux) {
 	})
 }
 
+func (s *Server) control(w http.ResponseWriter, r *http.Request) (out any, status int, err error) {
+	if status, err := s.controlAllowed(r); err != nil {
+		return nil, status, err
+	}
+	v, ok := verbs[r.PathValue("verb")]
+	if !ok {
+		return nil, http.StatusBadRequest, fmt.Errorf("%w: no verb %q, see help", ErrInvalid, r.PathValue("verb"))
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControlBody))
+	if err != nil {
+		return nil, http.StatusBadRequest, err
+	}
+	out, err = v.run(s, r.Context(), body)
+	return out, controlStatus(err), err
+}
+
+// controlAllowed keeps web pages out: the control interface hands out credentials, and a browser on this machine
+// reaches it for any page that it shows.
+func (s *Server) controlAllowed(r *http.Request) (status int, err error) {
+	for name := range r.Header {
+		if name == "Origin" || strings.HasPrefix(name, "Sec-Fetch-") {
+			return http.StatusForbidden, fmt.Errorf("%w: not for web pages (%s)", ErrInvalid, name)
+		}
+	}
+	if !s.ownHost(r) {
+		return http.StatusForbidden, fmt.Errorf("%w: Host is neither loopback nor the address of this server", ErrInvalid)
+	}
+	if r.Method != http.MethodPost {
+		return http.StatusMethodNotAllowed, fmt.Errorf("%w: only POST", ErrInvalid)
+	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" {
+		return http.StatusUnsupportedMediaType, fmt.Errorf("%w: Content-Type must be application/json", ErrInvalid)
+	}
+	return 0, nil
+}
+
+// ownHost reports whether the Host header names this machine: loopback, the address that the request came in on, or
+// the name that was given to listen on.
+func (s *Server) ownHost(r *http.Request) bool {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	if host == "localhost" || host != "" && host == s.listenHost {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	return ip.Unmap().IsLoopback() || local != nil && local.AddrPort().Addr().Unmap() == ip.Unmap()
+}
+
 func controlStatus(err error) int {
 	var ae *apiError
 	switch {
+	case err == nil:
+		return http.StatusOK
 	case errors.Is(err, ErrNotFound):
 		return http.StatusNotFound
 	case errors.Is(err, context.DeadlineExceeded):
@@ -104,93 +146,99 @@ func controlStatus(err error) int {
 	return http.StatusInternalServerError
 }
 
-// actor returns who acts.
-func (s *Server) actor(q *controlRequest) (*Person, error) {
-	name := q.As
-	if name == "" {
-		name = q.Account
-	}
+// actor returns somebody by key, e-mail or gaia id.
+func (s *Server) actor(name string) (*Person, error) {
 	if p := s.Person(name); p != nil {
 		return p, nil
 	}
 	return nil, fmt.Errorf("person %q: %w", name, ErrNotFound)
 }
 
-// acting makes a verb of an action that yields an event.
-func acting(f func(*Person, *controlRequest) (EventInfo, error)) func(*Server, context.Context, *controlRequest) (any, error) {
-	return func(s *Server, _ context.Context, q *controlRequest) (any, error) {
-		p, err := s.actor(q)
-		if err != nil {
-			return nil, err
-		}
-		e, err := f(p, q)
-		if err != nil {
-			return nil, err
-		}
-		return e, nil
-	}
+// patience is how long a waiting verb waits.
+type patience struct {
+	Timeout Millis `json:"timeout_ms,omitempty"`
 }
 
-// telling makes a verb of an action that yields nothing.
-func telling(f func(*Person, *controlRequest) error) func(*Server, context.Context, *controlRequest) (any, error) {
-	return func(s *Server, _ context.Context, q *controlRequest) (any, error) {
-		p, err := s.actor(q)
-		if err != nil {
-			return nil, err
-		}
-		return nil, f(p, q)
-	}
-}
-
-// enumValue finds an enum number by the end of its name: "started" for TYPING_TYPE_STARTED.
-// The shortest full name wins.
-func enumValue(values map[string]int32, name, fallback string) (int32, error) {
-	if name == "" {
-		name = fallback
-	}
-	best := ""
-	for full := range values {
-		hit := strings.EqualFold(full, name) || strings.HasSuffix(full, "_"+strings.ToUpper(name))
-		if hit && (best == "" || len(full) < len(best) || (len(full) == len(best) && full < best)) {
-			best = full
-		}
-	}
-	if best != "" {
-		return values[best], nil
-	}
-	return 0, fmt.Errorf("%w: type %q", ErrInvalid, name)
-}
-
-func controlSend(p *Person, q *controlRequest) (EventInfo, error) {
-	if len(q.Message) > 0 {
-		m := &pb.ChatMessage{}
-		if err := (protojson.UnmarshalOptions{AllowPartial: true}).Unmarshal(q.Message, m); err != nil {
-			return EventInfo{}, fmt.Errorf("%w: message: %w", ErrInvalid, err)
-		}
-		return p.SendMessage(q.Conversation, m)
-	}
-	m := &pb.ChatMessage{MessageContent: &pb.MessageContent{Segment: textSegments(q.Text, q.Markdown)}}
-	if q.Me {
-		kind := int32(4)
-		m.Annotation = []*pb.EventAnnotation{{Type: &kind}}
-	}
-	return p.SendMessage(q.Conversation, m)
-}
-
-// waitFor is the context of a waiting verb: timeout_ms, default 30 s.
-func waitFor(ctx context.Context, q *controlRequest) (context.Context, context.CancelFunc) {
-	d := q.TimeoutMS.Duration()
+// wait is the context of a waiting verb; the default is 30 s.
+func (p patience) wait(ctx context.Context) (context.Context, context.CancelFunc) {
+	d := p.Timeout.Duration()
 	if d <= 0 {
 		d = 30 * time.Second
 	}
 	return context.WithTimeout(ctx, d)
 }
 
-// ControlHelp lists the verbs of the control interface, one line each.
+// verbs is the control interface. Filled in init because help reads it.
+var verbs map[string]verb
+
+func init() {
+	verbs = map[string]verb{
+		"help": command("this list", func(*Server, context.Context, *struct{}) (any, error) {
+			out := map[string]string{}
+			for name, v := range verbs {
+				out[name] = v.usage()
+			}
+			return out, nil
+		}),
+	}
+	for _, more := range []map[string]verb{actVerbs, pushVerbs, faultVerbs, stateVerbs, waitVerbs} {
+		maps.Copy(verbs, more)
+	}
+}
+
+func verbNames() []string { return slices.Sorted(maps.Keys(verbs)) }
+
+// ControlHelp lists the verbs of the control interface, one line each, with the names and types of their parameters.
 func ControlHelp() string {
 	var sb strings.Builder
 	for _, name := range verbNames() {
-		fmt.Fprintf(&sb, "  %-19s %s\n", name, verbs[name].help)
+		fmt.Fprintf(&sb, "  %-19s %s\n", name, verbs[name].usage())
 	}
 	return sb.String()
+}
+
+// usage is the line of a verb: {name type, optional? type}: what it does.
+func (v verb) usage() string {
+	return "{" + strings.Join(fieldList(v.params, v.change), ", ") + "}: " + v.help
+}
+
+func fieldList(t reflect.Type, optional bool) (list []string) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous {
+			list = append(list, fieldList(f.Type, optional)...)
+			continue
+		}
+		name, rest, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" || f.Tag.Get("control") == "-" {
+			continue
+		}
+		if optional || rest == "omitempty" {
+			name += "?"
+		}
+		list = append(list, name+" "+typeName(f))
+	}
+	return list
+}
+
+func typeName(f reflect.StructField) string {
+	switch name := f.Tag.Get("control"); {
+	case name != "":
+		return name
+	case f.Type == reflect.TypeFor[Millis]():
+		return "ms"
+	case f.Type == reflect.TypeFor[[]byte]():
+		return "base64"
+	case f.Type == reflect.TypeFor[json.RawMessage]():
+		return "JSON"
+	}
+	switch f.Type.Kind() {
+	case reflect.Bool:
+		return "bool"
+	case reflect.Int, reflect.Int64, reflect.Uint64:
+		return "int"
+	case reflect.Slice:
+		return "[string]"
+	}
+	return "string"
 }

@@ -3,6 +3,9 @@ package hangoutstest_test
 import (
 	"bytes"
 	"encoding/base64"
+	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -150,6 +153,78 @@ func TestControlState(t *testing.T) {
 	for name := range help {
 		require.Contains(t, hangoutstest.ControlHelp(), "  "+name+" ")
 	}
+	// The help names each parameter with its type.
+	require.Equal(t, "{as string, conversation string, text? string, markdown? bool, me? bool, message? ChatMessage}: "+
+		"send a message: a text, or a ChatMessage in protobuf JSON", help["send"])
+	require.Equal(t, "{account string, count int, timeout_ms? ms}: wait for that many clients with open, subscribed channels", help["wait-subscribed"])
+	require.Contains(t, help["drop"], "how end|truncate|cut|reset|unknown_sid|mute")
+	require.Contains(t, help["config"], "{dedup? bool, bots? bool, bot_delay_ms? ms,")
+	require.Contains(t, help["photo"], "data base64")
+	require.Equal(t, "{}: counters", help["stats"])
+}
+
+// TestControlShowsWholeRequests: headers and body of each request, also of one that is refused.
+func TestControlShowsWholeRequests(t *testing.T) {
+	s, c, _, call := controlled(t)
+	_, next := s.Requests(0)
+	_, _ = c.do("POST", "/chat/v1/contacts/getselfinfo?alt=json&key=k", http.Header{"Content-Type": {"application/json"}, "X-Mine": {"a", "b"}}, `[[]`)
+	_, _ = c.do("POST", "/chat/v1/contacts/getselfinfo", http.Header{"Cookie": {""}}, "no session")
+	_, _ = c.do("POST", "/upload/photos/resumable?key=k", nil, strings.Repeat("long", 10_000))
+	var log struct {
+		List []struct {
+			Status int
+			Header http.Header
+			Body   []byte
+		}
+	}
+	call("requests", `{"since":`+strconv.Itoa(next)+`}`, &log)
+	require.Len(t, log.List, 3)
+	require.Equal(t, "[[]", string(log.List[0].Body))
+	require.Equal(t, []string{"a", "b"}, log.List[0].Header["X-Mine"])
+	require.Contains(t, log.List[0].Header.Get("Cookie"), "SAPISID=")
+	require.Equal(t, 401, log.List[1].Status)
+	require.Equal(t, "no session", string(log.List[1].Body))
+	require.Equal(t, strings.Repeat("long", 4096), string(log.List[2].Body))
+}
+
+// TestControlIsClosedToWebPages: whatever a page in a browser on this machine can send is refused.
+func TestControlIsClosedToWebPages(t *testing.T) {
+	s := start(t, hangoutstest.Options{})
+	asJSON := http.Header{"Content-Type": {"application/json"}}
+	with := func(name, value string) http.Header {
+		header := asJSON.Clone()
+		header.Set(name, value)
+		return header
+	}
+	address, err := url.Parse(s.ControlURL)
+	require.NoError(t, err)
+	for _, x := range []struct {
+		method, host string
+		header       http.Header
+		status       int
+	}{
+		{"POST", "", asJSON, 200}, {"POST", "localhost:" + address.Port(), asJSON, 200}, {"POST", "127.0.0.1", asJSON, 200},
+		{"POST", "[::1]:80", asJSON, 200}, {"POST", "", with("Content-Type", "application/json; charset=utf-8"), 200},
+		{"POST", "evil.example", asJSON, 403}, {"POST", "evil.example:" + address.Port(), asJSON, 403}, {"POST", "localhost.evil.example", asJSON, 403},
+		{"POST", "127.0.0.1.evil.example", asJSON, 403}, {"POST", "192.0.2.1", asJSON, 403},
+		{"POST", "", with("Origin", "https://evil.example"), 403}, {"POST", "", with("Origin", "null"), 403},
+		{"POST", "", with("Origin", "http://"+address.Host), 403}, {"POST", "", with("Sec-Fetch-Site", "same-origin"), 403},
+		{"POST", "", with("Sec-Fetch-Mode", "no-cors"), 403}, {"OPTIONS", "", with("Origin", "https://evil.example"), 403},
+		{"POST", "", with("Content-Type", "text/plain"), 415}, {"POST", "", with("Content-Type", "application/x-www-form-urlencoded"), 415},
+		{"POST", "", nil, 415}, {"GET", "", asJSON, 405}, {"OPTIONS", "", asJSON, 405},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), x.method, s.ControlURL+"/accounts", strings.NewReader("{}"))
+		require.NoError(t, err)
+		req.Host = x.host
+		req.Header = x.header.Clone()
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, x.status, resp.StatusCode, "%s %q %v: %s", x.method, x.host, x.header, body)
+		require.Equal(t, x.status == 200, strings.Contains(string(body), "refresh_token"), "%s", body)
+	}
 }
 
 func keyOf(s *hangoutstest.Server, gaia string) string {
@@ -167,7 +242,13 @@ func TestControlErrors(t *testing.T) {
 		verb, body string
 		status     int
 	}{
-		{"nothing", "", 404}, {"send", "{", 400}, {"send", `{"as":"nobody"}`, 404}, {"send", `{"as":"carol","conversation":"none","text":"x"}`, 404},
+		{"nothing", "", 400}, {"send", "{", 400}, {"send", `{"as":"nobody"}`, 404},
+		// Strict: what a verb does not know, or what follows, is not left out in silence.
+		{"send", `{"as":"carol","conversation":"team","text":"x","markdwon":true}`, 400}, {"send", `{"as":"carol","conversation":"team","text":"x"} {}`, 400},
+		{"send", `{"as":"carol","conversation":"team","text":7}`, 400}, {"send", `[]`, 400}, {"send", `"x"`, 400}, {"send", `{"account":"carol"}`, 400},
+		{"accounts", `{"account":"user1"}`, 400}, {"accounts", `{}x`, 400}, {"help", `{"verb":"send"}`, 400}, {"config", `{"noop":1}`, 400},
+		{"config", `{"dedup":false}{`, 400}, {"fault", `{"kind":"delay","delay":1}`, 400}, {"add-person", `{"key":"n","mail":"x"}`, 400},
+		{"push", `{"account":"user1","update":{},"x":1}`, 400}, {"events", `{"since":"1"}`, 400}, {"drop", `{"how":"end","sid":"x"}`, 400}, {"send", `{"as":"carol","conversation":"none","text":"x"}`, 404},
 		{"send", `{"as":"erin","conversation":"team","text":"x"}`, 404}, {"send", `{"as":"carol","conversation":"team","message":{"x":1}}`, 400},
 		{"send", `{"as":"carol","conversation":"team","message":{}}`, 400},
 		{"send-many", `{"as":"nobody"}`, 404}, {"send-many", `{"as":"carol","conversation":"none","texts":["x"]}`, 404},
@@ -187,6 +268,7 @@ func TestControlErrors(t *testing.T) {
 		status, body := controlStatus(t, s.ControlURL, x.verb, x.body)
 		require.Equal(t, x.status, status, "%s %s: %s", x.verb, x.body, body)
 		require.Contains(t, body, `{"error":`)
+		require.Equal(t, 1, strings.Count(body, "\n"), "one line: %s", body)
 	}
 	require.True(t, s.Settings().Dedup, "a bad change changes nothing")
 }

@@ -34,8 +34,9 @@
 //
 // # Control interface
 //
-// All of it is also reachable as JSON over HTTP: POST to [Server].ControlURL + "/" + verb.
-// [ControlHelp] lists the verbs with their parameters; "help" answers the same list.
+// All of it is also reachable as JSON over HTTP: POST to [Server].ControlURL + "/" + verb, as
+// application/json and not from a web page. [ControlHelp] lists the verbs with their parameters and
+// types; "help" answers the same list. Unknown verbs and fields are errors.
 //
 // # Concurrency
 //

@@ -114,7 +114,7 @@ type Fault struct {
 	// Data is the JSON of the malformed update; a default exists.
 	Data string `json:"data,omitempty"`
 	// Hits counts how often it happened.
-	Hits int `json:"hits"`
+	Hits int `json:"hits" control:"-"`
 
 	gaia string
 }

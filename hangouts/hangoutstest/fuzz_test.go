@@ -148,8 +148,16 @@ func FuzzChannel(f *testing.F) {
 func FuzzControl(f *testing.F) {
 	m := newMirrored(f)
 	names := slices.DeleteFunc(verbNames(), func(n string) bool { return strings.HasPrefix(n, "wait") || n == "fault" })
-	for i := range names {
-		f.Add(i, []byte(`{"as":"carol","account":"user1","conversation":"team","text":"x","people":["erin"],"name":"n","how":"end"}`))
+	values := map[string]string{"as": `"carol"`, "account": `"user1"`, "conversation": `"team"`, "text": `"x"`, "texts": `["x","y"]`,
+		"people": `["erin"]`, "name": `"n"`, "how": `"end"`, "data": `"AA=="`, "update": `{}`, "payload": `"null"`, "array": `["noop"]`}
+	for i, name := range names {
+		var fields []string
+		for _, field := range fieldList(verbs[name].params, false) {
+			if field, _, _ = strings.Cut(strings.Replace(field, "?", "", 1), " "); values[field] != "" {
+				fields = append(fields, `"`+field+`":`+values[field])
+			}
+		}
+		f.Add(i, []byte("{"+strings.Join(fields, ",")+"}"))
 	}
 	for _, seed := range []string{
 		`{"as":"user1","conversation":"direct","message":{"message_content":{"attachment":[{"embed_item":{"plus_photo":{"url":"/x"}}}]}}}`,
@@ -163,6 +171,8 @@ func FuzzControl(f *testing.F) {
 			m.restart(t)
 		}
 		r := httptest.NewRequest("POST", controlPrefix+"/"+names[uint(verb)%uint(len(names))], strings.NewReader(string(body)))
+		r.Host = "localhost"
+		r.Header.Set("Content-Type", "application/json")
 		if w := m.serve(t, r); w.Code >= 500 {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}

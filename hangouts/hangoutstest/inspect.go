@@ -1,32 +1,14 @@
 package hangoutstest
 
 import (
-	"net/http"
+	"slices"
 	"strconv"
-	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 )
-
-// RequestInfo is one request as the server saw it.
-type RequestInfo struct {
-	Number   int       `json:"number"`
-	Time     time.Time `json:"time"`
-	Method   string    `json:"method"`
-	Path     string    `json:"path"`
-	Query    string    `json:"query,omitempty"`
-	Endpoint string    `json:"endpoint"`
-	// Account is the gaia id; empty when the request was not authenticated.
-	Account string      `json:"account,omitempty"`
-	Header  http.Header `json:"-"`
-	// Message is the decoded request of the chat API, or nil.
-	Message proto.Message `json:"-"`
-	// Status is the HTTP status answered.
-	Status int `json:"status"`
-}
 
 // Delivery is one array written to a channel.
 type Delivery struct {
@@ -84,42 +66,6 @@ type ChannelInfo struct {
 	Polling  bool     `json:"polling"`
 	Queued   int      `json:"queued"`
 	Arrays   int      `json:"arrays"` // next array id
-}
-
-// note logs a request for inspection. Headers keep no credentials out: this server's are
-// worth nothing, but they are not part of the JSON.
-func (s *Server) note(r *http.Request, endpoint, gaia string, m proto.Message, status int) *RequestInfo {
-	info := &RequestInfo{
-		Time: time.Now(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Endpoint: endpoint,
-		Account: gaia, Header: r.Header.Clone(), Message: m, Status: status,
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	info.Number = s.stats.Requests
-	s.stats.Requests++
-	s.requests.add(info)
-	s.changedLocked()
-	s.log.Debug().Str("endpoint", endpoint).Str("account", gaia).Int("status", status).Msg("Request")
-	return info
-}
-
-func (s *Server) setStatus(info *RequestInfo, status int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	info.Status = status
-}
-
-// Requests returns the requests from number n on (at least the newest 5000 are kept) and
-// the number to go on with.
-func (s *Server) Requests(n int) ([]RequestInfo, int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	list, next := s.requests.since(n)
-	out := make([]RequestInfo, len(list))
-	for i, p := range list {
-		out[i] = *p
-	}
-	return out, next
 }
 
 // Deliveries returns the arrays written to channels from number n on and the number to go on with.
@@ -257,4 +203,35 @@ func (s *Server) Channels(account string) []ChannelInfo {
 		}
 	}
 	return out
+}
+
+// PersonInfo is somebody in the server's world.
+type PersonInfo struct {
+	Key        string `json:"key"`
+	GaiaID     string `json:"gaia_id"`
+	Name       string `json:"name,omitempty"`
+	Email      string `json:"email,omitempty"`
+	Phone      string `json:"phone,omitempty"`
+	Account    bool   `json:"account"`
+	OffNetwork bool   `json:"off_network,omitempty"`
+	Bot        string `json:"bot,omitempty"`
+}
+
+// People lists everybody in the order of creation.
+func (s *Server) People() []PersonInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []PersonInfo{}
+	for _, id := range s.world.peopleIDs {
+		p := s.world.people[id]
+		out = append(out, PersonInfo{p.Key, p.GaiaID, p.Name, p.Email, p.Phone, p.Account, p.OffNetwork, p.Bot})
+	}
+	return out
+}
+
+// Invitations lists the addresses of sendoffnetworkinvitation.
+func (s *Server) Invitations() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.world.invited)
 }

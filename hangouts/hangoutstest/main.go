@@ -7,8 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
-
-	"github.com/rs/zerolog"
+	"log/slog"
 )
 
 // startLine is the one JSON line that Main prints when the server is ready.
@@ -41,9 +40,10 @@ Scenario file: JSON; all fields are in go doc ./hangouts/hangoutstest Scenario a
      {"members": ["ada", "bob"], "history": [{"from": "bob", "text": "Hello Ada", "ago": "2h"}]},
      {"key": "team", "type": "group", "name": "Team", "members": ["ada", "bob"], "unread": {"ada": 1}}]}
 
-Control interface: POST JSON to {control_url}/{verb}; the answer is JSON, an error is
-{"error":"..."} with a status of 400 or more. People are named by key, e-mail or gaia id,
-conversations by id or key, times are in microseconds.
+Control interface: POST JSON (Content-Type: application/json) to {control_url}/{verb}; the answer is
+JSON, an error is {"error":"..."} with a status of 400 or more. Unknown fields are errors. People are
+named by key, e-mail or gaia id, conversations by id or key, times are in microseconds. A question mark
+stands behind the name of what may be left out.
 
 `
 
@@ -60,9 +60,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "hangouts-server:", err)
 		return 1
 	}
-	opts.Logger = zerolog.Nop()
 	if verbose {
-		opts.Logger = zerolog.New(stderr).With().Timestamp().Logger()
+		opts.Logger = slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	s, err := Start(opts)
 	if err != nil {

@@ -1,9 +1,8 @@
 package hangoutstest
 
 import (
+	"log/slog"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 // Options say what a server starts with. The zero value listens on a free loopback port
@@ -23,14 +22,15 @@ type Options struct {
 	Seed uint64
 	// ProxyListen is the address of the CONNECT proxy for Google's host names; default none.
 	ProxyListen string
-	// CAFile is where the proxy's certificate authority is written (PEM, mode 0600).
+	// CAFile is where the proxy's certificate authority is written (PEM, mode 0600). It lasts five years and is kept in
+	// StateFile; the certificates made with it are renewed while the server runs.
 	CAFile string
 	// Configure changes the default settings before the start.
 	Configure func(*Settings)
 	// Clock is the time source; default time.Now.
 	Clock func() time.Time
 	// Logger gets one line per request at debug level; default none.
-	Logger zerolog.Logger
+	Logger *slog.Logger
 }
 
 // Millis is a duration in milliseconds, as JSON and flags write it.
@@ -100,6 +100,7 @@ const (
 	maxMaps         = 1000
 	maxSessions     = 64 // per account; the oldest is dropped
 	maxRequestLog   = 5000
+	maxBodyLog      = 16 << 10
 	maxDeliveryLog  = 5000
 	maxCodes        = 1000
 	maxUploads      = 200

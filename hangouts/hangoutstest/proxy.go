@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -20,8 +19,7 @@ type proxy struct {
 	http   *http.Server
 	inner  *http.Server
 	tunnel *tunnels
-	tls    *tls.Config
-	CAPEM  []byte
+	certs  *certificates
 }
 
 type proxiedKey struct{}
@@ -30,7 +28,7 @@ type proxiedKey struct{}
 func proxied(r *http.Request) bool { return r.Context().Value(proxiedKey{}) != nil }
 
 func (s *Server) startProxy(opts Options) error {
-	config, caPEM, err := s.authority()
+	certs, err := s.newCertificates(opts.CAFile)
 	if err != nil {
 		return fmt.Errorf("make certificate authority: %w", err)
 	}
@@ -38,13 +36,7 @@ func (s *Server) startProxy(opts Options) error {
 	if err != nil {
 		return fmt.Errorf("listen for the proxy: %w", err)
 	}
-	if opts.CAFile != "" {
-		if err := os.WriteFile(opts.CAFile, caPEM, 0o600); err != nil {
-			_ = ln.Close()
-			return fmt.Errorf("write certificate authority: %w", err)
-		}
-	}
-	p := &proxy{tls: config, CAPEM: caPEM, tunnel: &tunnels{conns: make(chan net.Conn), done: make(chan struct{}), addr: ln.Addr()}}
+	p := &proxy{certs: certs, tunnel: &tunnels{conns: make(chan net.Conn), done: make(chan struct{}), addr: ln.Addr()}}
 	mark := func(net.Listener) context.Context { return context.WithValue(s.ctx, proxiedKey{}, true) }
 	p.http = &http.Server{Handler: p.handler(s.http.Handler), ReadHeaderTimeout: 30 * time.Second, BaseContext: mark, ErrorLog: discardLog()}
 	p.inner = &http.Server{Handler: s.http.Handler, ReadHeaderTimeout: 30 * time.Second, BaseContext: mark, ErrorLog: discardLog()}
@@ -61,17 +53,18 @@ func (p *proxy) close() {
 	p.inner.Close()
 }
 
-// CAPEM is the proxy's certificate authority in PEM; nil without a proxy.
+// CAPEM is the proxy's present certificate authority in PEM; nil without a proxy.
 func (s *Server) CAPEM() []byte {
 	if s.proxy == nil {
 		return nil
 	}
-	return s.proxy.CAPEM
+	return s.proxy.certs.pem()
 }
 
 // handler answers CONNECT by a TLS connection to the server itself, and plain requests for
 // Google's names directly.
 func (p *proxy) handler(next http.Handler) http.Handler {
+	config := p.certs.config()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect {
 			if !r.URL.IsAbs() || !servesHost(r.URL.Hostname()) {
@@ -95,13 +88,13 @@ func (p *proxy) handler(next http.Handler) http.Handler {
 			conn.Close()
 			return
 		}
-		p.tunnel.pass(tls.Server(&bufferedConn{conn, buf.Reader}, p.tls))
+		p.tunnel.pass(tls.Server(&bufferedConn{conn, buf.Reader}, config))
 	})
 }
 
 func servesHost(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	for _, suffix := range []string{"google.com", "googleapis.com", "googleusercontent.com"} {
+	for _, suffix := range proxyDomains {
 		if host == suffix || strings.HasSuffix(host, "."+suffix) {
 			return true
 		}

@@ -6,17 +6,20 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 
+	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
 )
 
@@ -45,7 +48,7 @@ func TestProxyAuthority(t *testing.T) {
 	require.True(t, ca.IsCA)
 	require.True(t, ca.BasicConstraintsValid)
 	require.NotZero(t, ca.KeyUsage&x509.KeyUsageCertSign, "strict clients ask for it")
-	require.Less(t, time.Until(ca.NotAfter), 72*time.Hour, "short-lived")
+	require.Equal(t, []string{"google.com", "googleapis.com", "googleusercontent.com"}, ca.PermittedDNSDomains, "certifies nothing else")
 	require.Nil(t, start(t, hangoutstest.Options{}).CAPEM())
 }
 
@@ -122,4 +125,100 @@ func TestProxyRefusesOthers(t *testing.T) {
 		fmt.Fprint(conn, after)
 		conn.Close()
 	}
+}
+
+// TestProxyPictures: a client that reaches Google's names only gets addresses there, and the proxy serves them. Others
+// get addresses of the server.
+func TestProxyPictures(t *testing.T) {
+	s, client, _ := viaProxy(t)
+	untouched := newRaw(t, s, 0)
+	untouched.base, untouched.http = "https://clients6.google.com", client
+	direct := newRaw(t, s, 0)
+	fetch := func(address string) string {
+		t.Helper()
+		get := http.Get
+		if !strings.HasPrefix(address, s.URL) {
+			get = client.Get
+		}
+		resp, err := get(address)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		require.Equal(t, 200, resp.StatusCode, address)
+		data, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return string(data)
+	}
+	const google = "//lh3.googleusercontent.com/"
+
+	// People, in every answer that shows them.
+	carol := s.Person("carol").GaiaID()
+	self, found, looked, suggested := &pb.GetSelfInfoResponse{}, &pb.SearchEntitiesResponse{}, &pb.GetEntityByIdResponse{}, &pb.GetSuggestedEntitiesResponse{}
+	require.Equal(t, ok, untouched.call("contacts/getselfinfo", &pb.GetSelfInfoRequest{}, self))
+	require.Equal(t, ok, untouched.call("contacts/searchentities", &pb.SearchEntitiesRequest{Query: proto.String("carol"), MaxCount: proto.Uint64(5)}, found))
+	byID := &pb.GetEntityByIdRequest{BatchLookupSpec: []*pb.EntityLookupSpec{{GaiaId: proto.String(carol)}}}
+	require.Equal(t, ok, untouched.call("contacts/getentitybyid", byID, looked))
+	require.Equal(t, ok, untouched.call("contacts/getsuggestedentities", &pb.GetSuggestedEntitiesRequest{MaxCount: proto.Uint64(9)}, suggested))
+	people := append([]*pb.Entity{self.SelfEntity, looked.EntityResult[0].Entity[0]}, append(found.Entity, suggested.Entity...)...)
+	shown := 0
+	for _, e := range people {
+		address := e.GetProperties().GetPhotoUrl()
+		if address == "" { // erin has none
+			continue
+		}
+		shown++
+		require.Equal(t, google+"avatars/"+e.GetId().GetGaiaId()+".png", address)
+		require.Contains(t, fetch("https:"+address), "PNG")
+		require.Contains(t, fetch("http:"+address), "PNG")
+	}
+	require.GreaterOrEqual(t, shown, 5)
+	require.Equal(t, ok, direct.call("contacts/getentitybyid", byID, looked))
+	require.Equal(t, s.URL+"/avatars/"+carol+".png", looked.EntityResult[0].Entity[0].GetProperties().GetPhotoUrl())
+
+	// An upload, its message's answer, pushes and history.
+	for _, c := range []struct {
+		*raw
+		base string
+	}{{untouched, "https:" + google}, {direct, s.URL + "/"}} {
+		id, address := c.upload("cat.gif", "GIF89a")
+		require.True(t, strings.HasPrefix(address, c.base+"photos/"), address)
+		require.Equal(t, "GIF89a", fetch(address))
+		p, other := untouched.connect().poll, direct.connect().poll
+		sent := &pb.SendChatMessageResponse{}
+		require.Equal(t, ok, c.call("conversations/sendchatmessage", &pb.SendChatMessageRequest{
+			ExistingMedia:      &pb.ExistingMedia{Photo: &pb.Photo{PhotoId: proto.String(id)}},
+			EventRequestHeader: eventHeader(conversation(t, s, "team"), s.Now()),
+		}, sent))
+		require.Equal(t, address, photoOf(sent.GetCreatedEvent()).GetThumbnail().GetImageUrl())
+		for base, e := range map[string]*pb.Event{"https:" + google: p.event(), s.URL + "/": other.event()} {
+			photo := photoOf(e)
+			for _, address := range []string{photo.GetUrl(), photo.GetOriginalContentUrl(), photo.GetThumbnail().GetImageUrl()} {
+				require.True(t, strings.HasPrefix(address, base+"photos/"), address)
+				require.Equal(t, "GIF89a", fetch(address))
+			}
+		}
+		history := &pb.SyncAllNewEventsResponse{}
+		require.Equal(t, ok, c.call("conversations/syncallnewevents", &pb.SyncAllNewEventsRequest{
+			LastSyncTimestamp: sent.GetCreatedEvent().Timestamp, MaxResponseSizeBytes: proto.Uint64(1 << 20)}, history))
+		require.Equal(t, address, photoOf(history.ConversationState[0].Event[0]).GetThumbnail().GetImageUrl())
+	}
+}
+
+func photoOf(e *pb.Event) *pb.PlusPhoto {
+	return e.GetChatMessage().GetMessageContent().GetAttachment()[0].GetEmbedItem().GetPlusPhoto()
+}
+
+var uploadAnswer = regexp.MustCompile(`"photoid":"(\d+)","url":"([^"]+)"`)
+
+// upload uploads a picture and returns its id and address.
+func (c *raw) upload(name, data string) (id, address string) {
+	c.t.Helper()
+	announce := fmt.Sprintf(`{"createSessionRequest":{"fields":[{"external":{"filename":%q,"size":%d}}]}}`, name, len(data))
+	_, answer := c.do("POST", "/upload/photos/resumable?alt=json&key=k", nil, announce)
+	_, target, found := strings.Cut(answer, c.base)
+	require.True(c.t, found, answer)
+	target, _, _ = strings.Cut(strings.ReplaceAll(target, `\u0026`, "&"), `"`)
+	_, answer = c.do("POST", target+"&alt=json&key=k", nil, data)
+	match := uploadAnswer.FindStringSubmatch(answer)
+	require.NotNil(c.t, match, answer)
+	return match[1], match[2]
 }

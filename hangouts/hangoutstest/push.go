@@ -63,9 +63,9 @@ func (s *Server) sendUpdateLocked(ss *session, kind pushKind, update *pb.StateUp
 		NotificationSettings: s.notificationSettings(ss.gaia, now),
 		CurrentServerTime:    proto.Uint64(now),
 	}
-	text, err := pblite.Marshal(update)
+	text, err := pblite.Marshal(s.picturesFor(ss.proxied).completeUpdate(update))
 	if err != nil {
-		s.log.Error().Err(err).Str("kind", string(kind)).Msg("Failed to encode a state update")
+		s.log.Error("Failed to encode a state update", "error", err, "kind", kind)
 		return
 	}
 	s.stats.Pushes++

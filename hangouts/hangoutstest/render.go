@@ -2,7 +2,6 @@ package hangoutstest
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -34,45 +33,26 @@ func newEvent(c *conversation, sender, id string, us uint64) *pb.Event {
 	}
 }
 
-// renderEvent is the event as one member gets it: client_generated_id stands only in the
-// sender's own copy (protocol §9.3).
-func (s *Server) renderEvent(c *conversation, e *event, m *member) *pb.Event {
+// shallowEvent copies the fields of an event, not what they point to.
+func shallowEvent(e *pb.Event) *pb.Event {
 	out := &pb.Event{}
-	e.pb.ProtoReflect().Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+	e.ProtoReflect().Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		out.ProtoReflect().Set(fd, v)
 		return true
 	})
+	return out
+}
+
+// renderEvent is the event as one member gets it: client_generated_id stands only in the
+// sender's own copy (protocol §9.3). Pictures of this server are still paths.
+func (s *Server) renderEvent(c *conversation, e *event, m *member) *pb.Event {
+	out := shallowEvent(e.pb)
 	level := m.Level
 	out.SelfEventState = &pb.UserEventState{UserId: participantID(m.GaiaID), NotificationLevel: &level}
 	if m.GaiaID == e.sender() && e.cgid != 0 {
 		out.SelfEventState.ClientGeneratedId = proto.String(strconv.FormatUint(e.cgid, 10))
 	}
-	if msg := out.ChatMessage; len(msg.GetMessageContent().GetAttachment()) > 0 {
-		out.ChatMessage = s.absolutePhotos(msg)
-	}
 	return out
-}
-
-// absolutePhotos completes the addresses of pictures that this server keeps: the port may
-// be another one after a restart.
-func (s *Server) absolutePhotos(m *pb.ChatMessage) *pb.ChatMessage {
-	m = proto.Clone(m).(*pb.ChatMessage)
-	for _, a := range m.GetMessageContent().GetAttachment() {
-		p := a.GetEmbedItem().GetPlusPhoto()
-		if p == nil {
-			continue
-		}
-		fields := []*string{p.Url, p.OriginalContentUrl}
-		if t := p.Thumbnail; t != nil {
-			fields = append(fields, t.ImageUrl, t.Url)
-		}
-		for _, field := range fields {
-			if field != nil && strings.HasPrefix(*field, "/") && !strings.HasPrefix(*field, "//") {
-				*field = s.URL + *field
-			}
-		}
-	}
-	return m
 }
 
 // readStates says whose read times a rendered conversation carries.
@@ -207,7 +187,7 @@ func phoneNumber(e164 string) *pb.PhoneNumber {
 }
 
 // renderEntity is a person as contact lookups show it (protocol §11.2).
-func (s *Server) renderEntity(p *person, self bool) *pb.Entity {
+func (s *Server) renderEntity(p *person, self bool, at pictures) *pb.Entity {
 	kind := pb.ParticipantType_PARTICIPANT_TYPE_GAIA
 	if p.OffNetwork {
 		kind = pb.ParticipantType_PARTICIPANT_TYPE_GOOGLE_VOICE
@@ -232,8 +212,8 @@ func (s *Server) renderEntity(p *person, self bool) *pb.Entity {
 		props.Phone = []string{p.Phone}
 	}
 	status := pb.PhotoUrlStatus_PHOTO_URL_STATUS_PLACEHOLDER
-	if url := s.photoURL(p); url != "" {
-		props.PhotoUrl = proto.String(url)
+	if address := at.photoURL(p); address != "" {
+		props.PhotoUrl = proto.String(address)
 		status = pb.PhotoUrlStatus_PHOTO_URL_STATUS_USER_PHOTO
 	}
 	props.PhotoUrlStatus = status.Enum()
@@ -243,16 +223,6 @@ func (s *Server) renderEntity(p *person, self bool) *pb.Entity {
 		e.Presence = s.presence(p)
 	}
 	return e
-}
-
-func (s *Server) photoURL(p *person) string {
-	switch p.PhotoURL {
-	case "none":
-		return ""
-	case "":
-		return s.URL + "/avatars/" + p.GaiaID + ".png"
-	}
-	return p.PhotoURL
 }
 
 // presence says who is there: accounts with a subscribed channel, and everybody without an account.

@@ -3,12 +3,12 @@ package hangoutstest
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 // Server is a running Hangouts-compatible server. All methods are safe for concurrent use.
@@ -20,14 +20,16 @@ type Server struct {
 	// ProxyURL is the address of the CONNECT proxy; empty without one.
 	ProxyURL string
 
-	log    zerolog.Logger
+	log    *slog.Logger
 	clock  func() time.Time
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	http   *http.Server
 	proxy  *proxy
-	faults faultSet
+	// listenHost is the host name or address that was given to listen on.
+	listenHost string
+	faults     faultSet
 
 	mu           sync.Mutex // guards all below
 	closing      bool
@@ -83,6 +85,9 @@ func Start(opts Options) (*Server, error) {
 		changed:  make(chan struct{}),
 	}
 	s.requests.limit, s.deliveries.limit = maxRequestLog, maxDeliveryLog
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
 	if s.clock == nil {
 		s.clock = time.Now
 	}
@@ -139,7 +144,7 @@ func (s *Server) load(opts Options) error {
 func (s *Server) commitLocked(ops ...op) error {
 	rec := record{US: s.world.lastUS, Ops: ops}
 	if err := s.journal.append(rec); err != nil {
-		s.log.Error().Err(err).Msg("Failed to write the state file")
+		s.log.Error("Failed to write the state file", "error", err)
 		return errUnexpected
 	}
 	if err := s.world.apply(rec); err != nil {
@@ -165,10 +170,13 @@ func (s *Server) listen(opts Options) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		s.listenHost = strings.ToLower(host)
+	}
 	s.URL = "http://" + reachable(ln.Addr())
 	s.ControlURL = s.URL + controlPrefix
 	s.http = &http.Server{
-		Handler:           s.counted(s.handler()),
+		Handler:           s.counted(recorded(s.handler())),
 		ReadHeaderTimeout: 30 * time.Second,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return s.ctx },

@@ -58,7 +58,7 @@ func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 	} else if id == "" {
 		answer = s.startUpload(r, p, body)
 	} else {
-		answer = s.finishUpload(p, id, body)
+		answer = s.finishUpload(p, id, body, s.picturesFor(proxied(r)))
 	}
 	if answer == nil {
 		httpError(w, http.StatusBadRequest)
@@ -108,7 +108,7 @@ func (s *Server) startUpload(r *http.Request, p *person, body []byte) any {
 	return uploadError("No file in the request.")
 }
 
-func (s *Server) finishUpload(p *person, id string, body []byte) any {
+func (s *Server) finishUpload(p *person, id string, body []byte, at pictures) any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := s.uploads[id]
@@ -128,7 +128,7 @@ func (s *Server) finishUpload(p *person, id string, body []byte) any {
 	}
 	return map[string]any{"sessionStatus": map[string]any{"state": "FINALIZED", "additionalInfo": map[string]any{
 		rupio: map[string]any{"completionInfo": map[string]any{"status": "SUCCESS",
-			"customerSpecificInfo": map[string]any{"photoid": ph.ID, "url": s.URL + ph.path()}}}}}}
+			"customerSpecificInfo": map[string]any{"photoid": ph.ID, "url": at.attached + ph.path()}}}}}}
 }
 
 func uploadError(message string) any {

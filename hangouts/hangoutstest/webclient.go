@@ -59,9 +59,9 @@ func (s *Server) serveWebClient(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.note(r, "web/page", gaia, nil, http.StatusOK)
-	page, err := s.webClientPage(p)
+	page, err := s.webClientPage(p, s.picturesFor(proxied(r)))
 	if err != nil {
-		s.log.Error().Err(err).Msg("Failed to encode a page")
+		s.log.Error("Failed to encode a page", "error", err)
 		httpError(w, http.StatusInternalServerError)
 		return
 	}
@@ -69,9 +69,9 @@ func (s *Server) serveWebClient(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(page)
 }
 
-func (s *Server) webClientPage(p *person) ([]byte, error) {
+func (s *Server) webClientPage(p *person, at pictures) ([]byte, error) {
 	ep := endpoints["contacts/getselfinfo"]
-	self, err := pblite.Marshal(s.run(ep, p, &pb.GetSelfInfoRequest{}, nil))
+	self, err := pblite.Marshal(s.run(ep, p, &pb.GetSelfInfoRequest{}, at, nil))
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 
 	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/pblite"
-	"github.com/hangouts-bridge/hangouts-bridge/hangouts/pblite/pblitetest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/pblitetest"
 )
 
 // BenchmarkUnmarshal decodes pushes, and says how many times faster that is than protojson with

@@ -43,13 +43,16 @@ type UnmarshalOptions struct {
 
 // Unmarshal resets m and fills it from an array without type tag. What does not fit is
 // left out and reported in the warnings; required fields are not enforced. The error is
-// ErrSyntax, ErrTooDeep or ErrTooLarge; m is empty then.
+// ErrSyntax, ErrTooDeep or ErrTooLarge, and m is empty then; or ErrNoMessage for a nil m.
 func Unmarshal(data []byte, m proto.Message) (Warnings, error) {
 	return UnmarshalOptions{}.Unmarshal(data, m)
 }
 
 // Unmarshal is like the function Unmarshal, with options.
 func (o UnmarshalOptions) Unmarshal(data []byte, m proto.Message) (Warnings, error) {
+	if m == nil || !m.ProtoReflect().IsValid() {
+		return Warnings{}, ErrNoMessage
+	}
 	proto.Reset(m)
 	if o.MaxDepth == 0 {
 		o.MaxDepth = DefaultMaxDepth

@@ -29,13 +29,16 @@ type MarshalOptions struct {
 }
 
 // Marshal encodes a message without type tag. Bools are written as 1 and 0, bytes as
-// standard base64. Unknown fields are not written. The only error is ErrNotFinite.
+// standard base64. Unknown fields are not written. The error is ErrNotFinite, or ErrNoMessage for a nil m.
 func Marshal(m proto.Message) ([]byte, error) {
 	return MarshalOptions{}.Marshal(m)
 }
 
 // Marshal is like the function Marshal, with options.
 func (o MarshalOptions) Marshal(m proto.Message) ([]byte, error) {
+	if m == nil {
+		return nil, ErrNoMessage
+	}
 	e := encoders.Get().(*encoder)
 	defer e.release()
 	wire, err := proto.MarshalOptions{AllowPartial: true}.MarshalAppend(e.wire, m)

@@ -9,6 +9,8 @@ var (
 	ErrTooDeep = errors.New("pblite: nested too deeply")
 	// ErrTooLarge means that the input is longer than the limit.
 	ErrTooLarge = errors.New("pblite: input too large")
+	// ErrNoMessage means that the message to decode into, or to encode, is nil.
+	ErrNoMessage = errors.New("pblite: no message")
 	// ErrNotFinite means that a double to be written is infinite or not a number.
 	ErrNotFinite = errors.New("pblite: double is not finite")
 )

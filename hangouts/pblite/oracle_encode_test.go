@@ -16,7 +16,7 @@ import (
 
 	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/pblite"
-	"github.com/hangouts-bridge/hangouts-bridge/hangouts/pblite/pblitetest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/pblitetest"
 )
 
 // FuzzMarshal compares the encoder with one that follows the rules plainly, by reflection, and
