@@ -189,24 +189,27 @@ func (s *session) reconnect(reason string) {
 // run keeps the account connected until the session ends.
 func (s *session) run() {
 	pauses := s.m.options.backoff()
+	rechecks := &backoff{min: s.m.options.Recheck, max: 12 * s.m.options.Recheck}
 	for s.ctx.Err() == nil {
 		s.mu.Lock()
-		conn, relogged, bad, generation := s.conn, s.relogged, s.state.Status == chat.BadCredentials, s.generation
+		conn, relogged, generation := s.conn, s.relogged, s.generation
+		bad := conn == nil || s.state.Status == chat.BadCredentials
 		ctx, cancel := context.WithCancel(s.ctx)
 		s.dial, s.forced, s.began = cancel, "", time.Now()
 		s.mu.Unlock()
-		if bad || conn == nil {
+		if !bad {
+			rechecks.reset()
+		} else if !s.recheckDue(conn, relogged, rechecks) {
 			cancel()
-			select {
-			case <-relogged:
-			case <-s.ctx.Done():
-			}
 			pauses.reset()
 			continue
 		}
 		err := conn.Run(ctx, &sink{s: s, generation: generation})
 		again := ctx.Err() != nil // ended by a new login, by reconnect or by stop
 		cancel()
+		if bad && s.State().Status == chat.BadCredentials {
+			continue
+		}
 		if again && !s.wasForced(generation) {
 			continue
 		}
@@ -228,6 +231,22 @@ func (s *session) run() {
 		}
 		timer.Stop()
 	}
+}
+
+// recheckDue waits until refused credentials are worth another try, since the refusal may have been
+// the network's mistake. It is false when there is a new login instead.
+func (s *session) recheckDue(conn Connection, relogged <-chan struct{}, pauses *backoff) bool {
+	var due <-chan time.Time
+	if conn != nil {
+		due = time.After(pauses.pause(0))
+	}
+	select {
+	case <-due:
+		return true
+	case <-relogged:
+	case <-s.ctx.Done():
+	}
+	return false
 }
 
 // runBegan is when the present or latest connection began.

@@ -282,7 +282,7 @@ func TestRefusedCookiesAreRenewedWithTheRefreshToken(t *testing.T) {
 	_, err = r.srv.Person("carol").Send("team", "good")
 	require.NoError(t, err)
 	r.expect(team, "still there", "good")
-	require.Equal(t, chat.Connected, r.session.State().Status)
+	r.eventually(func() bool { return r.session.State().Status == chat.Connected }, "connected with the new cookies")
 }
 
 func TestRefusedCredentialsAreAState(t *testing.T) {
