@@ -282,6 +282,9 @@ func (s *session) connectionLost(generation int64, err error) {
 	s.channelDown(generation, chat.Disconnected, reason)
 }
 
+// maxReason limits the reason of a state in code points.
+const maxReason = 500
+
 const refusedReason = "the network refused the credentials; log in again"
 
 // channelUp notes that a login's push channel is up; false means that a later login has
@@ -337,6 +340,7 @@ func (s *session) caughtUp(err error) {
 
 // putState is setState with stating held.
 func (s *session) putState(generation int64, status chat.AccountStatus, reason string) {
+	reason = chat.CleanLine(reason, maxReason) // may quote the network
 	s.mu.Lock()
 	if generation != s.generation || (s.state.Status == status && s.state.Reason == reason) {
 		s.mu.Unlock()
@@ -437,7 +441,7 @@ func (s *session) Create(ctx context.Context, origin chat.Origin, request chat.N
 	if err != nil {
 		return chat.Conversation{}, err
 	}
-	delta, err := conn.Create(ctx, RequestID(origin), request)
+	delta, err := conn.Create(ctx, RequestID(origin), request.Clean())
 	if err != nil {
 		return chat.Conversation{}, fmt.Errorf("create conversation: %w", err)
 	}
