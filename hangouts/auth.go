@@ -78,6 +78,27 @@ func (a *accountService) oauth() *oauth2.Config {
 	}
 }
 
+// tokenClient reads little of an answer: package oauth2 takes all of it apart.
+func (a *accountService) tokenClient() *http.Client {
+	client := *a.http
+	client.Transport = briefly{a.http.Transport}
+	return &client
+}
+
+// briefly cuts answers off after maxAnswer bytes.
+type briefly struct{ next http.RoundTripper }
+
+func (b briefly) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := b.next.RoundTrip(req)
+	if err == nil {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(resp.Body, maxAnswer), resp.Body}
+	}
+	return resp, err
+}
+
 // refresh trades a refresh token for an access token (protocol §4.3).
 func (a *accountService) refresh(ctx context.Context, token string) (access string, err error) {
 	if token == "" {
@@ -85,7 +106,7 @@ func (a *accountService) refresh(ctx context.Context, token string) (access stri
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.RequestTimeout)
 	defer cancel()
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, a.http)
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, a.tokenClient())
 	got, err := a.oauth().TokenSource(ctx, &oauth2.Token{RefreshToken: token}).Token()
 	if err != nil {
 		return "", tokenError(err)
@@ -97,7 +118,7 @@ func (a *accountService) refresh(ctx context.Context, token string) (access stri
 func (a *accountService) exchange(ctx context.Context, code string) (access, refresh string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.RequestTimeout)
 	defer cancel()
-	got, err := a.oauth().Exchange(context.WithValue(ctx, oauth2.HTTPClient, a.http), code)
+	got, err := a.oauth().Exchange(context.WithValue(ctx, oauth2.HTTPClient, a.tokenClient()), code)
 	if err != nil {
 		return "", "", tokenError(err)
 	}

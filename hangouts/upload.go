@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/internal/bounds"
 )
 
 // MaxImageSize limits the image that UploadImage reads into memory, in bytes.
@@ -38,7 +40,10 @@ func PhotoByID(photoID, ownerGaiaID string) *hangoutspb.ExistingMedia {
 	return &hangoutspb.ExistingMedia{Photo: photo}
 }
 
-const uploadOp = "image upload"
+const (
+	uploadOp        = "image upload"
+	maxUploadAnswer = 1 << 20 // bytes
+)
 
 // The JSON of the upload service (protocol §8.27).
 type (
@@ -147,7 +152,7 @@ func uploadHeader(contentType string) http.Header {
 }
 
 func (c *Client) uploadStep(ctx context.Context, u upstream) (*sessionStatus, error) {
-	u.op, u.alt = uploadOp, "json"
+	u.op, u.alt, u.limit = uploadOp, "json", maxUploadAnswer
 	body, err := c.post(ctx, u)
 	if err != nil {
 		return nil, err
@@ -158,7 +163,7 @@ func (c *Client) uploadStep(ctx context.Context, u upstream) (*sessionStatus, er
 // uploadSession reads an answer of the upload service.
 func uploadSession(body []byte) (*sessionStatus, error) {
 	var answer uploadAnswer
-	if err := json.Unmarshal(body, &answer); err != nil {
+	if bounds.JSON(body) != nil || json.Unmarshal(body, &answer) != nil {
 		return nil, &NetworkError{Op: uploadOp, Code: http.StatusOK, Err: fmt.Errorf("%w: JSON", ErrResponse)}
 	}
 	if answer.SessionStatus == nil {
