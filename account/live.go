@@ -189,24 +189,27 @@ func (s *session) reconnect(reason string) {
 // run keeps the account connected until the session ends.
 func (s *session) run() {
 	pauses := s.m.options.backoff()
+	rechecks := &backoff{min: s.m.options.Recheck, max: 12 * s.m.options.Recheck}
 	for s.ctx.Err() == nil {
 		s.mu.Lock()
-		conn, relogged, bad, generation := s.conn, s.relogged, s.state.Status == chat.BadCredentials, s.generation
+		conn, relogged, generation := s.conn, s.relogged, s.generation
+		bad := conn == nil || s.state.Status == chat.BadCredentials
 		ctx, cancel := context.WithCancel(s.ctx)
 		s.dial, s.forced, s.began = cancel, "", time.Now()
 		s.mu.Unlock()
-		if bad || conn == nil {
+		if !bad {
+			rechecks.reset()
+		} else if !s.recheckDue(conn, relogged, rechecks) {
 			cancel()
-			select {
-			case <-relogged:
-			case <-s.ctx.Done():
-			}
 			pauses.reset()
 			continue
 		}
 		err := conn.Run(ctx, &sink{s: s, generation: generation})
 		again := ctx.Err() != nil // ended by a new login, by reconnect or by stop
 		cancel()
+		if bad && s.State().Status == chat.BadCredentials {
+			continue
+		}
 		if again && !s.wasForced(generation) {
 			continue
 		}
@@ -228,6 +231,22 @@ func (s *session) run() {
 		}
 		timer.Stop()
 	}
+}
+
+// recheckDue waits until refused credentials are worth another try, since the refusal may have been
+// the network's mistake. It is false when there is a new login instead.
+func (s *session) recheckDue(conn Connection, relogged <-chan struct{}, pauses *backoff) bool {
+	var due <-chan time.Time
+	if conn != nil {
+		due = time.After(pauses.pause(0))
+	}
+	select {
+	case <-due:
+		return true
+	case <-relogged:
+	case <-s.ctx.Done():
+	}
+	return false
 }
 
 // runBegan is when the present or latest connection began.
@@ -262,6 +281,9 @@ func (s *session) connectionLost(generation int64, err error) {
 	}
 	s.channelDown(generation, chat.Disconnected, reason)
 }
+
+// maxReason limits the reason of a state in code points.
+const maxReason = 500
 
 const refusedReason = "the network refused the credentials; log in again"
 
@@ -318,6 +340,7 @@ func (s *session) caughtUp(err error) {
 
 // putState is setState with stating held.
 func (s *session) putState(generation int64, status chat.AccountStatus, reason string) {
+	reason = chat.CleanLine(reason, maxReason) // may quote the network
 	s.mu.Lock()
 	if generation != s.generation || (s.state.Status == status && s.state.Reason == reason) {
 		s.mu.Unlock()
@@ -418,7 +441,7 @@ func (s *session) Create(ctx context.Context, origin chat.Origin, request chat.N
 	if err != nil {
 		return chat.Conversation{}, err
 	}
-	delta, err := conn.Create(ctx, RequestID(origin), request)
+	delta, err := conn.Create(ctx, RequestID(origin), request.Clean())
 	if err != nil {
 		return chat.Conversation{}, fmt.Errorf("create conversation: %w", err)
 	}

@@ -16,6 +16,7 @@ type Options struct {
 	BackoffMin    time.Duration // first pause after a lost connection; 1 s
 	BackoffMax    time.Duration // longest pause; 60 s
 	MarkDelay     time.Duration // watermarks are coalesced for so long; 500 ms
+	Recheck       time.Duration // first pause before refused credentials are tried again, growing to twelve times that; 5 min
 	RefreshEvery  time.Duration // how often the database is asked for logins of other processes; 3 s
 	HistoryKeep   time.Duration // how long acknowledged events stay in the log; 30 days
 	Silence       time.Duration // of the push channel, after which it is made anew; 3 min
@@ -45,6 +46,7 @@ func (o Options) withDefaults() Options {
 	duration(&o.BackoffMin, time.Second)
 	duration(&o.BackoffMax, time.Minute)
 	duration(&o.MarkDelay, 500*time.Millisecond)
+	duration(&o.Recheck, 5*time.Minute)
 	duration(&o.RefreshEvery, 3*time.Second)
 	duration(&o.HistoryKeep, 30*24*time.Hour)
 	duration(&o.Silence, 3*time.Minute)

@@ -25,6 +25,10 @@ func (s *session) Submit(ctx context.Context, request chat.Request) error {
 	if request.Message == nil {
 		return chat.ErrUnsupported
 	}
+	request = request.Clean()
+	if request.Message.Text.Empty() && len(request.Message.Attachments) == 0 {
+		return fmt.Errorf("%w: no text", chat.ErrRefused)
+	}
 	if limit := s.Features(conversation).MaxText; limit > 0 && len(request.Message.Text.String()) > limit {
 		return fmt.Errorf("%w: over %d bytes of text", chat.ErrTooLarge, limit)
 	}

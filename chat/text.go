@@ -74,7 +74,7 @@ func (s Segment) linkText() string {
 }
 
 // Empty reports whether nothing of the text would be seen.
-func (t Text) Empty() bool { return strings.TrimSpace(t.String()) == "" }
+func (t Text) Empty() bool { return !visible(t.String()) }
 
 // Styled reports whether any segment has a style or is a link whose text is not its
 // target, that is, whether String loses something.

@@ -1,6 +1,9 @@
 package hangouts
 
 import (
+	"bytes"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -9,8 +12,29 @@ import (
 	"time"
 )
 
-// maxPage limits what is read of an answer of the account service.
-const maxPage = 4 << 20
+// Limits of what is read of an answer of the account service, in bytes: of a page, and of anything
+// else; maxTags bounds the elements of a page, each of which costs far more than its text.
+const (
+	maxPage   = 512 << 10
+	maxAnswer = 64 << 10
+	maxTags   = 10_000
+)
+
+// countedPage fails with ErrResponse when a page gets too long or has too many elements.
+type countedPage struct {
+	body       io.Reader
+	size, tags int
+}
+
+func (p *countedPage) Read(buf []byte) (int, error) {
+	n, err := p.body.Read(buf)
+	p.size += n
+	p.tags += bytes.Count(buf[:n], []byte("<"))
+	if p.size > maxPage || p.tags > maxTags {
+		return 0, fmt.Errorf("%w: the page is too long", ErrResponse)
+	}
+	return n, err
+}
 
 // accountService talks to the endpoints of protocol §4. All steps of one log-in share one.
 type accountService struct {
@@ -68,6 +92,9 @@ func (a *accountService) allowed(u *url.URL) bool {
 	return false
 }
 
+// maxCookies bounds the cookies of a session; Google's have some thirty.
+const maxCookies = 200
+
 // recorder notes the cookies that answers set, with their domain, which a cookie jar does not
 // give away.
 type recorder struct {
@@ -89,6 +116,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.cookies = append(r.cookies, resp.Cookies()...)
+	r.cookies = r.cookies[:min(len(r.cookies), maxCookies)]
 	return resp, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/internal/bounds"
 )
 
 // request and response are what all messages of the chat API have in common.
@@ -92,9 +93,10 @@ func (c *Client) encode(req request) ([]byte, error) {
 	return proto.MarshalOptions{Deterministic: true}.MarshalAppend(body, req)
 }
 
-// decodeAnswer decodes base64 leniently: characters outside of the alphabet are dropped.
+// decodeAnswer decodes base64 leniently: characters outside of the alphabet are dropped. It
+// overwrites text.
 func decodeAnswer(text []byte, m proto.Message) error {
-	clean := make([]byte, 0, len(text))
+	clean := text[:0]
 	for _, b := range text {
 		if b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || strings.IndexByte("+/=", b) >= 0 {
 			clean = append(clean, b)
@@ -104,7 +106,10 @@ func decodeAnswer(text []byte, m proto.Message) error {
 	if err != nil {
 		return fmt.Errorf("%w: base64", ErrResponse)
 	}
-	if err := (proto.UnmarshalOptions{AllowPartial: true}).Unmarshal(raw, m); err != nil {
+	if err := bounds.Proto(raw, m.ProtoReflect().Descriptor()); err != nil {
+		return fmt.Errorf("%w: %w", ErrResponse, err)
+	}
+	if err := (proto.UnmarshalOptions{AllowPartial: true, RecursionLimit: bounds.MaxDepth + 1}).Unmarshal(raw, m); err != nil {
 		return fmt.Errorf("%w: protobuf", ErrResponse)
 	}
 	return nil

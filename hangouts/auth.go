@@ -2,6 +2,7 @@ package hangouts
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ const (
 )
 
 // GetAuth logs in and returns the session's cookies (protocol §4.1): with the refresh token of the
-// store, or, when there is none or it does not work, by asking prompt; the refresh token of that
+// store, or, when there is none or it is refused, by asking prompt; the refresh token of that
 // log-in is stored. With manual set it asks for an authorization code, otherwise for e-mail,
 // password and verification code. A nil prompt forbids asking, a nil store keeps nothing. It returns a GoogleAuthError, the
 // error of the prompt, or ErrConfig.
@@ -34,7 +35,8 @@ func GetAuth(ctx context.Context, cfg Config, prompt CredentialsPrompt, store Re
 	}
 	access, err := a.refresh(ctx, store.Get(ctx))
 	if err != nil {
-		if prompt == nil || ctx.Err() != nil {
+		var auth *GoogleAuthError
+		if prompt == nil || ctx.Err() != nil || errors.As(err, &auth) && auth.Unavailable() {
 			return nil, err
 		}
 		code, err := a.authorizationCode(ctx, prompt, manual)
@@ -79,14 +81,35 @@ func (a *accountService) oauth() *oauth2.Config {
 	}
 }
 
+// tokenClient reads little of an answer: package oauth2 takes all of it apart.
+func (a *accountService) tokenClient() *http.Client {
+	client := *a.http
+	client.Transport = briefly{a.http.Transport}
+	return &client
+}
+
+// briefly cuts answers off after maxAnswer bytes.
+type briefly struct{ next http.RoundTripper }
+
+func (b briefly) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := b.next.RoundTrip(req)
+	if err == nil {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(resp.Body, maxAnswer), resp.Body}
+	}
+	return resp, err
+}
+
 // refresh trades a refresh token for an access token (protocol §4.3).
 func (a *accountService) refresh(ctx context.Context, token string) (access string, err error) {
 	if token == "" {
-		return "", &GoogleAuthError{Step: "no refresh token"}
+		return "", &GoogleAuthError{Step: "no refresh token", Err: ErrRefused}
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.RequestTimeout)
 	defer cancel()
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, a.http)
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, a.tokenClient())
 	got, err := a.oauth().TokenSource(ctx, &oauth2.Token{RefreshToken: token}).Token()
 	if err != nil {
 		return "", tokenError(err)
@@ -98,7 +121,7 @@ func (a *accountService) refresh(ctx context.Context, token string) (access stri
 func (a *accountService) exchange(ctx context.Context, code string) (access, refresh string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.RequestTimeout)
 	defer cancel()
-	got, err := a.oauth().Exchange(context.WithValue(ctx, oauth2.HTTPClient, a.http), code)
+	got, err := a.oauth().Exchange(context.WithValue(ctx, oauth2.HTTPClient, a.tokenClient()), code)
 	if err != nil {
 		return "", "", tokenError(err)
 	}
@@ -115,7 +138,7 @@ func tokenError(err error) error {
 	var urlError *url.Error
 	switch {
 	case errors.As(err, &retrieve):
-		e := &GoogleAuthError{Step: step, Reason: word(retrieve.ErrorCode)}
+		e := &GoogleAuthError{Step: step, Reason: word(errorCode(retrieve))}
 		if retrieve.Response != nil && retrieve.Response.StatusCode != http.StatusOK {
 			e.Code = retrieve.Response.StatusCode
 		}
@@ -124,6 +147,17 @@ func tokenError(err error) error {
 		return &GoogleAuthError{Step: step, Err: newTransportError(err)}
 	}
 	return &GoogleAuthError{Step: step, Err: ErrResponse}
+}
+
+// errorCode is the error code of an answer, also of one that is not declared to be JSON.
+func errorCode(e *oauth2.RetrieveError) string {
+	var answer struct {
+		Error string `json:"error"`
+	}
+	if e.ErrorCode == "" && json.Unmarshal(e.Body, &answer) == nil {
+		return answer.Error
+	}
+	return e.ErrorCode
 }
 
 // sessionCookies trades an access token for the session's cookies (protocol §4.5).
@@ -135,7 +169,7 @@ func (a *accountService) sessionCookies(ctx context.Context, access string) (map
 	if err != nil {
 		return nil, err
 	}
-	if answer == "" || strings.ContainsAny(answer, "<> \t") {
+	if answer == "" || len(answer) > maxUberauth || strings.Trim(answer, uberauthLetters) != "" {
 		return nil, &GoogleAuthError{Step: login, Err: ErrResponse}
 	}
 	_, err = a.bearer(ctx, merge, access, a.cfg.Endpoints.Merge, url.Values{
@@ -151,7 +185,14 @@ func (a *accountService) sessionCookies(ctx context.Context, access string) (map
 	return cookies, nil
 }
 
-// bearer sends a GET with the access token and returns the body.
+const (
+	// maxUberauth limits an uberauth in bytes; real ones have some hundred.
+	maxUberauth     = 16 << 10
+	uberauthLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=:%"
+)
+
+// bearer sends a GET with the access token and returns the beginning of the body, "" for a redirect
+// that was not followed.
 func (a *accountService) bearer(ctx context.Context, step, access, address string, query url.Values) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.RequestTimeout)
 	defer cancel()
@@ -172,7 +213,10 @@ func (a *accountService) bearer(ctx context.Context, step, access, address strin
 	if resp.StatusCode >= http.StatusBadRequest {
 		return "", &GoogleAuthError{Step: step, Code: resp.StatusCode}
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxPage))
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		return "", nil // a way that ended at a host which may not have the token
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxUberauth+1))
 	if err != nil {
 		return "", &GoogleAuthError{Step: step, Err: newTransportError(err)}
 	}

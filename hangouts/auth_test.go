@@ -173,19 +173,19 @@ func TestGetAuthFailures(t *testing.T) {
 		unavailable bool
 	}{
 		{"token revoked", func(a *accounts) { a.token = token(400, `{"error":"invalid_grant"}`) }, 400, "invalid_grant", false},
-		{"token error with 200", func(a *accounts) { a.token = token(200, `{"error":"invalid_client"}`) }, 0, "invalid_client", false},
-		{"token without access token", func(a *accounts) { a.token = token(200, `{"x":"ya29.access"}`) }, 0, "", false},
-		{"token not JSON", func(a *accounts) { a.token = token(200, `1/secret`) }, 0, "", false},
+		{"token error with 200", func(a *accounts) { a.token = token(200, `{"error":"invalid_client"}`) }, 0, "invalid_client", true},
+		{"token without access token", func(a *accounts) { a.token = token(200, `{"x":"ya29.access"}`) }, 0, "", true},
+		{"token not JSON", func(a *accounts) { a.token = token(200, `1/secret`) }, 0, "", true},
 		{"token 503", func(a *accounts) { a.token = token(503, `busy 1/secret`) }, 503, "", true},
 		{"token 429", func(a *accounts) { a.token = token(429, ``) }, 429, "", true},
 		{"token cut", func(a *accounts) { a.token = func(w http.ResponseWriter, _ url.Values) { cut(w, nil) } }, 0, "", true},
-		{"uberauth 401", func(a *accounts) { a.uber = status(401, "") }, 401, "", false},
-		{"uberauth empty", func(a *accounts) { a.uber = status(200, "") }, 0, "", false},
-		{"uberauth is a page", func(a *accounts) { a.uber = status(200, "<html>Sign in</html>") }, 0, "", false},
+		{"uberauth 401", func(a *accounts) { a.uber = status(401, "") }, 401, "", true},
+		{"uberauth empty", func(a *accounts) { a.uber = status(200, "") }, 0, "", true},
+		{"uberauth is a page", func(a *accounts) { a.uber = status(200, "<html>Sign in</html>") }, 0, "", true},
 		{"uberauth cut", func(a *accounts) { a.uber = cut }, 0, "", true},
 		{"merge 503", func(a *accounts) { a.merge = status(503, "") }, 503, "", true},
-		{"merge 403", func(a *accounts) { a.merge = status(403, "") }, 403, "", false},
-		{"merge without cookies", func(a *accounts) { a.merge = status(200, "") }, 0, "", false},
+		{"merge 403", func(a *accounts) { a.merge = status(403, "") }, 403, "", true},
+		{"merge without cookies", func(a *accounts) { a.merge = status(200, "") }, 0, "", true},
 		{"merge cut", func(a *accounts) { a.merge = cut }, 0, "", true},
 	}
 	for _, c := range tests {

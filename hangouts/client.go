@@ -80,7 +80,7 @@ func New(cfg Config, sessionCookies map[string]string) (*Client, error) {
 		return nil, err
 	}
 	if sessionCookies["SAPISID"] == "" {
-		return nil, &GoogleAuthError{Step: "cookie SAPISID is missing"}
+		return nil, &GoogleAuthError{Step: "cookie SAPISID is missing", Err: ErrRefused}
 	}
 	c := &Client{cfg: cfg, cookies: newCookies(cfg.CookieDomain, sessionCookies)}
 	c.http, c.ownHTTP = cfg.httpClient()

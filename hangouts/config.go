@@ -105,7 +105,8 @@ type Config struct {
 	RequestTimeout time.Duration
 	UploadTimeout  time.Duration
 	// MaxResponseSize limits an answer in bytes, MaxChunk a push in UTF-16 code units;
-	// 64 MiB and 16 Mi.
+	// 16 MiB and 4 Mi. However small, an answer may not have more messages in it than its size
+	// justifies.
 	MaxResponseSize int64
 	MaxChunk        int
 
@@ -179,7 +180,7 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.ConnectTimeout, 30*time.Second)
 	orDefault(&c.RequestTimeout, time.Minute)
 	orDefault(&c.UploadTimeout, 5*time.Minute)
-	orDefault(&c.MaxResponseSize, 64<<20)
+	orDefault(&c.MaxResponseSize, 16<<20)
 	orDefault(&c.ClientVersion, "hangouts-bridge-"+Version)
 	orDefault(&c.Language, "en")
 	orDefault(&c.UserAgent, "hangouts-bridge/"+Version)
@@ -253,6 +254,9 @@ func (c *Config) httpClient() (client *http.Client, own bool) {
 	return client, own
 }
 
+// maxHeader limits the header of an answer in bytes.
+const maxHeader = 256 << 10
+
 func (c *Config) transport() *http.Transport {
 	dialer := net.Dialer{Timeout: c.ConnectTimeout, KeepAlive: 30 * time.Second}
 	t := &http.Transport{
@@ -261,6 +265,8 @@ func (c *Config) transport() *http.Transport {
 		TLSHandshakeTimeout: c.ConnectTimeout,
 		MaxIdleConnsPerHost: 4,
 		IdleConnTimeout:     90 * time.Second,
+
+		MaxResponseHeaderBytes: maxHeader,
 		// The reason phrase matters (protocol §5.1), which HTTP/2 lacks.
 		Protocols: new(http.Protocols),
 	}

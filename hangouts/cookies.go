@@ -84,6 +84,8 @@ func (c *cookies) absorb(resp *http.Response) (changed bool) {
 		switch {
 		case gone && had:
 			delete(jar, cookie.Name)
+		case !gone && !had && len(jar) >= maxCookies:
+			continue
 		case !gone && (!had || old != cookie.Value):
 			jar[cookie.Name] = cookie.Value
 		default:

@@ -31,6 +31,9 @@ var (
 	// ErrLoginBeyond is the cause of a GoogleAuthError when a login page asks for what cannot be
 	// given here: a captcha, another device, a security key. Log in by hand instead.
 	ErrLoginBeyond = errors.New("hangouts: not possible here, log in with a browser")
+	// ErrRefused is the cause of a GoogleAuthError when what was given cannot log in: a missing
+	// cookie or token, or a password that a login page asks for again.
+	ErrRefused = errors.New("hangouts: credentials not accepted")
 
 	// ErrUnauthorized matches a NetworkError with HTTP status 401: the cookies are no
 	// longer valid.
@@ -146,10 +149,19 @@ func (e *GoogleAuthError) Error() string {
 // Unwrap returns the cause.
 func (e *GoogleAuthError) Unwrap() error { return e.Err }
 
-// Unavailable reports whether the account service could not be asked or is busy, so that
-// trying later makes sense; otherwise the credentials were refused.
+// invalidGrant is the one error code of the token endpoint that is about the token or the code
+// itself (protocol §4.3). The others are about this program or about the service.
+const invalidGrant = "invalid_grant"
+
+// Unavailable reports whether trying again later makes sense. It is false for definite refusals
+// only: invalid_grant from the token endpoint, ErrRefused and ErrLoginBeyond. Every other answer
+// may come from something on the way, or from a service that is out of order.
 func (e *GoogleAuthError) Unavailable() bool {
-	return e.Code == http.StatusTooManyRequests || e.Code >= 500 || e.Code == 0 && isTransport(e.Err)
+	if errors.Is(e.Err, ErrRefused) || errors.Is(e.Err, ErrLoginBeyond) {
+		return false
+	}
+	answered := e.Code == 0 || e.Code == http.StatusBadRequest || e.Code == http.StatusUnauthorized
+	return !answered || e.Reason != invalidGrant
 }
 
 // Ambiguous reports whether a failed request may have been carried out: it was, at least in part,

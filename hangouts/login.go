@@ -3,8 +3,8 @@ package hangouts
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -114,7 +114,10 @@ func (a *accountService) load(ctx context.Context, method, address string, form 
 	if resp.StatusCode >= http.StatusBadRequest {
 		return nil, &GoogleAuthError{Step: step, Code: resp.StatusCode}
 	}
-	root, err := html.Parse(io.LimitReader(resp.Body, maxPage))
+	root, err := html.Parse(&countedPage{body: resp.Body})
+	if errors.Is(err, ErrResponse) {
+		return nil, &GoogleAuthError{Step: step, Err: err}
+	}
 	if err != nil {
 		return nil, &GoogleAuthError{Step: step, Err: newTransportError(err)}
 	}

@@ -56,7 +56,7 @@ func (p *page) refusal() error {
 		{passwordInput, "password"}, {totpInput, "verification code"}, {phoneInput, "verification code"}, {emailInput, "e-mail address"},
 	} {
 		if find(p.root, byID(again.id)) != nil {
-			return &GoogleAuthError{Step: step + ": the page asks for the " + again.what + " again"}
+			return &GoogleAuthError{Step: step + ": the page asks for the " + again.what + " again", Err: ErrRefused}
 		}
 	}
 	return &GoogleAuthError{Step: step}

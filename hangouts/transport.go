@@ -1,6 +1,7 @@
 package hangouts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,6 +72,7 @@ type upstream struct {
 	body    string
 	timeout time.Duration // of one attempt
 	effect  bool          // a repeat could double something
+	limit   int64         // of the answer in bytes; 0 = Config.MaxResponseSize
 }
 
 // post sends a request, at once again when no answer comes (protocol §3.7), and returns the
@@ -154,12 +156,13 @@ func (c *Client) postOnce(ctx context.Context, u upstream, address string) (body
 			Code: resp.StatusCode, Reason: reason, RetryAfter: channel.ParseRetryAfter(resp.Header, time.Now()),
 		}
 	}
-	body, err = io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxResponseSize+1))
+	limit := min(cmp.Or(u.limit, c.cfg.MaxResponseSize), c.cfg.MaxResponseSize)
+	body, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		return nil, true, newTransportError(err)
 	}
-	if int64(len(body)) > c.cfg.MaxResponseSize {
-		return nil, true, fmt.Errorf("%w: more than %d bytes", ErrResponse, c.cfg.MaxResponseSize)
+	if int64(len(body)) > limit {
+		return nil, true, fmt.Errorf("%w: more than %d bytes", ErrResponse, limit)
 	}
 	return body, false, nil
 }

@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/internal/bounds"
 )
 
 // MaxImageSize limits the image that UploadImage reads into memory, in bytes.
@@ -40,7 +42,10 @@ func PhotoByID(photoID, ownerGaiaID string) *hangoutspb.ExistingMedia {
 	return &hangoutspb.ExistingMedia{Photo: photo}
 }
 
-const uploadOp = "image upload"
+const (
+	uploadOp        = "image upload"
+	maxUploadAnswer = 1 << 20 // bytes
+)
 
 // The JSON of the upload service (protocol §8.27).
 type (
@@ -173,7 +178,7 @@ func uploadHeader(contentType string) http.Header {
 }
 
 func (c *Client) uploadStep(ctx context.Context, u upstream) (*sessionStatus, error) {
-	u.op, u.alt = uploadOp, "json"
+	u.op, u.alt, u.limit = uploadOp, "json", maxUploadAnswer
 	body, err := c.post(ctx, u)
 	if err != nil {
 		return nil, err
@@ -184,7 +189,7 @@ func (c *Client) uploadStep(ctx context.Context, u upstream) (*sessionStatus, er
 // uploadSession reads an answer of the upload service.
 func uploadSession(body []byte) (*sessionStatus, error) {
 	var answer uploadAnswer
-	if err := json.Unmarshal(body, &answer); err != nil {
+	if bounds.JSON(body) != nil || json.Unmarshal(body, &answer) != nil {
 		return nil, &NetworkError{Op: uploadOp, Code: http.StatusOK, Err: fmt.Errorf("%w: JSON", ErrResponse)}
 	}
 	if answer.SessionStatus == nil {

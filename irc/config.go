@@ -31,12 +31,16 @@ type Config struct {
 
 // Limits are the bounds of the gateway. Zero values mean the default.
 type Limits struct {
-	Connections int `yaml:"connections"`  // in all; 1024
-	PerAddress  int `yaml:"per_address"`  // from one address (/64 for IPv6); 32
-	PerAccount  int `yaml:"per_account"`  // logged in to one account; 16
-	SendQueue   int `yaml:"send_queue"`   // bytes queued for a client that reads slowly; 1 MiB
-	LoginBurst  int `yaml:"login_burst"`  // failed logins at once of one user from one address; 5
-	LoginMinute int `yaml:"login_minute"` // failed logins per minute after that; 5
+	// Connections and PerAddress count those that have logged in. As many more may be about to;
+	// when there are too many of these, the oldest ends.
+	Connections int `yaml:"connections"` // in all; 1024
+	PerAddress  int `yaml:"per_address"` // from one address (/64 for IPv6); 32
+	PerAccount  int `yaml:"per_account"` // logged in to one account; 16
+	SendQueue   int `yaml:"send_queue"`  // bytes queued for a client that reads slowly; 1 MiB
+	// Failed logins of one user from one address, and of one address six times as many: more of
+	// them end their connection. A right password is never refused for them.
+	LoginBurst  int `yaml:"login_burst"`  // at once; 5
+	LoginMinute int `yaml:"login_minute"` // per minute after that; 5
 
 	RegisterIn   time.Duration `yaml:"register_in"`   // time to log in; 30s
 	PingAfter    time.Duration `yaml:"ping_after"`    // silence before a PING; 90s

@@ -11,7 +11,10 @@ var (
 	ErrConfig = errors.New("invalid irc configuration")
 
 	errPassword  = errors.New("user or password is wrong")
-	errTooMany   = errors.New("too many failed logins, wait a minute")
+	errTooMany   = errors.New("user or password is wrong; too many failed logins")
+	errFull      = errors.New("too many connections")
+	errAddress   = errors.New("too many connections from your address")
+	errLate      = errors.New("the connection has ended")
 	errNoAccount = errors.New("no account is linked to this user; link one with \"hangouts-bridge login\"")
 	errNetwork   = errors.New("this user has no such account")
 	errClient    = errors.New("invalid client name (1 to 32 letters, digits, '.', '_' or '-')")

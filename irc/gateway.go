@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -52,7 +53,9 @@ type Gateway struct {
 	stopped   bool
 	listeners []net.Listener
 	sessions  map[*session]struct{}
-	perAddr   map[netip.Addr]int
+	waiting   []*session         // those that have not logged in, oldest first
+	counted   int                // those that have
+	perAddr   map[netip.Addr]int // the same by address
 	hubs      map[chat.PersonID]*hub
 }
 
@@ -165,27 +168,71 @@ func (g *Gateway) accept(l net.Listener) {
 	}
 }
 
-// admit counts a connection, or returns why it is refused.
+// admit takes a connection in, or returns why not. It has not logged in yet: there may be as many of
+// those as of others, and the oldest makes room, so that idle ones keep nobody out.
 func (g *Gateway) admit(s *session) (refusal string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch {
-	case g.stopped:
+	if g.stopped {
 		return "server is shutting down"
-	case len(g.sessions) >= g.cfg.Limits.Connections:
-		return "too many connections"
-	case g.perAddr[s.addr] >= g.cfg.Limits.PerAddress:
-		return "too many connections from your address"
 	}
 	g.sessions[s] = struct{}{}
-	g.perAddr[s.addr]++
+	g.waiting = append(g.waiting, s)
+	from, most := make(map[netip.Addr]int), s.addr
+	for _, w := range g.waiting {
+		from[w.addr]++
+	}
+	if from[s.addr] > g.cfg.Limits.PerAddress {
+		g.makeRoom(s.addr)
+	} else if len(g.waiting) > g.cfg.Limits.Connections {
+		for addr, n := range from {
+			if n > from[most] {
+				most = addr
+			}
+		}
+		g.makeRoom(most)
+	}
 	return ""
+}
+
+// makeRoom ends the oldest connection of an address that has not logged in.
+func (g *Gateway) makeRoom(addr netip.Addr) {
+	i := slices.IndexFunc(g.waiting, func(w *session) bool { return w.addr == addr })
+	g.waiting[i].end("Too many connections that have not logged in")
+	g.waiting = slices.Delete(g.waiting, i, i+1)
+}
+
+// promote counts a connection that gave the right password, or returns why there is no place.
+func (g *Gateway) promote(s *session) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.Index(g.waiting, s)
+	switch {
+	case i < 0:
+		return errLate
+	case g.counted >= g.cfg.Limits.Connections:
+		return errFull
+	case g.perAddr[s.addr] >= g.cfg.Limits.PerAddress:
+		return errAddress
+	}
+	g.waiting = slices.Delete(g.waiting, i, i+1)
+	g.counted++
+	g.perAddr[s.addr]++
+	s.counted = true
+	return nil
 }
 
 func (g *Gateway) dismiss(s *session) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.sessions, s)
+	if i := slices.Index(g.waiting, s); i >= 0 {
+		g.waiting = slices.Delete(g.waiting, i, i+1)
+	}
+	if !s.counted {
+		return
+	}
+	g.counted--
 	if g.perAddr[s.addr]--; g.perAddr[s.addr] <= 0 {
 		delete(g.perAddr, s.addr)
 	}

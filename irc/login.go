@@ -50,15 +50,15 @@ type login struct {
 }
 
 // authenticate checks a password and finds the account. name may be "" if the password
-// alone tells whose it is; fallback (the USER name) then gives the client name.
+// alone tells whose it is; fallback (the USER name) then gives the client name. Only wrong
+// passwords are limited: somebody else's, or those of one's own former client, keep nobody out.
 func (g *Gateway) authenticate(ctx context.Context, addr netip.Addr, name, password, fallback string) (*login, error) {
 	id := parseIdentity(name)
-	if !g.logins.allow(addr, id.user) {
-		return nil, errTooMany
-	}
 	row, err := checkToken(ctx, g.tokens, id.user, password)
+	if errors.Is(err, errPassword) && !g.logins.failed(addr, id.user) {
+		err = errTooMany
+	}
 	if err != nil {
-		g.logins.failed(addr, id.user)
 		return nil, err
 	}
 	l := &login{user: row.User, token: row.Hash}
@@ -147,7 +147,7 @@ func isAccount(s account.Session, selector string) bool {
 }
 
 // loginLimiter slows down guessing: failed logins are counted per address and user name,
-// and, six times as generously, per address alone.
+// and, six times as generously, per address alone. Past the limit a failed login ends its connection.
 type loginLimiter struct {
 	burst  int
 	minute int
@@ -162,46 +162,43 @@ type loginKey struct {
 	user string
 }
 
-// maxBuckets bounds the memory of the limiter; past it, full buckets are forgotten.
+// maxBuckets bounds the memory of the limiter; past it, full buckets are forgotten, or else any.
 const maxBuckets = 4096
 
 func newLoginLimiter(l Limits, now func() time.Time) *loginLimiter {
 	return &loginLimiter{burst: l.LoginBurst, minute: l.LoginMinute, now: now, buckets: make(map[loginKey]*rate.Limiter)}
 }
 
-func (l *loginLimiter) keys(addr netip.Addr, user string) []loginKey {
-	return []loginKey{{addr, strings.ToLower(user)}, {addr, "\x00any"}}
-}
-
-// allow reports whether a login may be tried now.
-func (l *loginLimiter) allow(addr netip.Addr, user string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, key := range l.keys(addr, user) {
-		if b := l.buckets[key]; b != nil && b.TokensAt(l.now()) < 1 {
-			return false
-		}
-	}
-	return true
-}
-
-// failed counts a failed login.
-func (l *loginLimiter) failed(addr netip.Addr, user string) {
+// failed counts a failed login and reports whether it is within the limits.
+func (l *loginLimiter) failed(addr netip.Addr, user string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.buckets) > maxBuckets {
-		for key, b := range l.buckets {
-			if b.TokensAt(l.now()) >= float64(b.Burst()) {
-				delete(l.buckets, key)
-			}
+		l.forget()
+	}
+	whole, own := loginKey{addr, "\x00any"}, loginKey{addr, strings.ToLower(user)}
+	return l.take(whole, 6) && l.take(own, 1)
+}
+
+func (l *loginLimiter) take(key loginKey, factor int) bool {
+	if l.buckets[key] == nil {
+		l.buckets[key] = rate.NewLimiter(rate.Limit(float64(l.minute*factor)/60), l.burst*factor)
+	}
+	return l.buckets[key].AllowN(l.now(), 1)
+}
+
+// forget makes room: with full buckets, or, when many addresses guess at once, with others.
+func (l *loginLimiter) forget() {
+	for key, b := range l.buckets {
+		if b.TokensAt(l.now()) >= float64(b.Burst()) {
+			delete(l.buckets, key)
 		}
 	}
-	for i, key := range l.keys(addr, user) {
-		if l.buckets[key] == nil {
-			factor := 1 + 5*i
-			l.buckets[key] = rate.NewLimiter(rate.Limit(float64(l.minute*factor)/60), l.burst*factor)
+	for key := range l.buckets {
+		if len(l.buckets) <= maxBuckets/2 {
+			return
 		}
-		l.buckets[key].AllowN(l.now(), 1)
+		delete(l.buckets, key)
 	}
 }
 

@@ -140,13 +140,10 @@ func (s *session) passLogin() bool {
 	if i := strings.LastIndexByte(password, ':'); i >= 0 {
 		name, password = password[:i], password[i+1:]
 	}
-	l, err := s.g.authenticate(s.ctx, s.addr, name, password, s.userName)
-	if err != nil {
-		err = s.loginError(err)
+	if err := s.authenticate(name, password, s.userName); err != nil {
 		s.numeric("464", "Password incorrect: "+err.Error())
 		s.end("Login failed: " + err.Error())
 		return false
 	}
-	s.login = l
 	return true
 }

@@ -168,22 +168,37 @@ func TestLoginRefused(t *testing.T) {
 	}
 }
 
+// try logs in by PASS and returns what the client reads.
+func (b *bench) try(pass string) string {
+	c := b.dial()
+	defer c.Close()
+	c.Send("PASS :%s", pass)
+	c.Send("NICK anna")
+	c.Send("USER anna 0 * :Anna")
+	return c.AwaitFunc("the answer", func(l ircclient.Line) bool { return l.Command == "001" || l.Command == "ERROR" }).Last()
+}
+
+// TestLoginRateLimit: wrong passwords are limited, and a right one is never refused for them.
 func TestLoginRateLimit(t *testing.T) {
 	b := newBench(t, func(c *irc.Config) { c.Limits.LoginBurst, c.Limits.LoginMinute = 2, 1 })
-	try := func(pass string) string {
-		c := b.dial()
-		c.Send("PASS :%s", pass)
-		c.Send("NICK anna")
-		c.Send("USER anna 0 * :Anna")
-		l := c.AwaitFunc("the answer", func(l ircclient.Line) bool { return l.Command == "001" || l.Command == "ERROR" })
-		c.Close()
-		return l.Last()
-	}
 	for range 2 {
-		require.Contains(t, try("anna:guess"), "wrong")
+		require.NotContains(t, b.try("anna:guess"), "too many")
 	}
-	require.Contains(t, try("anna:"+b.token), "too many failed logins")
-	require.Contains(t, try(b.token), "Welcome", "only this user is held up")
+	require.Contains(t, b.try("anna:guess"), "too many failed logins")
+	require.Contains(t, b.try("anna:"+b.token), "Welcome", "the same user")
+	for i := range 40 {
+		require.Contains(t, b.try(fmt.Sprintf("user%d:guess", i)), "wrong")
+	}
+	require.Contains(t, b.try("somebody:guess"), "too many failed logins", "of the whole address")
+	require.Contains(t, b.try("anna:"+b.token), "Welcome")
+
+	c := b.dial()
+	c.Send("CAP REQ sasl")
+	c.Send("AUTHENTICATE PLAIN")
+	c.Await("AUTHENTICATE", "+")
+	c.Send("AUTHENTICATE %s", base64.StdEncoding.EncodeToString([]byte("\x00anna\x00guess")))
+	c.Await("904")
+	require.Contains(t, c.Await("ERROR").Last(), "Too many failed logins", "no second attempt on this connection")
 }
 
 func TestNickRules(t *testing.T) {
@@ -220,16 +235,39 @@ func TestRegistrationTimesOut(t *testing.T) {
 
 func TestConnectionsPerAddress(t *testing.T) {
 	b := newBench(t, func(c *irc.Config) { c.Limits.PerAddress = 2 })
-	b.dial().Roundtrip()
-	second := b.dial()
-	second.Roundtrip()
-	require.Contains(t, b.dial().Await("ERROR").Last(), "too many connections from your address")
+	b.client("one")
+	second := b.client("two")
+	require.Contains(t, b.try(b.token), "too many connections from your address")
 	second.Close()
-	eventually(t, "a place is free again", func() bool {
-		c := b.dial()
-		c.Send("PING x")
-		return c.AwaitFunc("an answer", func(l ircclient.Line) bool { return l.Command != "" }).Command == "PONG"
-	})
+	eventually(t, "a place is free again", func() bool { return strings.Contains(b.try(b.token), "Welcome") })
+}
+
+// TestIdleConnectionsMakeRoom: connections that do not log in keep nobody out, and there are only so
+// many of them.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	for name, limit := range map[string]func(*irc.Limits){
+		"from one address": func(l *irc.Limits) { l.PerAddress = 4 },
+		"in all":           func(l *irc.Limits) { l.Connections = 4 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, func(c *irc.Config) { limit(&c.Limits) })
+			user := b.client("user")
+			idle := make([]*ircclient.Client, 12)
+			for i := range idle {
+				idle[i] = b.dial()
+				idle[i].Roundtrip()
+			}
+			for _, c := range idle[:len(idle)-4] {
+				require.Contains(t, c.Await("ERROR").Last(), "have not logged in")
+				c.WaitClosed()
+			}
+			for _, c := range idle[len(idle)-4:] {
+				c.Roundtrip()
+			}
+			require.Contains(t, b.try(b.token), "Welcome")
+			user.Roundtrip()
+		})
+	}
 }
 
 func TestSessionsPerAccount(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/rs/zerolog"
+
 	"github.com/hangouts-bridge/hangouts-bridge/irc/ircwire"
 )
 
@@ -67,7 +69,7 @@ func (s *session) saslPayload(chunk string) {
 		return
 	}
 	s.numeric("904", "SASL authentication failed: "+err.Error())
-	if s.failures++; s.failures >= saslAttempts {
+	if s.failures++; s.failures >= saslAttempts || errors.Is(err, errTooMany) {
 		s.end("Too many failed logins")
 	}
 }
@@ -79,7 +81,15 @@ func (s *session) saslPlain(payload string) error {
 		len(parts[0]) > 0 && !bytes.Equal(parts[0], parts[1]) {
 		return errPassword
 	}
-	l, err := s.g.authenticate(s.ctx, s.addr, string(parts[1]), string(parts[2]), "")
+	return s.authenticate(string(parts[1]), string(parts[2]), "")
+}
+
+// authenticate logs the session in, or returns what a client may read of the reason why not.
+func (s *session) authenticate(name, password, fallback string) error {
+	l, err := s.g.authenticate(s.ctx, s.addr, name, password, fallback)
+	if err == nil {
+		err = s.g.promote(s)
+	}
 	if err != nil {
 		return s.loginError(err)
 	}
@@ -87,11 +97,19 @@ func (s *session) saslPlain(payload string) error {
 	return nil
 }
 
+// refusalLevel keeps somebody who guesses from filling the log.
+func refusalLevel(err error) zerolog.Level {
+	if errors.Is(err, errTooMany) {
+		return zerolog.DebugLevel
+	}
+	return zerolog.InfoLevel
+}
+
 // loginError returns what a client may read of a failed login.
 func (s *session) loginError(err error) error {
-	for _, known := range []error{errPassword, errTooMany, errNoAccount, errNetwork, errClient} {
+	for _, known := range []error{errPassword, errTooMany, errNoAccount, errNetwork, errClient, errFull, errAddress, errLate} {
 		if errors.Is(err, known) {
-			s.log.Info().Err(known).Msg("Login refused")
+			s.log.WithLevel(refusalLevel(known)).Err(known).Msg("Login refused")
 			return known
 		}
 	}

@@ -43,6 +43,8 @@ type session struct {
 	cancel context.CancelFunc
 	since  time.Time
 
+	counted bool // has logged in; guarded by Gateway.mu
+
 	queue  *sendQueue
 	input  chan input
 	tasks  chan func()

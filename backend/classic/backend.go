@@ -3,9 +3,11 @@ package classic
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -45,25 +47,38 @@ func (b *Backend) Authenticate(ctx context.Context, credentials chat.Credentials
 		}
 		keep.Cookies = cookies
 	}
-	if keep.Cookies["SAPISID"] == "" {
-		return account.Identity{}, fmt.Errorf("%w: the cookie SAPISID is missing", chat.ErrBadCredentials)
+	if err := checkCookies(keep.Cookies); err != nil {
+		return account.Identity{}, err
 	}
 	client, err := hangouts.New(b.config, keep.Cookies)
 	if err != nil {
-		return account.Identity{}, fmt.Errorf("%w: %w", chat.ErrBadCredentials, err)
+		return account.Identity{}, verdict(err, true)
 	}
 	defer client.Close()
 	info, err := client.GetSelfInfo(ctx, &pb.GetSelfInfoRequest{})
 	if err != nil {
-		return account.Identity{}, mapError(err)
+		return account.Identity{}, verdict(err, keep.RefreshToken == "")
 	}
 	self := person(info.GetSelfEntity())
 	if self.ID == "" {
-		return account.Identity{}, fmt.Errorf("%w: the service did not say whose account this is", chat.ErrBadCredentials)
+		return account.Identity{}, fmt.Errorf("%w: the service did not say whose account this is", chat.ErrUnavailable)
 	}
 	keep.Cookies = client.Cookies()
 	data, err := json.Marshal(keep)
 	return account.Identity{Self: self, Stored: data}, err
+}
+
+// checkCookies refuses cookies that can log nobody in, and those that cannot be sent.
+func checkCookies(cookies map[string]string) error {
+	if cookies["SAPISID"] == "" {
+		return fmt.Errorf("%w: the cookie SAPISID is missing", chat.ErrBadCredentials)
+	}
+	for name, value := range cookies {
+		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) || strings.Contains(value, ";") {
+			return fmt.Errorf("%w: a cookie has a name or a value that no cookie can have", chat.ErrBadCredentials)
+		}
+	}
+	return nil
 }
 
 // givenToken is a refresh token that is kept elsewhere.
@@ -76,15 +91,13 @@ func (givenToken) Set(context.Context, string) {}
 // cookiesOf trades a refresh token for session cookies.
 func (b *Backend) cookiesOf(ctx context.Context, refreshToken string) (map[string]string, error) {
 	cookies, err := hangouts.GetAuth(ctx, b.config, nil, givenToken(refreshToken), false)
-	var refused *hangouts.GoogleAuthError
-	switch {
-	case err == nil:
-		return cookies, nil
-	case errors.As(err, &refused) && !refused.Unavailable():
-		return nil, fmt.Errorf("%w: %w", chat.ErrBadCredentials, err)
-	default:
-		return nil, fmt.Errorf("%w: %w", chat.ErrUnavailable, err)
+	if err != nil {
+		return nil, verdict(err, true)
 	}
+	if cookies["SAPISID"] == "" {
+		return nil, fmt.Errorf("%w: the account service gave no cookie SAPISID", chat.ErrUnavailable)
+	}
+	return cookies, nil
 }
 
 // Open implements account.Backend.

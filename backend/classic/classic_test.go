@@ -138,7 +138,11 @@ func TestErrorsSayWhatTheyMean(t *testing.T) {
 		"invalid":             {status(pb.ResponseStatus_RESPONSE_STATUS_INVALID_REQUEST), chat.ErrRefused},
 		"unexpected":          {status(pb.ResponseStatus_RESPONSE_STATUS_UNEXPECTED_ERROR), chat.ErrUnavailable},
 		"refresh token":       {&hangouts.GoogleAuthError{Code: 400, Reason: "invalid_grant"}, chat.ErrBadCredentials},
-		"forbidden":           {&hangouts.NetworkError{Code: http.StatusForbidden}, chat.ErrRefused},
+		"forbidden":           {&hangouts.NetworkError{Code: http.StatusForbidden}, chat.ErrUnavailable},
+		"not found":           {&hangouts.NetworkError{Code: http.StatusNotFound}, chat.ErrUnavailable},
+		"redirect":            {&hangouts.NetworkError{Code: http.StatusFound}, chat.ErrUnavailable},
+		"bad request":         {&hangouts.NetworkError{Code: http.StatusBadRequest}, chat.ErrRefused},
+		"no uberauth":         {&hangouts.GoogleAuthError{Code: 403}, chat.ErrUnavailable},
 		"account server down": {&hangouts.GoogleAuthError{Code: 503}, chat.ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) { require.ErrorIs(t, mapError(c.err), c.want) })

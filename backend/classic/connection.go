@@ -49,6 +49,9 @@ func (c *connection) adopt(client *hangouts.Client) {
 }
 
 func (c *connection) cookiesChanged(cookies map[string]string) {
+	if cookies["SAPISID"] == "" {
+		return // an answer took it away: what is stored may still work
+	}
 	c.mu.Lock()
 	c.keep.Cookies = cookies
 	data, err := json.Marshal(c.keep)
@@ -86,12 +89,12 @@ func (c *connection) renew(ctx context.Context, client *hangouts.Client, refused
 	}
 	fresh, err := hangouts.New(c.b.config, cookies)
 	if err != nil {
-		return fmt.Errorf("%w: %w", chat.ErrBadCredentials, err)
+		return fmt.Errorf("%w: %w", chat.ErrUnavailable, err)
 	}
-	// Cookies that are refused as well would be renewed for ever.
+	// Cookies that are refused as well end the attempt, which is repeated after a pause.
 	if _, err = fresh.GetSelfInfo(ctx, &pb.GetSelfInfoRequest{}); err != nil {
 		fresh.Close()
-		return mapError(err)
+		return verdict(err, false)
 	}
 	c.mu.Lock()
 	c.adopt(fresh)
@@ -111,7 +114,9 @@ func call[T any](ctx context.Context, c *connection, request func(*hangouts.Clie
 		if err = c.renew(ctx, client, err); err != nil {
 			return answer, err
 		}
-		answer, err = request(c.current())
+		if answer, err = request(c.current()); errors.Is(err, hangouts.ErrUnauthorized) {
+			return answer, verdict(err, false)
+		}
 	}
 	return answer, mapError(err)
 }

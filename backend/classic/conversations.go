@@ -30,7 +30,7 @@ func level(l pb.NotificationLevel) chat.NotificationLevel {
 // into a delta of ours: fields that are not there are unchanged.
 func conversation(c *pb.Conversation) (chat.ConversationDelta, bool) {
 	d := chat.ConversationDelta{ID: chat.ConversationID(c.GetConversationId().GetId())}
-	if d.ID == "" {
+	if !validID(string(d.ID)) {
 		return d, false
 	}
 	if kind, ok := kinds[c.GetType()]; ok {
@@ -51,7 +51,7 @@ func conversation(c *pb.Conversation) (chat.ConversationDelta, bool) {
 		d.Name = new(string) // a whole conversation without a name has none
 	}
 	personal(c.GetSelfConversationState(), &d)
-	return d, true
+	return d.Clean(), true
 }
 
 // personal takes what is the account's own of a conversation.

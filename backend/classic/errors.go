@@ -33,6 +33,24 @@ func mapError(err error) error {
 	return mapped
 }
 
+// verdict is what a failed step of a login says of the credentials: refused for good, or not known
+// yet. final says that cookies which are refused (HTTP 401) cannot be renewed.
+func verdict(err error, final bool) error {
+	kind := chat.ErrUnavailable
+	if mapped := mapError(err); errors.Is(mapped, context.Canceled) || errors.Is(mapped, chat.ErrBadCredentials) &&
+		(final || !errors.Is(err, hangouts.ErrUnauthorized)) {
+		return mapped
+	}
+	if after := hangouts.RetryAfter(err); after > 0 {
+		return &account.RetryAfter{After: after, Err: fmt.Errorf("%w: %w", kind, err)}
+	}
+	return fmt.Errorf("%w: %w", kind, err)
+}
+
+// definite are the HTTP statuses with which the service itself refuses a request for what is in it
+// (protocol §13.3, §13.4). Others come as well from what is on the way, or are about this program.
+var definite = map[int]bool{http.StatusBadRequest: true, http.StatusRequestEntityTooLarge: true}
+
 func kindOf(err error) error {
 	var network *hangouts.NetworkError
 	var auth *hangouts.GoogleAuthError
@@ -52,7 +70,7 @@ func kindOf(err error) error {
 			return chat.ErrUnavailable
 		}
 		return chat.ErrRefused
-	case errors.As(err, &network) && network.Code >= 400 && network.Code < 500 && network.Code != http.StatusRequestTimeout:
+	case errors.As(err, &network) && definite[network.Code]:
 		return chat.ErrRefused
 	case errors.Is(err, hangouts.ErrBadRequest):
 		return chat.ErrRefused

@@ -23,13 +23,17 @@ func event(e *pb.Event) (out account.ReceivedEvent, ok bool) {
 		Author:       personID(e.GetSenderId()),
 		Expires:      int64(e.GetExpirationTimestamp()),
 	}
-	if out.Conversation == "" || out.ID == "" || out.Time <= 0 || out.Author == "" {
+	if !validID(string(out.Conversation)) || !validID(string(out.ID)) || out.Time <= 0 || out.Author == "" {
 		return out, false
 	}
 	if id, err := strconv.ParseUint(e.GetSelfEventState().GetClientGeneratedId(), 10, 64); err == nil {
 		out.RequestID = id
 	}
-	return out, content(e, &out.Event)
+	if !content(e, &out.Event) {
+		return out, false
+	}
+	out.Event = out.Event.Clean()
+	return out, true
 }
 
 // content fills what happened: the first content that is there decides (protocol §10.1).

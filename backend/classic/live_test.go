@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -282,7 +283,7 @@ func TestRefusedCookiesAreRenewedWithTheRefreshToken(t *testing.T) {
 	_, err = r.srv.Person("carol").Send("team", "good")
 	require.NoError(t, err)
 	r.expect(team, "still there", "good")
-	require.Equal(t, chat.Connected, r.session.State().Status)
+	r.eventually(func() bool { return r.session.State().Status == chat.Connected }, "connected with the new cookies")
 }
 
 func TestRefusedCredentialsAreAState(t *testing.T) {
@@ -333,4 +334,22 @@ func TestMalformedPushesHurtNobody(t *testing.T) {
 	_, err := r.srv.Drop(string(r.session.ID()), hangoutstest.DropUnknownSID) // brings what FaultLose dropped
 	require.NoError(t, err)
 	r.eventually(func() bool { return len(r.reader.got(r.conversation("team"))) == 8 }, "all, once each")
+}
+
+// TestTextIsCleanedOutwards: what a side submits reaches the service without control characters.
+func TestTextIsCleanedOutwards(t *testing.T) {
+	r := newRig(t)
+	team := r.conversation("team")
+	_, err := send(t, r.session, team, "1", "a\x00\x01\x02b\u2028c\u009b \u202ed 👨‍👩‍👧‍👦\xff")
+	require.NoError(t, err)
+	require.Equal(t, []string{"ab\nc \u202ed 👨‍👩‍👧‍👦\uFFFD\u202c"}, r.sent("team"))
+	r.expect(team, r.sent("team")...)
+	err = r.session.Submit(t.Context(), chat.Request{Conversation: team, Origin: chat.Origin{Side: chat.OriginIRC, Ref: "2"}, Message: &chat.Message{Text: chat.Plain("\x01\u200b")}})
+	require.ErrorIs(t, err, chat.ErrRefused)
+	_, err = r.session.Create(t.Context(), chat.Origin{Side: chat.OriginIRC, Ref: "3"},
+		chat.NewConversation{Kind: chat.Group, Name: "Pic\r\nnic\x01", People: []chat.PersonID{chat.PersonID(r.srv.Person("carol").GaiaID())}})
+	require.NoError(t, err)
+	list, err := r.session.Conversations(t.Context())
+	require.NoError(t, err)
+	require.True(t, slices.ContainsFunc(list, func(c chat.Conversation) bool { return c.Name == "Pic nic" }))
 }

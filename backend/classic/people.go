@@ -2,6 +2,8 @@ package classic
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
@@ -26,8 +28,8 @@ func person(e *pb.Entity) chat.Person {
 	properties := e.GetProperties()
 	p := chat.Person{
 		ID:        personID(e.GetId()),
-		FullName:  strings.TrimSpace(properties.GetDisplayName()),
-		FirstName: strings.TrimSpace(properties.GetFirstName()),
+		FullName:  chat.CleanName(properties.GetDisplayName()),
+		FirstName: chat.CleanName(properties.GetFirstName()),
 		Phones:    properties.GetPhone(),
 	}
 	if canonical := properties.GetCanonicalEmail(); canonical != "" {
@@ -47,5 +49,14 @@ func person(e *pb.Entity) chat.Person {
 		}
 		p.PhotoURL = url
 	}
-	return p
+	return p.Clean()
+}
+
+// maxID is the longest id in bytes that the service is expected to give.
+const maxID = 255
+
+// validID reports whether an id of a conversation or an event can be used as one: it becomes a part
+// of our own ids, of log lines and of tags.
+func validID(id string) bool {
+	return id != "" && len(id) <= maxID && utf8.ValidString(id) && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || !unicode.IsPrint(r) })
 }

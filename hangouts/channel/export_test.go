@@ -14,3 +14,12 @@ func Delays(cfg Config, n int) []time.Duration {
 	}
 	return list
 }
+
+// ParseChunk gives how many entries and malformed ones a chunk has.
+func ParseChunk(chunk []byte) (entries, malformed int) {
+	list, malformed := parseChunk(chunk)
+	for _, e := range list {
+		parseWrapper(e.data)
+	}
+	return len(list), malformed
+}

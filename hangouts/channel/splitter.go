@@ -9,7 +9,7 @@ import (
 )
 
 // DefaultMaxChunk is the limit on one chunk in UTF-16 code units when none is set.
-const DefaultMaxChunk = 16 << 20
+const DefaultMaxChunk = 4 << 20
 
 const (
 	maxDigits  = 20

@@ -3,6 +3,8 @@ package channel
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/internal/bounds"
 )
 
 // Payload is what a service pushed (protocol §5.9).
@@ -26,7 +28,7 @@ type entry struct {
 // parseChunk reads the entries of a chunk. Those that are malformed are left out and counted.
 func parseChunk(chunk []byte) (entries []entry, malformed int) {
 	var raw []json.RawMessage
-	if err := json.Unmarshal(chunk, &raw); err != nil {
+	if bounds.JSON(chunk) != nil || json.Unmarshal(chunk, &raw) != nil {
 		return nil, 1
 	}
 	for _, one := range raw {
@@ -59,7 +61,7 @@ func parseWrapper(data []json.RawMessage) *wrapper {
 		return nil
 	}
 	var keys map[string]json.RawMessage
-	if json.Unmarshal([]byte(*box.P), &keys) != nil {
+	if bounds.JSON([]byte(*box.P)) != nil || json.Unmarshal([]byte(*box.P), &keys) != nil {
 		return nil
 	}
 	var w wrapper

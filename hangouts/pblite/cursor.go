@@ -7,13 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// cursor walks over JSON text. Its methods return ErrSyntax or ErrTooDeep; after an
+// cursor walks over JSON text. Its methods return ErrSyntax, ErrTooDeep or ErrTooMany; after an
 // error the cursor is not to be used any more.
 type cursor struct {
 	data    []byte
 	pos     int
 	depth   int
 	limit   int
+	room    int // for further arrays, objects and elements left out
 	scratch []byte
 }
 
@@ -41,6 +42,14 @@ func (c *cursor) enter() error {
 	c.depth++
 	if c.depth > c.limit {
 		return ErrTooDeep
+	}
+	return c.take()
+}
+
+// take counts something that costs more than its text.
+func (c *cursor) take() error {
+	if c.room--; c.room < 0 {
+		return ErrTooMany
 	}
 	return nil
 }

@@ -7,12 +7,14 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/internal/bounds"
 )
 
 // Limits that apply when UnmarshalOptions leaves them 0.
 const (
 	DefaultMaxDepth = 100
-	DefaultMaxSize  = 64 << 20
+	DefaultMaxSize  = 16 << 20
 )
 
 // keepBuffer is the size in bytes up to which buffers are kept for the next message.
@@ -43,7 +45,8 @@ type UnmarshalOptions struct {
 
 // Unmarshal resets m and fills it from an array without type tag. What does not fit is
 // left out and reported in the warnings; required fields are not enforced. The error is
-// ErrSyntax, ErrTooDeep or ErrTooLarge, and m is empty then; or ErrNoMessage for a nil m.
+// ErrSyntax, ErrTooDeep, ErrTooMany or ErrTooLarge, and m is empty then; or ErrNoMessage for a
+// nil m.
 func Unmarshal(data []byte, m proto.Message) (Warnings, error) {
 	return UnmarshalOptions{}.Unmarshal(data, m)
 }
@@ -65,7 +68,7 @@ func (o UnmarshalOptions) Unmarshal(data []byte, m proto.Message) (Warnings, err
 	}
 	t := transcoders.Get().(*transcoder)
 	defer t.release()
-	t.data, t.limit = data, o.MaxDepth
+	t.data, t.limit, t.room = data, o.MaxDepth, bounds.Elements(len(data))
 	if err := t.document(tableOf(m.ProtoReflect().Descriptor()), o.Tag); err != nil {
 		return t.warnings, fmt.Errorf("%w near byte %d", err, t.pos)
 	}
@@ -243,6 +246,9 @@ func (t *transcoder) embedded(f *field, element bool) error {
 			return err
 		}
 		t.warn(f, "message is not an array")
+		if err := t.take(); err != nil {
+			return err
+		}
 	}
 	size := len(t.out) - body
 	if size == 0 && !element {
@@ -274,7 +280,7 @@ func (t *transcoder) messages(f *field) error {
 		if elided {
 			t.warn(f, "message is not an array")
 			t.out = append(append(t.out, f.tag...), 0)
-			return nil
+			return t.take()
 		}
 		return t.embedded(f, true)
 	})
