@@ -193,6 +193,12 @@ func (s *MatrixInbox) insert(ctx context.Context, row InboxRow) (inserted bool, 
 	return n > 0, err
 }
 
+// Knows reports whether an event has been stored with a Seq up to until.
+func (s *MatrixInbox) Knows(ctx context.Context, eventID string, until int64) (known bool, err error) {
+	err = s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM matrix_inbox WHERE event_id=$1 AND seq<=$2)`, eventID, until).Scan(&known)
+	return known, err
+}
+
 // Open lists the events whose effects are not final, in order, without their bodies.
 func (s *MatrixInbox) Open(ctx context.Context) ([]InboxRow, error) {
 	rows, err := s.db.Query(ctx, `SELECT seq, event_id, room_id, received_us, '' FROM matrix_inbox WHERE NOT done ORDER BY seq`)
