@@ -30,8 +30,10 @@ type inbox struct {
 	// atMostOnce reports whether an event is a command to the bot: it is final before it
 	// is handled, so that a crash cannot repeat what a command does.
 	atMostOnce func(*event.Event) bool
-	state      mautrix.StateStore
-	log        zerolog.Logger
+	// refuseStale answers a command that is too old to be run.
+	refuseStale func(context.Context, *event.Event) error
+	state       mautrix.StateStore
+	log         zerolog.Logger
 
 	storing sync.Mutex // held while events are stored, so that Seq is in the order of commits; guards last and noted
 	last    int64
@@ -247,6 +249,12 @@ func (b *inbox) handle(row database.InboxRow) error {
 		mautrix.UpdateStateStore(ctx, b.state, e)
 	}
 	if b.atMostOnce(e) {
+		if b.isStale(e, row) {
+			if err = b.refuseStale(ctx, e); err != nil {
+				return err
+			}
+			return b.store.Done(b.ctx, row.Seq)
+		}
 		if err = b.store.Done(b.ctx, row.Seq); err != nil {
 			return err
 		}
