@@ -39,11 +39,14 @@ var loginCookies = []string{
 // requiredCookies of loginCookies have to be there.
 var requiredCookies = map[string]bool{"SAPISID": true, "SID": true}
 
-const cookiesInstructions = "Log in to your Google account in a **private window** of a browser, open <https://hangouts.google.com>, then copy its cookies: " +
+const cookiesInstructions = "Log in to your Google account in a **private window** of a browser, open <%s>, then copy its cookies: " +
 	"either a request of that page as cURL command (developer tools, network, copy as cURL) or a JSON object of names and values. " +
-	"Send that here and close the window **without logging out**. Your message is removed from the room at once."
+	"Send that here and close the window **without logging out**.%s"
 
-const tokenInstructions = "Send the refresh token of your Google account, as a Hangouts client has stored it. Your message is removed from the room at once."
+const tokenInstructions = "Send the refresh token of your Google account, as a Hangouts client has stored it.%s"
+
+// defaultSite is the page of Hangouts where the config names no other.
+const defaultSite = "https://hangouts.google.com"
 
 // GetLoginFlows implements bridgev2.NetworkConnector.
 func (c *Connector) GetLoginFlows() []bridgev2.LoginFlow {
@@ -68,6 +71,17 @@ func (c *Connector) CreateLogin(_ context.Context, user *bridgev2.User, flow str
 type loginProcess struct {
 	connector *Connector
 	user      *bridgev2.User
+	of        chat.PersonID // the account that is logged in again; empty: any
+}
+
+// again makes the process log in an existing login again, which has to be its user's.
+func (p *loginProcess) again(override *bridgev2.UserLogin) error {
+	if override.UserMXID != p.user.MXID {
+		return bridgev2.RespError(mautrix.MNotFound.WithMessage("No such login"))
+	}
+	of, err := ids.ParseLoginID(override.ID)
+	p.of = of
+	return err
 }
 
 // Cancel implements bridgev2.LoginProcess: nothing is held between steps.
@@ -76,19 +90,32 @@ func (p *loginProcess) Cancel() {}
 // cookieLogin asks for cookies.
 type cookieLogin struct{ loginProcess }
 
-var _ bridgev2.LoginProcessCookies = (*cookieLogin)(nil)
+var (
+	_ bridgev2.LoginProcessCookies      = (*cookieLogin)(nil)
+	_ bridgev2.LoginProcessWithOverride = (*cookieLogin)(nil)
+)
+
+// StartWithOverride implements bridgev2.LoginProcessWithOverride.
+func (p *cookieLogin) StartWithOverride(ctx context.Context, override *bridgev2.UserLogin) (*bridgev2.LoginStep, error) {
+	if err := p.again(override); err != nil {
+		return nil, err
+	}
+	return p.Start(ctx)
+}
 
 // Start implements bridgev2.LoginProcess. The fields have no patterns: a value that does
 // not fit one would be repeated in the room.
-func (p *cookieLogin) Start(context.Context) (*bridgev2.LoginStep, error) {
-	params := &bridgev2.LoginCookiesParams{URL: "https://hangouts.google.com/"}
+func (p *cookieLogin) Start(ctx context.Context) (*bridgev2.LoginStep, error) {
+	site := p.connector.site()
+	params := &bridgev2.LoginCookiesParams{URL: strings.TrimSuffix(site, "/") + "/"}
 	for _, name := range loginCookies {
 		params.Fields = append(params.Fields, bridgev2.LoginCookieField{
 			ID: name, Required: requiredCookies[name],
 			Sources: []bridgev2.LoginCookieFieldSource{{Type: bridgev2.LoginCookieTypeCookie, Name: name, CookieDomain: ".google.com"}},
 		})
 	}
-	return &bridgev2.LoginStep{Type: bridgev2.LoginStepTypeCookies, StepID: stepCookies, Instructions: cookiesInstructions, CookiesParams: params}, nil
+	return &bridgev2.LoginStep{Type: bridgev2.LoginStepTypeCookies, StepID: stepCookies, CookiesParams: params,
+		Instructions: fmt.Sprintf(cookiesInstructions, site, removalOf(ctx).sentence())}, nil
 }
 
 // SubmitCookies implements bridgev2.LoginProcessCookies.
@@ -99,18 +126,29 @@ func (p *cookieLogin) SubmitCookies(ctx context.Context, cookies map[string]stri
 			given[name] = value
 		}
 	}
-	return p.complete(ctx, chat.Credentials{Cookies: given})
+	return p.complete(ctx, chat.Credentials{Cookies: given, Of: p.of})
 }
 
 // tokenLogin asks for a refresh token.
 type tokenLogin struct{ loginProcess }
 
-var _ bridgev2.LoginProcessUserInput = (*tokenLogin)(nil)
+var (
+	_ bridgev2.LoginProcessUserInput    = (*tokenLogin)(nil)
+	_ bridgev2.LoginProcessWithOverride = (*tokenLogin)(nil)
+)
+
+// StartWithOverride implements bridgev2.LoginProcessWithOverride.
+func (p *tokenLogin) StartWithOverride(ctx context.Context, override *bridgev2.UserLogin) (*bridgev2.LoginStep, error) {
+	if err := p.again(override); err != nil {
+		return nil, err
+	}
+	return p.Start(ctx)
+}
 
 // Start implements bridgev2.LoginProcess.
-func (p *tokenLogin) Start(context.Context) (*bridgev2.LoginStep, error) {
+func (p *tokenLogin) Start(ctx context.Context) (*bridgev2.LoginStep, error) {
 	return &bridgev2.LoginStep{
-		Type: bridgev2.LoginStepTypeUserInput, StepID: stepToken, Instructions: tokenInstructions,
+		Type: bridgev2.LoginStepTypeUserInput, StepID: stepToken, Instructions: fmt.Sprintf(tokenInstructions, removalOf(ctx).sentence()),
 		UserInputParams: &bridgev2.LoginUserInputParams{Fields: []bridgev2.LoginInputDataField{
 			{Type: bridgev2.LoginInputFieldTypeToken, ID: fieldToken, Name: "refresh token"},
 		}},
@@ -119,7 +157,7 @@ func (p *tokenLogin) Start(context.Context) (*bridgev2.LoginStep, error) {
 
 // SubmitUserInput implements bridgev2.LoginProcessUserInput.
 func (p *tokenLogin) SubmitUserInput(ctx context.Context, input map[string]string) (*bridgev2.LoginStep, error) {
-	return p.complete(ctx, chat.Credentials{RefreshToken: strings.TrimSpace(input[fieldToken])})
+	return p.complete(ctx, chat.Credentials{RefreshToken: strings.TrimSpace(input[fieldToken]), Of: p.of})
 }
 
 // complete logs the account in and makes, or renews, the Matrix user's login for it.
@@ -172,6 +210,7 @@ func loginError(err error) error {
 		as   mautrix.RespError
 	}{
 		{chat.ErrBadCredentials, "Google does not accept these credentials. Copy them again, from a session that is still logged in.", mautrix.MForbidden},
+		{chat.ErrOtherAccount, "These credentials belong to another Google account than the login that you named. Nothing was changed. Use `login` to add that account.", mautrix.MForbidden},
 		{chat.ErrForbidden, "This account is logged in by another Matrix user already.", mautrix.MForbidden},
 		{chat.ErrUnavailable, "Google cannot be reached at present. Try again later.", mautrix.MUnknown},
 	} {

@@ -14,6 +14,8 @@ import (
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/event"
+
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/secret"
 )
 
 const (
@@ -226,9 +228,10 @@ func passing(err error) bool {
 	return status >= http.StatusInternalServerError || status == http.StatusTooManyRequests
 }
 
-// isCommand reports whether an event is for the bot: such are handled at most once.
+// isCommand reports whether an event is for the bot: such are handled at most once. What
+// the guard removes or sends is not: that may be repeated, and must not be forgotten.
 func (m *Main) isCommand(e *event.Event) bool {
-	if e.Type != event.EventMessage {
+	if e.Type != event.EventMessage || m.guard.sendsAnyway(e) || secret.InContent(e.Content.Raw) {
 		return false
 	}
 	if message, ok := e.Content.Parsed.(*event.MessageEventContent); ok && strings.HasPrefix(message.Body, m.Config.Bridge.CommandPrefix) {

@@ -25,6 +25,7 @@ const (
 	keySend contextKey = iota
 	keyPatient
 	keyAttempt
+	keyRemoval
 )
 
 // sendIdentity is what makes repeating a send harmless: the homeserver answers the same

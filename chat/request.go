@@ -22,6 +22,8 @@ type NewConversation struct {
 type Credentials struct {
 	Cookies      map[string]string `json:"cookies,omitempty"`
 	RefreshToken string            `json:"refresh_token,omitempty"`
+	// Of is the account that they have to belong to; empty: any.
+	Of PersonID `json:"of,omitempty"`
 }
 
 // String hides the content.

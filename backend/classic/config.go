@@ -1,6 +1,7 @@
 package classic
 
 import (
+	"cmp"
 	_ "embed"
 
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts"
@@ -46,6 +47,11 @@ func (c Config) Hangouts() hangouts.Config {
 		config.TrustedHosts = c.TrustedHosts
 	}
 	return config
+}
+
+// Site is the address of the page on which a person logs in.
+func (c *Config) Site() string {
+	return cmp.Or(c.Endpoints.Origin, c.BaseURL, "https://hangouts.google.com")
 }
 
 // Validate checks the addresses.

@@ -40,6 +40,7 @@ func runBridge(args []string) int {
 		},
 		Stop:     c.stop,
 		SendWait: func() time.Duration { return s.accounts.SendWait },
+		Site:     s.hangouts.Site,
 		ExitCode: exitCode,
 	})
 	return main.Run(args)
