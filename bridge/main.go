@@ -256,6 +256,7 @@ func (m *Main) wrap() error {
 	known := m.botCommands()
 	m.Bridge.Commands.(*commands.Processor).AddHandlers(known...)
 	m.guard = &secretGuard{m: m, commands: wordsOf(known)}
+	m.guard.commands["version"] = true // mxmain registers it itself and does not export it
 	m.guard.watch()
 	m.Bridge.Commands = commandGate{m.Bridge.Commands, func() bridgev2.MatrixAPI { return m.Bridge.Bot }, m.guard.commands}
 	// The workers have limits of their own; the framework's would end a wait too early.

@@ -75,7 +75,7 @@ func (g *secretGuard) handle(ctx context.Context, e *event.Event) {
 		if g.erase(ctx, e.RoomID, e.ID, user) != nil {
 			g.say(ctx, e, answerStays)
 		}
-	case g.sendsAnyway(e):
+	case g.sendsAnyway(e) && (user == nil || user.ManagementRoom != e.RoomID):
 		pass = true
 		g.unwrap(e)
 	case secret.InContent(e.Content.Raw):

@@ -45,6 +45,7 @@ func (m *Main) listen() error {
 	}
 	handler := &transactions{
 		as: m.Matrix.AS, inbox: m.inbox, watch: m.watch, ephemeral: m.ephemeral, isGhost: m.Bridge.IsGhostMXID, framework: m.Matrix.AS.Router,
+		provision: newProvisioning(m, m.Matrix.AS.Router),
 	}
 	m.server = &http.Server{Handler: handler.handler(), ReadHeaderTimeout: readTimeout, MaxHeaderBytes: 64 << 10}
 	m.Log.Info().Str("address", listener.Addr().String()).Msg("Listening for the homeserver")
