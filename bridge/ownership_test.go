@@ -39,6 +39,7 @@ func newMallorys(t *testing.T) *mallorys {
 		c.Bridge.Relay.Enabled = true
 		c.Provisioning.AllowMatrixAuth = true
 		c.Provisioning.SharedSecret = strings.Repeat("s", 32)
+		c.Provisioning.EnableSessionTransfers = true
 	}
 	w.start()
 	w.alice, w.mallory = w.user("alice"), w.user("mallory")
