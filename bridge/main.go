@@ -63,9 +63,9 @@ type Options struct {
 	// SendWait is how long an account lets a request wait for the network; it is asked when
 	// the config is read. nil is a minute.
 	SendWait func() time.Duration
-	// Site is the address of the page on which a person logs in to the network; it is asked
-	// when the config is read. nil is Google's.
-	Site func() string
+	// Pages are the pages on which a person logs in to the network; it is asked when the
+	// config has been read. nil is Google's.
+	Pages func() Pages
 	// ExitCode is the exit code of an error of Start; 0 leaves it to the caller. May be nil.
 	ExitCode func(error) int
 	// LookEvery is how often events are looked for that the homeserver did not push; 0 is an
@@ -115,8 +115,8 @@ func NewMain(o Options) *Main {
 	if o.SendWait != nil {
 		connector.sendWait = o.SendWait
 	}
-	if o.Site != nil {
-		connector.site = o.Site
+	if o.Pages != nil {
+		connector.pages = o.Pages
 	}
 	if o.NoticeDelay != 0 {
 		connector.patience = o.NoticeDelay

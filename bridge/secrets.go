@@ -119,14 +119,20 @@ func (g *secretGuard) asked(user *bridgev2.User, e *event.Event) bool {
 	}
 	switch first := strings.ToLower(words[0]); {
 	case first == "login":
-		return len(words) == 3 && strings.ToLower(words[1]) == FlowToken
+		return len(words) == 3 && takesText(words[1])
 	case first == "relogin":
-		return len(words) == 4 && strings.ToLower(words[2]) == FlowToken && ownsLogin(g.m.Bridge, user, words[1])
+		return len(words) == 4 && takesText(words[2]) && ownsLogin(g.m.Bridge, user, words[1])
 	case g.commands[first]:
 		return false
 	}
 	state := commands.LoadCommandState(user)
 	return state != nil && state.Next != nil
+}
+
+// takesText reports whether a login flow takes its credential as an argument.
+func takesText(flow string) bool {
+	flow = strings.ToLower(flow)
+	return flow == FlowToken || flow == FlowCode
 }
 
 // sendsAnyway reports whether somebody wants a text to be sent although it looks like a

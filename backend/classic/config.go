@@ -54,6 +54,16 @@ func (c *Config) Site() string {
 	return cmp.Or(c.Endpoints.Origin, c.BaseURL, "https://hangouts.google.com")
 }
 
+// CodePage is the address of the page on which a person gets an authorization code; "" when
+// the config does not say where that is.
+func (c *Config) CodePage() string {
+	page, err := hangouts.LoginURL(c.Hangouts())
+	if err != nil {
+		return ""
+	}
+	return page
+}
+
 // Validate checks the addresses.
 func (c *Config) Validate() error {
 	client, err := hangouts.New(c.Hangouts(), map[string]string{"SAPISID": "-"})

@@ -40,7 +40,7 @@ func runBridge(args []string) int {
 		},
 		Stop:     c.stop,
 		SendWait: func() time.Duration { return s.accounts.SendWait },
-		Site:     s.hangouts.Site,
+		Pages:    func() bridge.Pages { return bridge.Pages{Site: s.hangouts.Site(), Code: s.hangouts.CodePage()} },
 		ExitCode: exitCode,
 	})
 	return main.Run(args)
