@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
@@ -206,6 +207,19 @@ func TestNoCommandTouchesWhatIsAnothers(t *testing.T) {
 		}
 	}
 	require.Equal(t, before, w.alices())
+}
+
+// No login process logs another user's login in again, whoever begins it.
+func TestLoginProcessOfAnothersLogin(t *testing.T) {
+	w := newMallorys(t)
+	mallory, err := w.main.Bridge.GetUserByMXID(t.Context(), w.mallory.UserID())
+	require.NoError(t, err)
+	for _, flow := range w.main.Bridge.Network.GetLoginFlows() {
+		process, err := w.main.Bridge.Network.CreateLogin(t.Context(), mallory, flow.ID)
+		require.NoError(t, err)
+		_, err = process.(bridgev2.LoginProcessWithOverride).StartWithOverride(t.Context(), w.main.Bridge.GetCachedUserLoginByID(ids.MakeLoginID(anna)))
+		require.ErrorContains(t, err, "No such login")
+	}
 }
 
 // What somebody does in the room of another's conversation goes out as that other's only if

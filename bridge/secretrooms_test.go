@@ -1,6 +1,8 @@
 package bridge_test
 
 import (
+	"fmt"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,8 +13,10 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
 )
 
 const aSecret = "1//0gThatsMySecretWhichIsLongEnough_-x"
@@ -231,4 +235,45 @@ func TestSecretHandledAgain(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, redactions)
+}
+
+// What the guard removes or sends is no command: it is final only when it is done, so that
+// a crash loses neither.
+func TestGuardedEventsAreNotForgotten(t *testing.T) {
+	w, alice, room := talk(t)
+	open := func(e id.EventID) bool {
+		var done bool
+		err := w.main.Store().QueryRow(t.Context(), "SELECT done FROM matrix_inbox WHERE event_id=$1", string(e)).Scan(&done)
+		return err == nil && !done
+	}
+	w.network.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault {
+		return accounttest.Fault{Err: fmt.Errorf("down: %w", chat.ErrUnavailable)}
+	})
+	sent := alice.SendText(room, "!hangouts send-anyway "+aSecret)
+	w.eventually("an attempt", func() bool {
+		var n int
+		err := w.main.Store().QueryRow(t.Context(), "SELECT COUNT(*) FROM outbox WHERE origin='matrix'").Scan(&n)
+		return err == nil && n == 1
+	})
+	require.True(t, open(sent))
+	w.network.OnSend(nil)
+	w.waitTexts(direct, "first", aSecret)
+
+	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/redact/", Status: http.StatusServiceUnavailable})
+	removed := alice.SendText(room, "!hangouts login token "+aSecret)
+	w.eventually("an attempt", func() bool {
+		return len(w.hs.Requests(func(r nullhs.Request) bool { return r.Route == "fault" })) > 0
+	})
+	require.True(t, open(removed))
+	stop()
+	w.waitAnswer(room, removed, "I removed your message")
+}
+
+// The bot never repeats what looks like a secret, whatever a command answers.
+func TestAnswersRepeatNoSecret(t *testing.T) {
+	w, _, room := talk(t)
+	_, err := w.main.Bridge.Bot.SendMessage(t.Context(), room, event.EventMessage, &event.Content{Parsed: &event.MessageEventContent{MsgType: event.MsgNotice, Body: "Invalid value: " + aSecret}}, nil)
+	require.NoError(t, err)
+	w.waitNotice(room, "The answer to this is left out")
+	require.False(t, w.shown(room, aSecret))
 }
