@@ -156,6 +156,9 @@ func (m *Manager) Enroll(ctx context.Context, credentials chat.Credentials, user
 		return chat.Person{}, fmt.Errorf("log in: %w", err)
 	}
 	id := identity.Self.ID
+	if credentials.Of != "" && credentials.Of != id {
+		return chat.Person{}, fmt.Errorf("log in as %s: %w", credentials.Of, chat.ErrOtherAccount)
+	}
 	err = m.db.Txn(ctx, func(ctx context.Context) error {
 		role, err := m.roleAtLogin(ctx, id, user)
 		if err != nil {

@@ -106,7 +106,8 @@ type Grant struct {
 type Accounts interface {
 	// Login tries credentials and finds or creates the account that they belong to;
 	// the user gets a grant. An account that has a Matrix owner already refuses another
-	// one with chat.ErrForbidden. Logging in again replaces the credentials.
+	// one with chat.ErrForbidden; credentials of another account than Credentials.Of are
+	// refused with chat.ErrOtherAccount. Logging in again replaces the credentials.
 	Login(ctx context.Context, credentials chat.Credentials, user User) (Session, error)
 	// Get returns an account's session; ok is false if there is no such account.
 	Get(id chat.PersonID) (session Session, ok bool)

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/bridgev2/status"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
@@ -148,6 +149,7 @@ func (c *Client) LogoutRemote(ctx context.Context) {
 		return
 	}
 	log := c.login.Log
+	c.handOver(log.WithContext(ctx), networkid.PortalKey{})
 	if err := c.session.Forget(ctx, consumerID); err != nil {
 		log.Err(err).Msg("Failed to drop the positions of the Matrix side")
 	}

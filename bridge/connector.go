@@ -31,6 +31,7 @@ type Connector struct {
 	notices  string                // bridge.bridge_status_notices
 	patience time.Duration         // how long a connection may be lost before its user is told
 	sendWait func() time.Duration  // how long accounts let a request wait
+	pages    func() Pages          // on which a person logs in
 	logins   keyedLocks[id.UserID] // held while a user's login is made or ends
 	unwatch  func()
 
@@ -51,7 +52,7 @@ var (
 )
 
 func newConnector(sections ...config.Section) *Connector {
-	c := &Connector{clients: map[chat.PersonID]*Client{}, config: config.Default(sections...), patience: noticeDelay, sendWait: func() time.Duration { return defaultSendWait }}
+	c := &Connector{clients: map[chat.PersonID]*Client{}, config: config.Default(sections...), patience: noticeDelay, sendWait: func() time.Duration { return defaultSendWait }, pages: func() Pages { return Pages{} }}
 	c.maxFile.Store(50 << 20)
 	return c
 }
@@ -97,7 +98,7 @@ func (c *Connector) Stop() {
 func (c *Connector) GetName() bridgev2.BridgeName {
 	return bridgev2.BridgeName{
 		DisplayName:          "Hangouts",
-		NetworkURL:           "https://hangouts.google.com",
+		NetworkURL:           c.pages().site(),
 		NetworkID:            "hangouts",
 		BeeperBridgeType:     "github.com/hangouts-bridge/hangouts-bridge",
 		DefaultPort:          29331,

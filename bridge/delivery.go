@@ -64,6 +64,8 @@ type consumer struct {
 	mu    sync.Mutex
 	tries map[networkid.MessageID]int
 	marks map[markKey]lateMark
+
+	writerKept map[networkid.PortalKey]bool // rooms where it is noted who writes
 }
 
 var (
@@ -72,7 +74,7 @@ var (
 )
 
 func newConsumer(c *Client, d *delivery) *consumer {
-	return &consumer{Client: c, d: d, live: newLive(), tries: map[networkid.MessageID]int{}, marks: map[markKey]lateMark{}}
+	return &consumer{Client: c, d: d, live: newLive(), tries: map[networkid.MessageID]int{}, marks: map[markKey]lateMark{}, writerKept: map[networkid.PortalKey]bool{}}
 }
 
 // Deliver implements account.Consumer.
@@ -196,6 +198,9 @@ func (c *consumer) queue(ctx context.Context, remote bridgev2.RemoteEvent, invol
 		return err
 	}
 	defer release()
+	if err = c.keepWriter(ctx, remote.GetPortalKey()); err != nil {
+		return err
+	}
 	result := c.login.QueueRemoteEvent(remote)
 	switch {
 	case result.Error != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/bridgev2/status"
 	"maunium.net/go/mautrix/id"
 
@@ -55,6 +56,9 @@ func (c *Connector) endLogin(ctx context.Context, person chat.PersonID, user id.
 	}
 	defer unlock()
 	if c.bridge.GetCachedUserLoginByID(login.ID) == login {
+		if client, ok := login.Client.(*Client); ok {
+			client.handOver(ctx, networkid.PortalKey{})
+		}
 		login.Delete(login.Log.WithContext(ctx), status.BridgeState{StateEvent: status.StateLoggedOut}, bridgev2.DeleteOpts{})
 	}
 	return nil

@@ -110,6 +110,9 @@ func (c *consumer) ConversationChanged(ctx context.Context, conversation chat.Co
 		if err := c.refresh(ctx, conversation); err != nil && ctx.Err() == nil {
 			zerolog.Ctx(ctx).Err(err).Str("conversation", string(conversation.ID)).Msg("Failed to bring a room up to date")
 		}
+		if conversation.Standing == chat.Left {
+			c.handOver(ctx, c.Key(conversation.ID, conversation.Kind))
+		}
 	})
 }
 

@@ -1,11 +1,16 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/url"
+	"slices"
 	"strings"
 
+	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
 	bridgedb "maunium.net/go/mautrix/bridgev2/database"
@@ -21,12 +26,15 @@ import (
 const (
 	FlowCookies = "cookies"
 	FlowToken   = "token"
+	FlowCode    = "code"
 
 	stepCookies  = "com.github.hangouts-bridge.cookies"
 	stepToken    = "com.github.hangouts-bridge.token"
+	stepCode     = "com.github.hangouts-bridge.code"
 	stepComplete = "com.github.hangouts-bridge.complete"
 
 	fieldToken = "refresh_token"
+	fieldCode  = "authorization_code"
 )
 
 // loginCookies are the cookies of a Google session, the indispensable one first
@@ -39,18 +47,35 @@ var loginCookies = []string{
 // requiredCookies of loginCookies have to be there.
 var requiredCookies = map[string]bool{"SAPISID": true, "SID": true}
 
-const cookiesInstructions = "Log in to your Google account in a **private window** of a browser, open <https://hangouts.google.com>, then copy its cookies: " +
+const cookiesInstructions = "Log in to your Google account in a **private window** of a browser, open <%s>, then copy its cookies: " +
 	"either a request of that page as cURL command (developer tools, network, copy as cURL) or a JSON object of names and values. " +
-	"Send that here and close the window **without logging out**. Your message is removed from the room at once."
+	"Send that here and close the window **without logging out**.%s"
 
-const tokenInstructions = "Send the refresh token of your Google account, as a Hangouts client has stored it. Your message is removed from the room at once."
+const tokenInstructions = "Send the refresh token of your Google account, as a Hangouts client has stored it."
+
+const codeInstructions = "Open <%s>, log in, and when the page keeps loading look up the cookie `oauth_code` of that site in the developer tools. " +
+	"Send its value here: it works once."
+
+// Pages are the pages on which a person logs in to the network.
+type Pages struct {
+	Site string // of the service; empty: Google's
+	Code string // shows an authorization code; empty: there is none
+}
+
+func (p Pages) site() string {
+	return strings.TrimSuffix(cmp.Or(p.Site, "https://hangouts.google.com"), "/")
+}
 
 // GetLoginFlows implements bridgev2.NetworkConnector.
 func (c *Connector) GetLoginFlows() []bridgev2.LoginFlow {
-	return []bridgev2.LoginFlow{
+	flows := []bridgev2.LoginFlow{
 		{ID: FlowCookies, Name: "Cookies", Description: "Log in with the cookies of a browser session"},
 		{ID: FlowToken, Name: "Refresh token", Description: "Log in with a stored refresh token"},
 	}
+	if c.pages().Code != "" {
+		flows = append(flows, bridgev2.LoginFlow{ID: FlowCode, Name: "Authorization code", Description: "Log in with a code that a browser shows"})
+	}
+	return flows
 }
 
 // CreateLogin implements bridgev2.NetworkConnector.
@@ -60,7 +85,17 @@ func (c *Connector) CreateLogin(_ context.Context, user *bridgev2.User, flow str
 	case FlowCookies:
 		return &cookieLogin{base}, nil
 	case FlowToken:
-		return &tokenLogin{base}, nil
+		return &textLogin{base, textFlow{
+			step: stepToken, field: fieldToken, name: "refresh token", instructions: tokenInstructions,
+			credentials: func(text string) chat.Credentials { return chat.Credentials{RefreshToken: text} },
+		}}, nil
+	case FlowCode:
+		if page := c.pages().Code; page != "" {
+			return &textLogin{base, textFlow{
+				step: stepCode, field: fieldCode, name: "authorization code", instructions: fmt.Sprintf(codeInstructions, page),
+				credentials: func(text string) chat.Credentials { return chat.Credentials{Code: text} },
+			}}, nil
+		}
 	}
 	return nil, bridgev2.ErrInvalidLoginFlowID
 }
@@ -68,6 +103,17 @@ func (c *Connector) CreateLogin(_ context.Context, user *bridgev2.User, flow str
 type loginProcess struct {
 	connector *Connector
 	user      *bridgev2.User
+	of        chat.PersonID // the account that is logged in again; empty: any
+}
+
+// again makes the process log in an existing login again, which has to be its user's.
+func (p *loginProcess) again(override *bridgev2.UserLogin) error {
+	if override.UserMXID != p.user.MXID {
+		return bridgev2.RespError(mautrix.MNotFound.WithMessage("No such login"))
+	}
+	of, err := ids.ParseLoginID(override.ID)
+	p.of = of
+	return err
 }
 
 // Cancel implements bridgev2.LoginProcess: nothing is held between steps.
@@ -76,19 +122,32 @@ func (p *loginProcess) Cancel() {}
 // cookieLogin asks for cookies.
 type cookieLogin struct{ loginProcess }
 
-var _ bridgev2.LoginProcessCookies = (*cookieLogin)(nil)
+var (
+	_ bridgev2.LoginProcessCookies      = (*cookieLogin)(nil)
+	_ bridgev2.LoginProcessWithOverride = (*cookieLogin)(nil)
+)
+
+// StartWithOverride implements bridgev2.LoginProcessWithOverride.
+func (p *cookieLogin) StartWithOverride(ctx context.Context, override *bridgev2.UserLogin) (*bridgev2.LoginStep, error) {
+	if err := p.again(override); err != nil {
+		return nil, err
+	}
+	return p.Start(ctx)
+}
 
 // Start implements bridgev2.LoginProcess. The fields have no patterns: a value that does
 // not fit one would be repeated in the room.
-func (p *cookieLogin) Start(context.Context) (*bridgev2.LoginStep, error) {
-	params := &bridgev2.LoginCookiesParams{URL: "https://hangouts.google.com/"}
+func (p *cookieLogin) Start(ctx context.Context) (*bridgev2.LoginStep, error) {
+	site := p.connector.pages().site()
+	params := &bridgev2.LoginCookiesParams{URL: site + "/"}
 	for _, name := range loginCookies {
 		params.Fields = append(params.Fields, bridgev2.LoginCookieField{
 			ID: name, Required: requiredCookies[name],
 			Sources: []bridgev2.LoginCookieFieldSource{{Type: bridgev2.LoginCookieTypeCookie, Name: name, CookieDomain: ".google.com"}},
 		})
 	}
-	return &bridgev2.LoginStep{Type: bridgev2.LoginStepTypeCookies, StepID: stepCookies, Instructions: cookiesInstructions, CookiesParams: params}, nil
+	return &bridgev2.LoginStep{Type: bridgev2.LoginStepTypeCookies, StepID: stepCookies, CookiesParams: params,
+		Instructions: fmt.Sprintf(cookiesInstructions, site, removalOf(ctx).sentence())}, nil
 }
 
 // SubmitCookies implements bridgev2.LoginProcessCookies.
@@ -99,27 +158,50 @@ func (p *cookieLogin) SubmitCookies(ctx context.Context, cookies map[string]stri
 			given[name] = value
 		}
 	}
-	return p.complete(ctx, chat.Credentials{Cookies: given})
+	return p.complete(ctx, chat.Credentials{Cookies: given, Of: p.of})
 }
 
-// tokenLogin asks for a refresh token.
-type tokenLogin struct{ loginProcess }
+// textLogin asks for one line of text that is a credential.
+type textLogin struct {
+	loginProcess
+	textFlow
+}
 
-var _ bridgev2.LoginProcessUserInput = (*tokenLogin)(nil)
+// textFlow is which text a textLogin asks for.
+type textFlow struct {
+	step, field, name string
+	instructions      string
+	credentials       func(text string) chat.Credentials
+}
+
+var (
+	_ bridgev2.LoginProcessUserInput    = (*textLogin)(nil)
+	_ bridgev2.LoginProcessWithOverride = (*textLogin)(nil)
+)
+
+// StartWithOverride implements bridgev2.LoginProcessWithOverride.
+func (p *textLogin) StartWithOverride(ctx context.Context, override *bridgev2.UserLogin) (*bridgev2.LoginStep, error) {
+	if err := p.again(override); err != nil {
+		return nil, err
+	}
+	return p.Start(ctx)
+}
 
 // Start implements bridgev2.LoginProcess.
-func (p *tokenLogin) Start(context.Context) (*bridgev2.LoginStep, error) {
+func (p *textLogin) Start(ctx context.Context) (*bridgev2.LoginStep, error) {
 	return &bridgev2.LoginStep{
-		Type: bridgev2.LoginStepTypeUserInput, StepID: stepToken, Instructions: tokenInstructions,
+		Type: bridgev2.LoginStepTypeUserInput, StepID: p.step, Instructions: p.instructions + removalOf(ctx).sentence(),
 		UserInputParams: &bridgev2.LoginUserInputParams{Fields: []bridgev2.LoginInputDataField{
-			{Type: bridgev2.LoginInputFieldTypeToken, ID: fieldToken, Name: "refresh token"},
+			{Type: bridgev2.LoginInputFieldTypeToken, ID: p.field, Name: p.name},
 		}},
 	}, nil
 }
 
 // SubmitUserInput implements bridgev2.LoginProcessUserInput.
-func (p *tokenLogin) SubmitUserInput(ctx context.Context, input map[string]string) (*bridgev2.LoginStep, error) {
-	return p.complete(ctx, chat.Credentials{RefreshToken: strings.TrimSpace(input[fieldToken])})
+func (p *textLogin) SubmitUserInput(ctx context.Context, input map[string]string) (*bridgev2.LoginStep, error) {
+	credentials := p.credentials(strings.TrimSpace(input[p.field]))
+	credentials.Of = p.of
+	return p.complete(ctx, credentials)
 }
 
 // complete logs the account in and makes, or renews, the Matrix user's login for it.
@@ -131,11 +213,11 @@ func (p *loginProcess) complete(ctx context.Context, credentials chat.Credential
 	defer unlock()
 	session, err := p.connector.accounts.Login(ctx, credentials, matrixUser(p.user.MXID))
 	if err != nil {
-		return nil, loginError(err)
+		return nil, loginError(ctx, err, credentials)
 	}
 	login, err := p.connector.newLogin(ctx, p.user, session)
 	if err != nil {
-		return nil, err
+		return nil, loginError(ctx, err, credentials)
 	}
 	return &bridgev2.LoginStep{
 		Type: bridgev2.LoginStepTypeComplete, StepID: stepComplete,
@@ -164,22 +246,31 @@ func (c *Connector) newLogin(ctx context.Context, user *bridgev2.User, session a
 	return login, nil
 }
 
-// loginError says why a login failed, without anything of the credentials.
-func loginError(err error) error {
+// loginError says why a login failed. The error itself goes to the log only, without the
+// credentials, which a library may have put into it.
+func loginError(ctx context.Context, err error, credentials chat.Credentials) error {
+	hidden := []string{}
+	for _, value := range append(slices.Collect(maps.Values(credentials.Cookies)), credentials.RefreshToken, credentials.Code) {
+		if value != "" {
+			hidden = append(hidden, value, "…", url.QueryEscape(value), "…")
+		}
+	}
+	zerolog.Ctx(ctx).Warn().Str("error", strings.NewReplacer(hidden...).Replace(err.Error())).Msg("Login failed")
 	for _, row := range []struct {
 		err  error
 		says string
 		as   mautrix.RespError
 	}{
 		{chat.ErrBadCredentials, "Google does not accept these credentials. Copy them again, from a session that is still logged in.", mautrix.MForbidden},
+		{chat.ErrOtherAccount, "These credentials belong to another Google account than the login that you named. Nothing was changed. Use `login` to add that account.", mautrix.MForbidden},
 		{chat.ErrForbidden, "This account is logged in by another Matrix user already.", mautrix.MForbidden},
 		{chat.ErrUnavailable, "Google cannot be reached at present. Try again later.", mautrix.MUnknown},
 	} {
 		if errors.Is(err, row.err) {
-			return bridgev2.RespError(row.as.WithMessage("%s", row.says).WithInternalError(err))
+			return bridgev2.RespError(row.as.WithMessage("%s", row.says))
 		}
 	}
-	return bridgev2.RespError(mautrix.MUnknown.WithMessage("The login failed; the bridge's log says why.").WithInternalError(err))
+	return bridgev2.RespError(mautrix.MUnknown.WithMessage("The login failed; the bridge's log says why."))
 }
 
 // matrixUser is a Matrix user as the accounts know them.

@@ -210,11 +210,7 @@ func TestRowOfOwnMessageIsMadeUp(t *testing.T) {
 		return err == nil && n == 1
 	})
 	w.stop()
-	db, err := database.Open(bridge.DBOwner, "sqlite3-fk-wal", fmt.Sprintf("file:%s?_txlock=immediate", filepath.Join(w.dir, "bridge.db")), zerolog.Nop())
-	require.NoError(t, err)
-	_, err = db.Exec(t.Context(), "UPDATE matrix_inbox SET done=true")
-	require.NoError(t, err)
-	require.NoError(t, db.Close())
+	w.reopen("UPDATE matrix_inbox SET done=true")
 	w.network.OnSend(nil)
 	w.start()
 	w.waitTexts(direct, "first", "mine")
@@ -224,6 +220,16 @@ func TestRowOfOwnMessageIsMadeUp(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, row)
 	require.Equal(t, w.network.Events(direct)[1].Time, row.Timestamp.UnixMicro())
+}
+
+// reopen changes the database of a bridge that does not run.
+func (w *world) reopen(query string, args ...any) {
+	w.t.Helper()
+	db, err := database.Open(bridge.DBOwner, "sqlite3-fk-wal", fmt.Sprintf("file:%s?_txlock=immediate", filepath.Join(w.dir, "bridge.db")), zerolog.Nop())
+	require.NoError(w.t, err)
+	_, err = db.Exec(w.t.Context(), query, args...)
+	require.NoError(w.t, err)
+	require.NoError(w.t, db.Close())
 }
 
 func TestNoSecretInTheLog(t *testing.T) {

@@ -64,6 +64,9 @@ type Options struct {
 	// SendWait is how long an account lets a request wait for the network; it is asked when
 	// the config is read. nil is a minute.
 	SendWait func() time.Duration
+	// Pages are the pages on which a person logs in to the network; it is asked when the
+	// config has been read. nil is Google's.
+	Pages func() Pages
 	// ExitCode is the exit code of an error of Start; 0 leaves it to the caller. May be nil.
 	ExitCode func(error) int
 	// LookEvery is how often events are looked for that the homeserver did not push; 0 is an
@@ -101,6 +104,7 @@ type Main struct {
 	inbox     *inbox
 	ephemeral *ephemeral
 	watch     *watch
+	guard     *secretGuard
 	server    *http.Server
 
 	background context.Context // ends with the program
@@ -118,6 +122,9 @@ func NewMain(o Options) *Main {
 	connector := newConnector(o.Sections...)
 	if o.SendWait != nil {
 		connector.sendWait = o.SendWait
+	}
+	if o.Pages != nil {
+		connector.pages = o.Pages
 	}
 	if o.NoticeDelay != 0 {
 		connector.patience = o.NoticeDelay
@@ -263,8 +270,12 @@ func (m *Main) wrap() error {
 	m.matrix.rooms = &roomMaker{store: m.db.MatrixRooms(), m: m.matrix}
 	m.Bridge.Matrix = m.matrix
 	m.Bridge.Bot = m.matrix.BotIntent()
-	m.Bridge.Commands.(*commands.Processor).AddHandlers(m.adminCommands()...)
-	m.Bridge.Commands = secretCommands{m.Bridge.Commands, func() bridgev2.MatrixAPI { return m.Bridge.Bot }}
+	known := m.botCommands()
+	m.Bridge.Commands.(*commands.Processor).AddHandlers(known...)
+	m.guard = &secretGuard{m: m, commands: wordsOf(known)}
+	m.guard.commands["version"] = true // mxmain registers it itself and does not export it
+	m.guard.watch()
+	m.Bridge.Commands = commandGate{m.Bridge.Commands, func() bridgev2.MatrixAPI { return m.Bridge.Bot }, m.guard.commands}
 	// The workers have limits of their own; the framework's would end a wait too early.
 	m.Matrix.EventProcessor.ExecSyncWarnTime, m.Matrix.EventProcessor.ExecSyncTimeout = 0, 0
 

@@ -11,6 +11,8 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"maunium.net/go/mautrix/bridgev2/networkid"
+
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/secret"
 )
 
 // matrixConnector is bridgev2's Matrix connector with sends and rooms that can be
@@ -83,9 +85,15 @@ type intent struct {
 	m *matrixConnector
 }
 
-// SendMessage sends an event. The parts of a bridged message go through the sender;
-// everything else is sent as it is.
+// SendMessage sends an event. The parts of a bridged message go through the sender. The
+// bot repeats no secrets, and a redaction that is repeated stays one.
 func (i *intent) SendMessage(ctx context.Context, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
+	if redaction, ok := content.Parsed.(*event.RedactionEventContent); ok && extra == nil {
+		extra = &bridgev2.MatrixSendExtra{TransactionID: onceID("redact", redaction.Redacts)}
+	}
+	if answer, ok := content.Parsed.(*event.MessageEventContent); ok && i.GetMXID() == i.m.Bot.UserID && secret.In(answer.Body) {
+		content = &event.Content{Parsed: &event.MessageEventContent{MsgType: event.MsgNotice, Body: leftOutAnswer, RelatesTo: answer.RelatesTo}}
+	}
 	if extra == nil || extra.MessageMeta == nil || extra.MessageMeta.ID == "" || kind != event.EventMessage || isEdit(content) {
 		return i.ASIntent.SendMessage(ctx, room, kind, content, extra)
 	}

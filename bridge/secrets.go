@@ -2,83 +2,210 @@ package bridge
 
 import (
 	"context"
-	"regexp"
-	"slices"
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/commands"
-	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/format"
 	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/secret"
 )
 
-// secretText is what credentials of a Google account look like (protocol §4): tokens and
-// codes of OAuth, cookies as JSON or of a request, and headers with either.
-var secretText = regexp.MustCompile(`(?i)` + strings.Join([]string{
-	`(?:^|[^/\w])(?:1//|4/)[\w-]{20,}`,
-	`\bya29\.[\w.-]{20,}`,
-	`\b(?:S?APISID|[HSO]?SID|__Secure-[13]P(?:APISID|SID(?:TS|CC)?))["']?\s*[=:]\s*["']?[\w./+-]{15,}`,
-	`\bauthorization["']?\s*:\s*["']?(?:bearer|sapisidhash)\s+\S{8,}`,
-}, "|"))
+// SendAnyway is the command that sends a text although it looks like a credential.
+const SendAnyway = "send-anyway"
 
+// What the bot says about a message with a credential.
 const (
-	secretGone = "That looked like a key to your Google account, which I was not asking for, so I removed it from the room. Nothing was done with it. " +
-		"If others could read it, log out of that session in your Google account. To log in, send `login` first and the key when I ask for it."
-	secretStays = "That looks like a key to your Google account, which I was not asking for, and I may not remove it from this room: " +
-		"**please delete your message yourself**. Nothing was done with it. To log in, send `login` first and the key when I ask for it."
+	secretGone    = "I removed your message from the room: it looks like a key to your Google account. It was sent to nobody on Hangouts. If others could read it, log out of that session in your Google account."
+	secretStays   = "**Please delete your message yourself**: it looks like a key to your Google account, and I may not remove it from this room. It was sent to nobody on Hangouts. If others could read it, log out of that session in your Google account."
+	answerStays   = "I may not remove messages from this room. **Please delete your message with the key yourself.**"
+	howToSend     = " If it is something else, send it again with `$cmdprefix " + SendAnyway + "` in front of it."
+	howToLogin    = " To log in, send `login` in our direct chat first, and the key when I ask for it."
+	eraseTries    = 5
+	leftOutAnswer = "The answer to this is left out, since it would repeat something that looks like a key to a Google account."
 )
 
-// secretCommands guards what people send to the bot: a secret that nobody asked for is
-// removed from the room, handed to nobody and not logged.
-type secretCommands struct {
-	bridgev2.CommandProcessor
-	bot func() bridgev2.MatrixAPI
+// guardedTypes are the events whose text people write.
+var guardedTypes = []event.Type{
+	event.EventMessage, event.EventSticker, event.EventReaction, event.EventUnstablePollStart, event.StateRoomName, event.StateTopic,
 }
 
-// Handle implements bridgev2.CommandProcessor.
-func (s secretCommands) Handle(ctx context.Context, roomID id.RoomID, eventID id.EventID, user *bridgev2.User, message string, replyTo id.EventID) {
-	if secretText.MatchString(message) && !takesSecret(user, message) {
-		s.remove(ctx, roomID, eventID)
+// secretGuard sees what people write before the framework does, decrypted if need be. A
+// credential that the bot has not asked for goes no further; every credential is removed
+// from its room. The decision depends on the event and on the question that is open only,
+// so handling an event again does no harm.
+type secretGuard struct {
+	m        *Main
+	commands map[string]bool // every word that begins a command
+}
+
+// watch puts the guard before the framework's handlers.
+func (g *secretGuard) watch() {
+	for _, kind := range guardedTypes {
+		g.m.Matrix.EventProcessor.PrependHandler(kind, g.handle)
+	}
+}
+
+// handle lets an event pass, or drops it. A panic drops it, too.
+func (g *secretGuard) handle(ctx context.Context, e *event.Event) {
+	pass := false
+	defer func() {
+		if !pass {
+			g.drop(e)
+		}
+	}()
+	if g.isOurs(e) {
+		pass = true
 		return
 	}
-	// What nobody understood may be a secret that does not look like one.
-	log := zerolog.Ctx(ctx).Hook(zerolog.HookFunc(func(e *zerolog.Event, _ zerolog.Level, says string) {
-		if says == "Received unknown command" {
-			e.Discard()
+	user, err := g.m.Bridge.GetExistingUserByMXID(ctx, e.Sender)
+	if err != nil {
+		zerolog.Ctx(ctx).Err(err).Msg("Failed to look up who wrote an event")
+	}
+	switch {
+	case g.asked(user, e):
+		pass = true
+		if g.erase(ctx, e.RoomID, e.ID, user) != nil {
+			g.say(ctx, e, answerStays)
 		}
-	}))
-	s.CommandProcessor.Handle(log.WithContext(ctx), roomID, eventID, user, message, replyTo)
+	case g.sendsAnyway(e) && (user == nil || user.ManagementRoom != e.RoomID):
+		pass = true
+		g.unwrap(e)
+	case secret.InContent(e.Content.Raw):
+		g.refuse(ctx, e, user)
+	default:
+		pass = true
+	}
 }
 
-// takesSecret reports whether the framework takes a message as credentials; then it
-// removes it itself. A login command that is not quite right would be repeated in the
-// room, or stay there.
-func takesSecret(user *bridgev2.User, message string) bool {
-	words := strings.Fields(message)
-	switch strings.ToLower(words[0]) {
-	case "login":
-		return len(words) == 3 && strings.ToLower(words[1]) == FlowToken
-	case "relogin":
-		return len(words) == 4 && strings.ToLower(words[2]) == FlowToken && slices.Contains(user.GetUserLoginIDs(), networkid.UserLoginID(words[1]))
+// drop makes an event one that the framework ignores: the bot's own, without content.
+// mautrix: appservice/eventprocessor.go calls all handlers of an event, until one can end that.
+func (g *secretGuard) drop(e *event.Event) {
+	*e = event.Event{ID: e.ID, RoomID: e.RoomID, Type: e.Type, Sender: g.m.Matrix.Bot.UserID, Timestamp: e.Timestamp, Content: event.Content{Raw: map[string]any{}}}
+	_ = e.Content.ParseRaw(e.Type)
+}
+
+// isOurs reports whether the bridge itself sent an event, as a puppet too.
+func (g *secretGuard) isOurs(e *event.Event) bool {
+	if e.Sender == g.m.Matrix.Bot.UserID || g.m.Bridge.IsGhostMXID(e.Sender) {
+		return true
+	}
+	value, ok := e.Content.Raw[appservice.DoublePuppetKey]
+	if !ok || value != g.m.Matrix.AS.DoublePuppetValue {
+		return false
+	}
+	sent, ok := e.Content.Raw[appservice.DoublePuppetTSKey].(float64)
+	return !ok || int64(sent) == e.Timestamp
+}
+
+// asked reports whether the framework takes an event as credentials: in the management
+// room, as the answer to its question or as the last word of a login command.
+func (g *secretGuard) asked(user *bridgev2.User, e *event.Event) bool {
+	message, ok := e.Content.Parsed.(*event.MessageEventContent)
+	if !ok || e.Type != event.EventMessage || user == nil || user.ManagementRoom != e.RoomID || message.RelatesTo.GetReplaceID() != "" {
+		return false
+	}
+	message.RemoveReplyFallback()
+	words := strings.Fields(strings.TrimPrefix(message.Body, g.m.Config.Bridge.CommandPrefix+" "))
+	if len(words) == 0 {
+		return false
+	}
+	switch first := strings.ToLower(words[0]); {
+	case first == "login":
+		return len(words) == 3 && takesText(words[1])
+	case first == "relogin":
+		return len(words) == 4 && takesText(words[2]) && ownsLogin(g.m.Bridge, user, words[1])
+	case g.commands[first]:
+		return false
 	}
 	state := commands.LoadCommandState(user)
 	return state != nil && state.Next != nil
 }
 
-// remove takes a message out of the room and says why.
-func (s secretCommands) remove(ctx context.Context, roomID id.RoomID, eventID id.EventID) {
+// takesText reports whether a login flow takes its credential as an argument.
+func takesText(flow string) bool {
+	flow = strings.ToLower(flow)
+	return flow == FlowToken || flow == FlowCode
+}
+
+// sendsAnyway reports whether somebody wants a text to be sent although it looks like a
+// credential. That is an ordinary message, not a command: it must arrive once.
+func (g *secretGuard) sendsAnyway(e *event.Event) bool {
+	message, ok := e.Content.Parsed.(*event.MessageEventContent)
+	if !ok || e.Type != event.EventMessage {
+		return false
+	}
+	prefix := g.m.Config.Bridge.CommandPrefix
+	text, ok := strings.CutPrefix(message.Body, prefix+" "+SendAnyway+" ")
+	return ok && strings.TrimSpace(text) != "" && !strings.HasPrefix(text, prefix)
+}
+
+// unwrap takes the command from a text, which stays without its HTML.
+func (g *secretGuard) unwrap(e *event.Event) {
+	message := e.Content.AsMessage()
+	message.Body = strings.TrimPrefix(message.Body, g.m.Config.Bridge.CommandPrefix+" "+SendAnyway+" ")
+	message.Format, message.FormattedBody = "", ""
+}
+
+// refuse removes an event with a credential and tells its writer.
+func (g *secretGuard) refuse(ctx context.Context, e *event.Event, user *bridgev2.User) {
 	says := secretGone
-	_, err := s.bot().SendMessage(ctx, roomID, event.EventRedaction, &event.Content{Parsed: &event.RedactionEventContent{Redacts: eventID}}, nil)
-	if err != nil {
-		zerolog.Ctx(ctx).Warn().Err(err).Msg("Failed to remove a secret from a room")
+	if err := g.erase(ctx, e.RoomID, e.ID, user); err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Stringer("room", e.RoomID).Msg("Failed to remove a secret from a room")
 		says = secretStays
 	}
-	content := format.RenderMarkdown(says, true, false)
-	content.MsgType = event.MsgNotice
-	if _, err = s.bot().SendMessage(ctx, roomID, event.EventMessage, &event.Content{Parsed: content}, nil); err != nil {
-		zerolog.Ctx(ctx).Err(err).Msg("Failed to say that a secret was sent")
+	if portal, err := g.m.Bridge.GetPortalByMXID(ctx, e.RoomID); err == nil && portal != nil {
+		says += howToSend
+	} else {
+		says += howToLogin
 	}
+	g.say(ctx, e, says)
+}
+
+// erase removes an event from its room: as the bot, or as its writer where the bot may not.
+func (g *secretGuard) erase(ctx context.Context, room id.RoomID, target id.EventID, writer *bridgev2.User) (err error) {
+	content := &event.Content{Parsed: &event.RedactionEventContent{Redacts: target}}
+	ctx = withPatience(ctx)
+	for range eraseTries {
+		if _, err = g.m.Bridge.Bot.SendMessage(ctx, room, event.EventRedaction, content, nil); err != nil && !mayHelp(err) && writer != nil {
+			if puppet := writer.DoublePuppet(ctx); puppet != nil {
+				_, err = puppet.SendMessage(ctx, room, event.EventRedaction, content, nil)
+			}
+		}
+		if !mayHelp(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(patience):
+		}
+	}
+	return err
+}
+
+// say tells the writer of an event something, once however often it is handled.
+func (g *secretGuard) say(ctx context.Context, e *event.Event, says string) {
+	content := format.RenderMarkdown(strings.ReplaceAll(says, "$cmdprefix", g.m.Config.Bridge.CommandPrefix), true, false)
+	content.MsgType = event.MsgNotice
+	content.Mentions = &event.Mentions{UserIDs: []id.UserID{e.Sender}}
+	content.RelatesTo = (&event.RelatesTo{}).SetReplyTo(e.ID)
+	extra := &bridgev2.MatrixSendExtra{TransactionID: onceID("secret", e.ID)}
+	if _, err := g.m.Bridge.Bot.SendMessage(withPatience(ctx), e.RoomID, event.EventMessage, &event.Content{Parsed: &content}, extra); err != nil {
+		zerolog.Ctx(ctx).Err(err).Stringer("room", e.RoomID).Msg("Failed to say that a secret was sent")
+	}
+}
+
+// onceID is the transaction id of the one thing of a kind that is sent because of
+// an event.
+func onceID(kind string, e id.EventID) string {
+	sum := sha256.Sum256([]byte(e))
+	return kind + "_" + hex.EncodeToString(sum[:16])
 }

@@ -55,7 +55,7 @@ func TestSecretsNobodyAskedFor(t *testing.T) {
 			alice.SendText(room, text)
 			w.eventually("an answer", func() bool { return said() > before })
 			require.False(t, w.shown(room, secret))
-			require.Contains(t, w.notices(room)[before], "so I removed it from the room")
+			require.Contains(t, w.notices(room)[before], "I removed your message from the room")
 			require.Len(t, w.notices(room), before+1)
 		})
 	}
@@ -80,7 +80,7 @@ func TestSecretsNobodyAskedFor(t *testing.T) {
 		w.waitNotice(room, "does not accept these credentials")
 		require.False(t, w.shown(room, secret))
 		for _, notice := range w.notices(room)[before:] {
-			require.NotContains(t, notice, "was not asking for")
+			require.NotContains(t, notice, "I removed your message")
 		}
 	})
 	w.stop()
@@ -101,5 +101,5 @@ func TestSecretThatCannotBeRemoved(t *testing.T) {
 	w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/redact/", Status: http.StatusForbidden, Code: "M_FORBIDDEN"})
 	w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.redaction/", Status: http.StatusForbidden, Code: "M_FORBIDDEN"})
 	alice.SendText(room, "1//0ThatsMySecretWhichIsLongEnough")
-	w.waitNotice(room, "please delete your message yourself")
+	w.waitNotice(room, "Please delete your message yourself")
 }

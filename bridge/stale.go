@@ -10,6 +10,7 @@ import (
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
 
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/secret"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
@@ -33,8 +34,7 @@ func ageOf(e *event.Event, received, now time.Time) time.Duration {
 // out of the room. It may be repeated: the answer has one transaction id. An error means that
 // the homeserver could not be reached.
 func (m *Main) refuseStale(ctx context.Context, e *event.Event) error {
-	message, ok := e.Content.Parsed.(*event.MessageEventContent)
-	if !ok || !m.Config.Bridge.Permissions.Get(e.Sender).Commands {
+	if !m.Config.Bridge.Permissions.Get(e.Sender).Commands {
 		return nil
 	}
 	bot, ok := m.matrix.BotIntent().(*intent)
@@ -43,7 +43,7 @@ func (m *Main) refuseStale(ctx context.Context, e *event.Event) error {
 	}
 	log := zerolog.Ctx(ctx)
 	log.Info().Stringer("event", e.ID).Stringer("sender", e.Sender).Msg("Not running a command that is too old")
-	if secretText.MatchString(message.Body) {
+	if secret.InContent(e.Content.Raw) {
 		redaction := &event.Content{Parsed: &event.RedactionEventContent{Redacts: e.ID}}
 		if _, err := bot.ASIntent.SendMessage(ctx, e.RoomID, event.EventRedaction, redaction, nil); err != nil {
 			log.Warn().Err(err).Msg("Failed to remove a secret from a room")

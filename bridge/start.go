@@ -15,6 +15,8 @@ import (
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/secret"
 )
 
 const (
@@ -44,6 +46,7 @@ func (m *Main) listen() error {
 	}
 	handler := &transactions{
 		as: m.Matrix.AS, inbox: m.inbox, watch: m.watch, ephemeral: m.ephemeral, isGhost: m.Bridge.IsGhostMXID, framework: m.Matrix.AS.Router,
+		provision: newProvisioning(m, m.Matrix.AS.Router),
 	}
 	m.server = &http.Server{Handler: handler.handler(), ReadHeaderTimeout: readTimeout, MaxHeaderBytes: 64 << 10}
 	m.Log.Info().Str("address", listener.Addr().String()).Msg("Listening for the homeserver")
@@ -248,9 +251,10 @@ func passing(err error) bool {
 	return status >= http.StatusInternalServerError || status == http.StatusTooManyRequests
 }
 
-// isCommand reports whether an event is for the bot: such are handled at most once.
+// isCommand reports whether an event is for the bot: such are handled at most once. What
+// the guard removes or sends is not: that may be repeated, and must not be forgotten.
 func (m *Main) isCommand(e *event.Event) bool {
-	if e.Type != event.EventMessage {
+	if e.Type != event.EventMessage || m.guard.sendsAnyway(e) || secret.InContent(e.Content.Raw) {
 		return false
 	}
 	if message, ok := e.Content.Parsed.(*event.MessageEventContent); ok && strings.HasPrefix(message.Body, m.Config.Bridge.CommandPrefix) {

@@ -30,11 +30,13 @@ type transactions struct {
 	ephemeral *ephemeral
 	isGhost   func(id.UserID) bool
 	framework http.Handler
+	provision http.Handler
 }
 
 func (t *transactions) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /_matrix/app/v1/transactions/{txnID}", t.put)
+	mux.Handle(provisionPrefix, t.provision)
 	mux.Handle("/", t.framework)
 	return mux
 }

@@ -19,6 +19,7 @@ type contextKey int
 const (
 	keyPatient contextKey = iota
 	keyAttempt
+	keyRemoval
 )
 
 // withPatience makes requests wait for the homeserver instead of failing, until ctx ends.

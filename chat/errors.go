@@ -11,6 +11,8 @@ var (
 	ErrUnknownAccount = errors.New("unknown account")
 	// ErrBadCredentials: the network refuses the credentials; a new login is needed.
 	ErrBadCredentials = errors.New("credentials refused")
+	// ErrOtherAccount: the credentials are those of another account than the one named.
+	ErrOtherAccount = errors.New("credentials of another account")
 	// ErrUnavailable: the network cannot be reached at present; trying again may help.
 	ErrUnavailable = errors.New("network unavailable")
 	// ErrRefused: the network understood the request and said no; trying again is useless.

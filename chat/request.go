@@ -17,11 +17,14 @@ type NewConversation struct {
 	People []PersonID       `json:"people"`
 }
 
-// Credentials is what a person gives to log an account in: cookies of a browser session
-// or a refresh token. It prints as nothing, so that no log can hold it.
+// Credentials is what a person gives to log an account in: cookies of a browser session,
+// a refresh token, or an authorization code, which works once. It prints as nothing, so that no log can hold it.
 type Credentials struct {
 	Cookies      map[string]string `json:"cookies,omitempty"`
 	RefreshToken string            `json:"refresh_token,omitempty"`
+	Code         string            `json:"code,omitempty"`
+	// Of is the account that they have to belong to; empty: any.
+	Of PersonID `json:"of,omitempty"`
 }
 
 // String hides the content.

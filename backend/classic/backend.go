@@ -40,12 +40,17 @@ type stored struct {
 // Authenticate implements account.Backend.
 func (b *Backend) Authenticate(ctx context.Context, credentials chat.Credentials) (account.Identity, error) {
 	keep := stored{Cookies: credentials.Cookies, RefreshToken: credentials.RefreshToken}
-	if keep.RefreshToken != "" {
-		cookies, err := b.cookiesOf(ctx, keep.RefreshToken)
-		if err != nil {
-			return account.Identity{}, err
-		}
-		keep.Cookies = cookies
+	var err error
+	switch {
+	case credentials.Code != "":
+		given := &givenCode{code: credentials.Code}
+		keep.Cookies, err = authResult(hangouts.GetAuth(ctx, b.config, given, given, true))
+		keep.RefreshToken = given.refreshToken
+	case keep.RefreshToken != "":
+		keep.Cookies, err = b.cookiesOf(ctx, keep.RefreshToken)
+	}
+	if err != nil {
+		return account.Identity{}, err
 	}
 	if err := checkCookies(keep.Cookies); err != nil {
 		return account.Identity{}, err
@@ -88,9 +93,27 @@ func (t givenToken) Get(context.Context) string { return string(t) }
 
 func (givenToken) Set(context.Context, string) {}
 
+// givenCode answers the library with an authorization code and takes the refresh token
+// that comes of it.
+type givenCode struct{ code, refreshToken string }
+
+func (*givenCode) Get(context.Context) string               { return "" }
+func (g *givenCode) Set(_ context.Context, token string)    { g.refreshToken = token }
+func (*givenCode) Email(context.Context) (string, error)    { return "", chat.ErrBadCredentials }
+func (*givenCode) Password(context.Context) (string, error) { return "", chat.ErrBadCredentials }
+func (*givenCode) VerificationCode(context.Context) (string, error) {
+	return "", chat.ErrBadCredentials
+}
+
+func (g *givenCode) AuthorizationCode(context.Context, string) (string, error) { return g.code, nil }
+
 // cookiesOf trades a refresh token for session cookies.
 func (b *Backend) cookiesOf(ctx context.Context, refreshToken string) (map[string]string, error) {
-	cookies, err := hangouts.GetAuth(ctx, b.config, nil, givenToken(refreshToken), false)
+	return authResult(hangouts.GetAuth(ctx, b.config, nil, givenToken(refreshToken), false))
+}
+
+// authResult maps the error of a log-in.
+func authResult(cookies map[string]string, err error) (map[string]string, error) {
 	if err != nil {
 		return nil, verdict(err, true)
 	}

@@ -1,6 +1,7 @@
 package classic
 
 import (
+	"cmp"
 	_ "embed"
 
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts"
@@ -46,6 +47,21 @@ func (c Config) Hangouts() hangouts.Config {
 		config.TrustedHosts = c.TrustedHosts
 	}
 	return config
+}
+
+// Site is the address of the page on which a person logs in.
+func (c *Config) Site() string {
+	return cmp.Or(c.Endpoints.Origin, c.BaseURL, "https://hangouts.google.com")
+}
+
+// CodePage is the address of the page on which a person gets an authorization code; "" when
+// the config does not say where that is.
+func (c *Config) CodePage() string {
+	page, err := hangouts.LoginURL(c.Hangouts())
+	if err != nil {
+		return ""
+	}
+	return page
 }
 
 // Validate checks the addresses.

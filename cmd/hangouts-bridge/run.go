@@ -40,6 +40,7 @@ func runBridge(args []string) int {
 		},
 		Stop:     c.stop,
 		SendWait: func() time.Duration { return s.accounts.SendWait },
+		Pages:    func() bridge.Pages { return bridge.Pages{Site: s.hangouts.Site(), Code: s.hangouts.CodePage()} },
 		ExitCode: exitCode,
 	})
 	return main.Run(args)

@@ -34,6 +34,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldWith(t, func(*stage.Stage) {})
+}
+
+// newWorldWith is newWorld with a bridge whose config a test changes.
+func newWorldWith(t *testing.T, change func(*stage.Stage)) *world {
+	t.Helper()
 	w := &world{}
 	var err error
 	w.hangouts, err = hangoutstest.Start(hangoutstest.Options{Scenario: stage.Scenario(), Configure: func(s *hangoutstest.Settings) { s.Dedup = false }})
@@ -45,6 +51,7 @@ func newWorld(t *testing.T) *world {
 	_, port, _ := strings.Cut(hsAddr, ":")
 	number, err := strconv.Atoi(port)
 	require.NoError(t, err)
+	change(w.Stage)
 	registrations := w.Registrations("http://"+hsAddr, w.link.URL())
 	w.synapse = synapse.Start(t, synapse.Options{ServerName: stage.Domain, Port: number, Registrations: registrations, NoPresence: true})
 	w.Run()

@@ -1,0 +1,266 @@
+package bridge_test
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
+)
+
+const dora = chat.PersonID("100000000000000000000") // of Mallory; before all others in every order
+
+// mallorys is a world in which Alice uses Anna's account and Mallory, who is no
+// administrator, Dora's. Mallory is a guest in the rooms of Alice's conversations, with all
+// power there, and in none of those conversations.
+type mallorys struct {
+	*world
+	alice, mallory                          *mxclient.Client
+	management, room, direct, group, unseen id.RoomID
+}
+
+func newMallorys(t *testing.T) *mallorys {
+	t.Helper()
+	w := &mallorys{world: newWorld(t)}
+	w.network.AddPerson(dora, "Dora Dorn")
+	w.network.AddConversation("UgxUnseen", "Unseen", anna, carl)
+	w.change = func(c *bridgeconfig.Config) {
+		c.Bridge.Permissions["@mallory:"+domain] = &bridgeconfig.PermissionLevelUser
+		c.Bridge.Permissions["@alice:"+domain] = &bridgeconfig.PermissionLevelUser
+		c.Bridge.Relay.Enabled = true
+		c.Provisioning.AllowMatrixAuth = true
+		c.Provisioning.SharedSecret = strings.Repeat("s", 32)
+		c.Provisioning.EnableSessionTransfers = true
+	}
+	w.start()
+	w.alice, w.mallory = w.user("alice"), w.user("mallory")
+	w.management = w.login(w.alice, anna)
+	w.room = w.login(w.mallory, dora)
+	w.network.Say(carl, direct, "in direct")
+	w.network.Say(carl, group, "in group")
+	w.network.Say(carl, "UgxUnseen", "unseen")
+	w.direct, w.group, w.unseen = w.world.room("in direct"), w.world.room("in group"), w.world.room("unseen")
+	for _, room := range []id.RoomID{w.direct, w.group} {
+		w.alice.WaitText(room, "in")
+		w.invite(room, w.mallory)
+		_, err := w.main.Matrix.Bot.SetPowerLevel(t.Context(), room, w.mallory.UserID(), 99)
+		require.NoError(t, err)
+	}
+	w.alice.WaitText(w.unseen, "unseen")
+	w.alice.SendText(w.group, "!hangouts set-relay "+string(anna))
+	w.waitNotice(w.group, "You don't have permission to manage the relay")
+	portal, err := w.main.Bridge.GetPortalByMXID(t.Context(), w.group)
+	require.NoError(t, err)
+	require.NoError(t, portal.SetRelay(t.Context(), w.main.Bridge.GetCachedUserLoginByID(ids.MakeLoginID(anna))))
+	return w
+}
+
+// alices is everything of Alice's that nobody else may change.
+func (w *mallorys) alices() (out []string) {
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	ctx := w.t.Context()
+	login, err := w.main.Bridge.DB.UserLogin.GetByID(ctx, ids.MakeLoginID(anna))
+	require.NoError(w.t, err)
+	if login != nil {
+		add("login of %s: %s", login.UserMXID, login.RemoteName)
+	}
+	cached := w.main.Bridge.GetCachedUserLoginByID(ids.MakeLoginID(anna))
+	add("login loaded: %t", cached != nil && cached.UserMXID == w.alice.UserID())
+	session, ok := w.manager.Get(anna)
+	add("account: %t", ok && session.Ready(ctx) == nil)
+	add("grants: %v", w.grants(anna))
+	portals, err := w.main.Bridge.DB.Portal.GetAllWithMXID(ctx)
+	require.NoError(w.t, err)
+	for _, portal := range portals {
+		rows, err := w.main.Bridge.DB.UserPortal.GetAllForUserInPortal(ctx, w.alice.UserID(), portal.PortalKey)
+		require.NoError(w.t, err)
+		add("portal %s: %s %s relay %s rows %d", portal.PortalKey, portal.MXID, portal.Name, portal.RelayLoginID, len(rows))
+	}
+	for _, room := range []id.RoomID{w.management, w.direct, w.group, w.unseen} {
+		add("in %s: %s %s %s", room, w.hs.Membership(room, w.alice.UserID()), w.hs.Membership(room, bot), w.hs.Membership(room, ghost(carl)))
+		add("power in %s: %v", room, w.hs.State(room, "m.room.power_levels", "").Content.AsPowerLevels().Users)
+	}
+	for _, conversation := range []chat.ConversationID{direct, group, "UgxUnseen"} {
+		add("said in %s: %v", conversation, w.texts(conversation))
+	}
+	person, err := w.main.Bridge.GetUserByMXID(ctx, w.alice.UserID())
+	require.NoError(w.t, err)
+	add("management room: %s, question: %t", person.ManagementRoom, w.state(w.alice.UserID()) != nil)
+	slices.Sort(out)
+	return out
+}
+
+// try is something that Mallory writes and what the bot answers.
+type try struct{ where, text, says string }
+
+const (
+	notAdmin    = "limited to bridge administrators"
+	notYours    = "This is no room of a conversation of yours."
+	notThere    = "No such login"
+	noSuchChat  = "No such conversation"
+	unsupported = "Hangouts does not support this command"
+)
+
+// judged says of every command how it could name what is Alice's, and what comes of it.
+// "$A" is Alice's login, "$D", "$G" and "$U" are her rooms.
+var judged = map[string][]try{
+	"help":                {{"own", "help", "This is your management room"}, {"direct", "help", "This is a portal room"}},
+	"cancel":              {{"own", "cancel", "No ongoing command"}},
+	"list-logins":         {{"own", "list-logins", "Dora Dorn"}},
+	"login":               {{"own", "login token $A", "logged in by another Matrix user"}, {"direct", "login token $A", "Log in only in"}, {"group", "login cookies", "Log in only in"}},
+	"relogin":             {{"own", "relogin $A token", notThere}, {"own", "relogin $A token " + string(dora), notThere}, {"direct", "relogin $A token", notThere}, {"own", "relogin " + string(dora) + " token $B", "another Google account"}},
+	"logout":              {{"own", "logout $A", notThere}, {"direct", "logout $A", notThere}},
+	"set-preferred-login": {{"own", "set-preferred-login $A", "only be ran in portal rooms"}, {"direct", "prefer $A", notYours}, {"group", "set-preferred-login " + string(dora), notYours}},
+	"set-relay":           {{"direct", "set-relay", notYours}, {"group", "set-relay", notYours}, {"group", "set-relay $A", notYours}},
+	"unset-relay":         {{"group", "unset-relay", notYours}},
+	"resolve-identifier":  {{"own", "resolve-identifier $A", unsupported}},
+	"start-chat":          {{"own", "start-chat $A 1", unsupported}, {"own", "pm $A 1", unsupported}},
+	"create-group":        {{"direct", "create-group", unsupported}},
+	"search":              {{"own", "search $A x", unsupported}},
+	"create-portal": {
+		{"own", "create-portal $A UgxUnseen", notThere}, {"own", "create-portal UgxUnseen", noSuchChat}, {"own", "create-portal " + string(dora) + " UgxGroup", noSuchChat},
+		{"own", "create-portal", "Usage"},
+	},
+	"bridge": {
+		{"own", "bridge $A UgxUnseen", notThere}, {"own", "bridge --overwrite UgxUnseen", noSuchChat}, {"own", "bridge --overwrite --ignore-permissions UgxGroup", noSuchChat},
+		{"own", "bridge " + string(dora) + " UgxDirect", noSuchChat}, {"direct", "bridge UgxDirect", notYours},
+	},
+	"id":                     {{"direct", "id", notYours}, {"group", "id", notYours}, {"own", "doin $D id", notYours}},
+	"unbridge":               {{"direct", "unbridge", notYours}, {"group", "unbridge", notYours}, {"own", "doin $G unbridge", notYours}},
+	"sync-portal":            {{"direct", "sync-portal", notYours}, {"group", "sync-portal", notYours}},
+	"mute":                   {{"direct", "mute", unsupported}, {"direct", "unmute", unsupported}},
+	"delete-chat":            {{"direct", "delete-chat --for-everyone", unsupported}},
+	"block-user":             {{"direct", "block-user", unsupported}, {"direct", "unblock-user", unsupported}},
+	"import-image-pack":      {{"own", "import-image-pack x", unsupported}},
+	"filter":                 {{"own", "filter deny UgxUnseen", notAdmin}},
+	"sudo":                   {{"own", "sudo @alice:" + domain + " logout $A", notAdmin}, {"own", "doas @alice:" + domain + " logout $A", notAdmin}},
+	"doin":                   {{"own", "doin $U unbridge", notYours}, {"own", "run-in $D set-relay", notYours}, {"own", "doin !nowhere:x id", notYours}, {"own", "doin $D hello", "Unknown command"}},
+	"set-management-room":    {{"own", "set-management-room", "already your management room"}, {"direct", "set-management-room", "This is a portal room"}},
+	"delete-portal":          {{"direct", "delete-portal", notAdmin}, {"own", "doin $G delete-portal", notYours}},
+	"delete-all-portals":     {{"own", "delete-all-portals", notAdmin}},
+	"debug-register-push":    {{"own", "debug-register-push $A web x", notAdmin}},
+	"debug-account-data":     {{"direct", "debug-account-data m.tag {}", notAdmin}},
+	"debug-reset-network":    {{"own", "debug-reset-network", notAdmin}},
+	"set-pl":                 {{"direct", "set-pl 100", notAdmin}, {"direct", "set-power-level @alice:" + domain + " 0", notAdmin}},
+	"discard-megolm-session": {{"direct", "discard-megolm-session", notAdmin}},
+	"login-matrix":           {{"own", "login-matrix x", "Failed to enable double puppeting"}, {"direct", "login-matrix x", "Log in only in"}},
+	"logout-matrix":          {{"own", "logout-matrix", "double puppeting"}},
+	"ping-matrix":            {{"own", "ping-matrix", "mallory"}},
+	"version":                {{"own", "version", "hangouts-bridge"}},
+	"send-anyway":            {{"own", "send-anyway x", "Usage"}, {"own", "doin $D send-anyway x", notYours}},
+}
+
+// commandNames are the commands of the bot, the framework's included.
+func (w *world) commandNames() (names []string) {
+	processor := reflect.ValueOf(w.main.Bridge.Commands).FieldByName("CommandProcessor").Elem().Elem()
+	for _, key := range processor.FieldByName("handlers").MapKeys() {
+		names = append(names, key.String())
+	}
+	return names
+}
+
+// Whatever somebody says to the bot, what is another's stays as it is. A command that a later
+// framework brings fails here until somebody has judged it.
+func TestNoCommandTouchesWhatIsAnothers(t *testing.T) {
+	w := newMallorys(t)
+	names := w.commandNames()
+	require.Greater(t, len(names), 30)
+	words := reflect.ValueOf(w.main.Bridge.Commands).FieldByName("words")
+	for _, name := range names {
+		require.True(t, words.MapIndex(reflect.ValueOf(name)).IsValid(), "%s would be taken for an answer", name)
+	}
+	for name := range judged {
+		require.Contains(t, names, name, "there is no such command any more")
+	}
+	before := w.alices()
+	rooms := map[string]id.RoomID{"own": w.room, "direct": w.direct, "group": w.group}
+	fill := strings.NewReplacer("$A", string(anna), "$B", string(bert), "$D", string(w.direct), "$G", string(w.group), "$U", string(w.unseen))
+	for _, name := range names {
+		tries, ok := judged[name]
+		if !ok {
+			t.Errorf("%s: nobody has judged this command", name)
+		}
+		for _, c := range tries {
+			t.Run(c.where+" "+c.text, func(t *testing.T) {
+				room := rooms[c.where]
+				heard := len(w.notices(room))
+				w.mallory.SendText(room, "!hangouts "+fill.Replace(c.text))
+				w.eventually("an answer to "+c.text, func() bool {
+					return slices.ContainsFunc(w.notices(room)[heard:], func(notice string) bool { return strings.Contains(notice, c.says) })
+				})
+				require.Equal(t, before, w.alices())
+				for _, notice := range w.notices(room)[heard:] {
+					require.NotContains(t, notice, "@alice", "nothing is said of her")
+					require.NotContains(t, notice, "UgxGroup/", "nor of her conversations")
+				}
+			})
+		}
+	}
+	require.Equal(t, before, w.alices())
+}
+
+// No login process logs another user's login in again, whoever begins it.
+func TestLoginProcessOfAnothersLogin(t *testing.T) {
+	w := newMallorys(t)
+	mallory, err := w.main.Bridge.GetUserByMXID(t.Context(), w.mallory.UserID())
+	require.NoError(t, err)
+	for _, flow := range w.main.Bridge.Network.GetLoginFlows() {
+		process, err := w.main.Bridge.Network.CreateLogin(t.Context(), mallory, flow.ID)
+		require.NoError(t, err)
+		_, err = process.(bridgev2.LoginProcessWithOverride).StartWithOverride(t.Context(), w.main.Bridge.GetCachedUserLoginByID(ids.MakeLoginID(anna)))
+		require.ErrorContains(t, err, "No such login")
+	}
+}
+
+// What somebody does in the room of another's conversation goes out as that other's only if
+// the owner relays.
+func TestNoEventTouchesWhatIsAnothers(t *testing.T) {
+	w := newMallorys(t)
+	before := w.alices()
+	target := w.mallory.WaitText(w.direct, "in direct").ID
+	for name, act := range map[string]func() id.EventID{
+		"text": func() id.EventID { return w.mallory.SendText(w.direct, "as Alice?") },
+		"reaction": func() id.EventID {
+			return w.mallory.Send(w.direct, event.EventReaction, &event.ReactionEventContent{RelatesTo: event.RelatesTo{Type: event.RelAnnotation, EventID: target, Key: "x"}})
+		},
+		"name": func() id.EventID {
+			return w.mallory.SetState(w.direct, event.StateRoomName, "", &event.RoomNameEventContent{Name: "Mallory's"})
+		},
+		"topic": func() id.EventID {
+			return w.mallory.SetState(w.direct, event.StateTopic, "", &event.TopicEventContent{Topic: "Mallory's"})
+		},
+		"delete chat": func() id.EventID {
+			return w.mallory.Send(w.direct, event.BeeperDeleteChat, &event.BeeperChatDeleteEventContent{DeleteForEveryone: true})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			act()
+			heard := len(w.notices(w.direct))
+			w.mallory.SendText(w.direct, "!hangouts list-logins") // the act has been handled when this is
+			w.eventually("the answer", func() bool {
+				return slices.ContainsFunc(w.notices(w.direct)[heard:], func(notice string) bool { return strings.Contains(notice, "Dora") })
+			})
+			require.Equal(t, before, w.alices())
+		})
+	}
+	w.mallory.MarkRead(w.direct, target)
+	w.mallory.SetTyping(w.direct, patience)
+	w.alice.SendText(w.direct, "mine")
+	w.waitTexts(direct, "in direct", "mine")
+	require.Empty(t, w.network.Marks())
+	for _, typing := range w.network.Typings() {
+		require.NotEqual(t, anna, typing.Person)
+	}
+	w.mallory.SendText(w.group, "by relay") // Alice's login relays in this room
+	w.eventually("the relayed text", func() bool { return len(w.texts(group)) == 2 })
+}
