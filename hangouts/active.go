@@ -14,8 +14,7 @@ const (
 	activeTimeout  = 120         // seconds, how long the server believes one
 )
 
-// ActiveClientState returns which of the user's clients the last push said is active; NO_ACTIVE
-// as long as there was none.
+// ActiveClientState returns the active client state of the last push; NO_ACTIVE before the first.
 func (c *Client) ActiveClientState() pb.ActiveClientState {
 	if c == nil {
 		return pb.ActiveClientState_ACTIVE_CLIENT_STATE_NO_ACTIVE

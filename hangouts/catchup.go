@@ -12,9 +12,10 @@ import (
 )
 
 var (
-	// ErrNoProgress means that the server does not hand out what happened after a time. Try later.
+	// ErrNoProgress means that the server repeats the same answer instead of going on. Try later.
 	ErrNoProgress = errors.New("hangouts: the catch-up makes no progress")
-	// ErrResync means that the server cannot say what happened after a time: load everything anew.
+	// ErrResync means that the server no longer knows what happened after a time: load all
+	// conversations again.
 	ErrResync = errors.New("hangouts: the server asks to load everything anew")
 )
 
@@ -24,10 +25,10 @@ const (
 	usualLag = 10 * time.Minute
 )
 
-// CatchUp hands over what happened at or after a time (µs), in pages, and goes on until an answer was not cut
-// (protocol §8.10): one call of [Client.SyncAllNewEvents] brings the oldest part only. page gets conversations with events
-// that no earlier page had. It returns up to when everything was handed over, also with an error: what to ask from the
-// next time. Errors are those of requests and of page, ErrNoProgress, and ErrResync.
+// CatchUp passes everything that happened at or after a time (µs) to page, and asks for further pages
+// until an answer was not cut (protocol §8.10). No event comes twice. It returns the time up to which
+// page got everything, also together with an error; the next catch-up starts there. The error is that
+// of a request or of page, ErrNoProgress or ErrResync.
 func (c *Client) CatchUp(ctx context.Context, since uint64, page func([]*pb.ConversationState) error) (uint64, error) {
 	seen := newSeen(maxSeen)
 	for {

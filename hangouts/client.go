@@ -15,8 +15,8 @@ import (
 // Client is one account's connection to the service. Make it with New. Its requests are safe for
 // concurrent use and work with or without Connect.
 //
-// Events are fired from the goroutine of Connect, one after another: a slow observer holds back all
-// that follow, and an observer's error ends Connect with that error.
+// Connect fires events from its goroutine, one after another: a slow observer delays the following
+// ones, and an observer's error ends Connect with that error.
 type Client struct {
 	// OnConnect is fired when the push channel brings its first data after the start,
 	// OnReconnect when it does so after OnDisconnect. What was pushed in between is lost:
@@ -25,10 +25,10 @@ type Client struct {
 	OnReconnect Event[Connected]
 	// OnDisconnect is fired once for each loss of the push channel, but not for Disconnect.
 	OnDisconnect Event[Disconnected]
-	// OnSubscribed is fired when the server was told what to push, after OnConnect and for every
-	// new session. Until then nothing is pushed: synchronise now (protocol §12.3).
+	// OnSubscribed is fired once the client has subscribed to pushes, after OnConnect and for every new
+	// session. The server pushes nothing before that: synchronise now (protocol §12.3).
 	OnSubscribed Event[Subscribed]
-	// OnGap is fired when pushes got lost or were not understood: synchronise.
+	// OnGap is fired when pushes were lost or malformed: synchronise.
 	OnGap Event[Gap]
 	// OnBatch is fired for each batch of state updates, in the order of the wire and
 	// before OnStateUpdate is fired for each of them.
@@ -44,8 +44,8 @@ type Client struct {
 	renewing sync.Mutex // one renewal of the cookies at a time
 
 	// OnCookies, when set before the first request, is called with a copy of the session's cookies
-	// whenever the server changed them, so that their owner can keep them. It may be
-	// called from several goroutines and holds up the request that brought the change.
+	// whenever they changed, so that the application can store them. Several goroutines may call it;
+	// the request that brought the change waits for it.
 	OnCookies func(cookies map[string]string)
 	// OnActivity, when set before Connect, is called for every piece of data of the push
 	// channel, from another goroutine than the events. It must return at once.
@@ -103,8 +103,8 @@ func (c *Client) Cookies() map[string]string {
 	return c.cookies.snapshot()
 }
 
-// ClientID returns the id that the push channel gave this client, also called its resource; empty
-// as long as there is none.
+// ClientID returns the id that the push channel assigned to this client, also called its resource;
+// empty before that.
 func (c *Client) ClientID() string {
 	if c == nil {
 		return ""
@@ -114,10 +114,10 @@ func (c *Client) ClientID() string {
 	return c.clientID
 }
 
-// Connect holds the push channel open and fires events. It blocks until Disconnect is called (then
-// it returns nil), ctx ends (then its error), an observer fails (then that error), or the connection
-// is given up: a NetworkError, which is ErrUnauthorized when the cookies are no longer valid.
-// While it runs, another call returns ErrConnected. No goroutine is left when it has returned.
+// Connect holds the push channel open and fires events. It blocks until Disconnect is called (then it
+// returns nil), ctx ends (then its error), an observer fails (then that error), or it gives up: a
+// NetworkError, which is ErrUnauthorized when the cookies are no longer valid. While it runs, another
+// call returns ErrConnected. No goroutine is left when it has returned.
 func (c *Client) Connect(ctx context.Context) error {
 	if err := c.ready(); err != nil {
 		return err
@@ -160,8 +160,7 @@ func (c *Client) Disconnect() {
 	}
 }
 
-// Close lets go of idle connections; the client stays usable. Connect does so by itself when
-// it returns.
+// Close closes idle connections; the client stays usable. Connect calls it on return.
 func (c *Client) Close() {
 	if c != nil && c.ownHTTP {
 		c.http.CloseIdleConnections()

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// Version is the version of this library, told to the server in the request header.
+// Version is the version of this library. The request header carries it.
 const Version = "0.1"
 
-// Unlimited, as Config.MaxRetries, means never to give up.
+// Unlimited, as Config.MaxRetries, retries for ever.
 const Unlimited = -1
 
 // Endpoints are the addresses of the service (protocol §3.1). An empty one means the
@@ -75,11 +75,10 @@ type Config struct {
 	APIKey string
 	OAuth  OAuth
 
-	// HTTPClient is used instead of an own one; redirects, its jar and its Timeout do not
-	// apply. Its transport should speak HTTP/1.1: HTTP/2 has no reason phrase.
+	// HTTPClient replaces the client's own; its redirect policy, jar and Timeout are ignored. Its
+	// transport should speak HTTP/1.1: HTTP/2 has no reason phrase.
 	HTTPClient *http.Client
-	// Proxy is the address of an HTTP proxy; default is the environment's. Not for
-	// HTTPClient.
+	// Proxy is the address of an HTTP proxy; default: from the environment. Ignored with HTTPClient.
 	Proxy string
 
 	// MaxRetries is how many failed long polls in a row end Connect, Unlimited for never;
@@ -93,8 +92,8 @@ type Config struct {
 	// IdleTimeout is how long the push channel may be silent; 60 s.
 	IdleTimeout time.Duration
 
-	// Attempts is how often a request is sent, at once again, when it meets no server or gets no
-	// answer; 3.
+	// Attempts is how often a request is sent, without a pause, while the server is not reached or does
+	// not answer; 3.
 	Attempts int
 	// NoBlindRepeats limits a request with an effect to one attempt once any of it may have
 	// reached the server: a repeat can double the effect (protocol §3.7).
@@ -110,9 +109,11 @@ type Config struct {
 	MaxResponseSize int64
 	MaxChunk        int
 
-	// Renew, when set, is asked for new cookies of the same account when the server refuses the present ones (HTTP 401);
-	// GetAuth with the stored refresh token gives some. The refused request is then sent again, once, and Connect goes on.
-	// OnCookies gets the new ones. An error that is Temporary fails the request, any other lets the refusal stand.
+	// Renew, when set, returns new cookies of the same account after the server refused the present
+	// ones (HTTP 401), for example those of GetAuth with the stored refresh token. The client then
+	// repeats the refused request once, keeps Connect running, and reports the new cookies to
+	// OnCookies. After a Temporary error the request fails with that error, after any other with the
+	// refusal.
 	Renew func(ctx context.Context) (map[string]string, error)
 
 	// ClientVersion and Language go into the request header; "hangouts-bridge-" and the
@@ -122,8 +123,8 @@ type Config struct {
 	// UserAgent is sent with account requests; hangups sends its name and version there.
 	UserAgent string
 
-	// Logger takes what has no other way out: retries of the push channel, pushes that are not understood. It gets the
-	// context of the call that logs. Default: none.
+	// Logger gets what no error can report: retries of the push channel, malformed pushes, failed
+	// renewals. Default: discard. See the package comment.
 	Logger *slog.Logger
 }
 

@@ -27,8 +27,8 @@ type TitleOptions struct {
 	Unread int
 }
 
-// ConversationTitle is the name a conversation is shown with (protocol §11.4): its own name, or
-// those of its members without oneself, in the order of their ids.
+// ConversationTitle returns the display name of a conversation (protocol §11.4): its own name, or else
+// the names of the other members, ordered by id.
 func ConversationTitle(name string, members []Member, o TitleOptions) string {
 	title := name
 	if title == "" {
@@ -111,7 +111,7 @@ func IsLinkSharingEnabled(c *pb.Conversation) bool {
 	return IsGroup(c) && c.GetGroupLinkSharingStatus() == pb.GroupLinkSharingStatus_GROUP_LINK_SHARING_STATUS_ON
 }
 
-// RequireGroup returns a ConversationTypeError for an action that only groups know.
+// RequireGroup returns a ConversationTypeError unless the conversation is a group.
 func RequireGroup(op string, c *pb.Conversation) error {
 	if IsGroup(c) {
 		return nil
@@ -119,9 +119,9 @@ func RequireGroup(op string, c *pb.Conversation) error {
 	return &ConversationTypeError{Op: op, Type: c.GetType()}
 }
 
-// MergeConversation applies the changed attributes that come with a push or an answer to a known
-// conversation (protocol §12.1): present fields replace, embedded messages are merged, lists
-// that are not empty replace. Read times never move backwards. Neither argument is changed.
+// MergeConversation applies changed attributes, as pushes and answers bring them, to a known
+// conversation (protocol §12.1): present fields replace, embedded messages are merged, lists that are
+// not empty replace. Read times never move backwards. Neither argument is changed.
 func MergeConversation(known, delta *pb.Conversation) *pb.Conversation {
 	merged := &pb.Conversation{}
 	if known != nil {

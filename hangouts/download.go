@@ -22,10 +22,10 @@ const (
 	maxMediaFilename = 255
 )
 
-// Attachment is what Download fetched.
+// Attachment is a downloaded file.
 type Attachment struct {
 	Data []byte
-	// ContentType is what the server says, "" when it does not.
+	// ContentType is that of the server's answer, "" without one.
 	ContentType string
 	// Filename is a plain name without folders, "" when the server gives none.
 	Filename string
@@ -33,7 +33,7 @@ type Attachment struct {
 
 // Download fetches an attachment of a message, or a person's photo (protocol §10.3, §11.2). Nothing
 // secret is sent along: images are public. The address and every redirect must lead to
-// Config.MediaHosts, otherwise it returns ErrMediaHost and asks nobody. More than limit bytes (0:
+// Config.MediaHosts, otherwise it returns ErrMediaHost and sends nothing. More than limit bytes (0:
 // MaxDownloadSize) give ErrTooLarge; other failures are NetworkErrors.
 func (c *Client) Download(ctx context.Context, address string, limit int64) (*Attachment, error) {
 	if err := c.ready(); err != nil {

@@ -10,7 +10,7 @@ import (
 var (
 	// ErrObserverPresent means that an observer was added twice.
 	ErrObserverPresent = errors.New("hangouts: observer is already there")
-	// ErrNoObserver means that nil was given as an observer, or an observer of no function.
+	// ErrNoObserver means that the observer, or its function, is nil.
 	ErrNoObserver = errors.New("hangouts: no observer")
 	// ErrObserverAbsent means that an observer to be removed is not there.
 	ErrObserverAbsent = errors.New("hangouts: observer is not there")

@@ -2,6 +2,7 @@ package hangouts_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -13,15 +14,21 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
 )
 
-// A program that answers every message, here against a compatible server with one lively contact.
+// A program that answers every message, here against a compatible server with one lively contact. It could run for a
+// year: an outage, a rate limit and refused cookies do not end it. hangouts/examples/echobot is the same as a command
+// that also goes on where it ended.
 func Example() {
 	srv := hangoutstest.New(hangoutstest.Options{})
 	defer srv.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cfg := hangouts.Config{BaseURL: srv.URL}
+	store := storeWith(srv.Account(0).RefreshToken()) // or hangouts.NewRefreshTokenCache("refresh-token")
 
-	cookies, err := hangouts.GetAuth(ctx, cfg, nil, storeWith(srv.Account(0).RefreshToken()), false)
+	cfg := hangouts.Config{BaseURL: srv.URL, MaxRetries: hangouts.Retries(hangouts.Unlimited)}
+	cfg.Renew = func(ctx context.Context) (map[string]string, error) {
+		return hangouts.GetAuth(ctx, cfg, nil, store, false)
+	}
+	cookies, err := cfg.Renew(ctx)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -31,69 +38,103 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	self := srv.Account(0).GaiaID()
-	answer := hangouts.Observe(func(ctx context.Context, u *pb.StateUpdate) error {
-		event := u.GetEventNotification().GetEvent()
+	roster := hangouts.NewRoster(client, 0)
+	answer := hangouts.Observe(func(ctx context.Context, event *pb.Event) error {
 		if hangouts.KindOf(event) != hangouts.ChatMessageEvent {
 			return nil
 		}
 		text := hangouts.MessageText(event.GetChatMessage())
-		if event.GetSenderId().GetGaiaId() == self {
+		if event.GetSenderId().GetGaiaId() == roster.Self().GaiaID {
 			fmt.Println("sent:", text)
 			client.Disconnect()
 			return nil
 		}
-		fmt.Println("received:", text)
-		_, err := client.SendChatMessage(ctx, &pb.SendChatMessageRequest{
-			MessageContent:     &pb.MessageContent{Segment: hangouts.ParseText("You said: **" + text + "**")},
-			EventRequestHeader: hangouts.EventRequestHeader(u.GetConversation(), hangouts.ClientGeneratedID()),
+		fmt.Printf("received from %s: %s\n", roster.Person(event.GetSenderId().GetGaiaId()).Name.First, text)
+		err := hangouts.Retry(ctx, func(ctx context.Context) error {
+			_, err := client.SendText(ctx, event.GetConversationId().GetId(), "You said: "+text)
+			return err
 		})
-		return err
+		if err != nil {
+			fmt.Println("not answered:", err) // and on with the next one
+		}
+		return ctx.Err()
 	})
-	if err := client.OnStateUpdate.AddObserver(answer); err != nil {
+	if err := roster.OnEvent.AddObserver(answer); err != nil {
 		fmt.Println(err)
 		return
 	}
-	greet := hangouts.Observe(func(context.Context, hangouts.Subscribed) error {
-		_, err := srv.Person("carol").Send("carol", "Hello")
-		return err
-	})
-	if err := client.OnSubscribed.AddObserver(greet); err != nil {
-		fmt.Println(err)
-		return
-	}
-	if err := client.Connect(ctx); err != nil {
+	go greet(ctx, srv)
+	if err := roster.Run(ctx); err != nil {
 		fmt.Println(err)
 		return
 	}
 	// Output:
-	// received: Hello
+	// received from Carol: Hello
 	// sent: You said: Hello
+}
+
+// greet writes to the account as soon as it is there, while the server limits its requests.
+func greet(ctx context.Context, srv *hangoutstest.Server) {
+	if srv.Account(0).WaitSubscribed(ctx, 1) != nil {
+		return
+	}
+	_, _ = srv.Inject(hangoutstest.Fault{Kind: hangoutstest.FaultStatus, Status: 429, Endpoint: "conversations/sendchatmessage"})
+	_, _ = srv.Person("carol").Send("carol", "Hello")
 }
 
 func storeWith(token string) hangouts.RefreshTokenStore { return &memory{token: token} }
 
-// Catching up on what was missed while the push channel was broken.
-func ExampleClient_SyncAllNewEvents() {
-	var client *hangouts.Client // from hangouts.New
-	var lastSync uint64         // µs, the server's time of the last complete catch-up
-	catchUp := hangouts.Observe(func(ctx context.Context, _ hangouts.Subscribed) error {
-		missed, err := client.SyncAllNewEvents(ctx, &pb.SyncAllNewEventsRequest{
-			LastSyncTimestamp:    proto.Uint64(lastSync),
-			MaxResponseSizeBytes: proto.Uint64(1 << 20),
-		})
-		if err != nil {
+// Catching up on what was missed, without a Roster: on every occasion, in pages, and over answers that are cut.
+func ExampleClient_CatchUp() {
+	srv := hangoutstest.New(hangoutstest.Options{Configure: func(s *hangoutstest.Settings) { s.SyncMaxEvents = 2 }})
+	defer srv.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	client, err := hangouts.New(hangouts.Config{BaseURL: srv.URL}, srv.Account(0).Cookies())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	synced := srv.Now() // µs; a program keeps the result of its last catch-up
+	for _, text := range []string{"one", "two", "three", "four", "five"} {
+		if _, err := srv.Person("carol").Send("carol", text); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	catchUp := func(ctx context.Context) error {
+		return hangouts.Retry(ctx, func(ctx context.Context) (err error) {
+			synced, err = client.CatchUp(ctx, synced, func(states []*pb.ConversationState) error {
+				for _, state := range states {
+					for _, event := range state.GetEvent() {
+						fmt.Println(hangouts.MessageText(event.GetChatMessage()))
+					}
+				}
+				return nil
+			})
 			return err
-		}
-		for _, state := range missed.GetConversationState() {
-			for _, event := range state.GetEvent() {
-				fmt.Println(event.GetEventId(), hangouts.FromMicros(event.GetTimestamp()))
-			}
-		}
-		lastSync = missed.GetSyncTimestamp()
-		return nil
-	})
-	_ = catchUp // client.OnSubscribed.AddObserver(catchUp)
+		})
+	}
+	err = errors.Join(
+		client.OnSubscribed.AddObserver(hangouts.Observe(func(ctx context.Context, _ hangouts.Subscribed) error {
+			defer client.Disconnect() // enough for an example
+			return catchUp(ctx)
+		})),
+		client.OnReconnect.AddObserver(hangouts.Observe(func(ctx context.Context, _ hangouts.Connected) error { return catchUp(ctx) })),
+		client.OnGap.AddObserver(hangouts.Observe(func(ctx context.Context, _ hangouts.Gap) error { return catchUp(ctx) })),
+	)
+	if err == nil {
+		err = client.Connect(ctx)
+	}
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// one
+	// two
+	// three
+	// four
+	// five
 }
 
 // Sending a message with formatting and a link.

@@ -9,8 +9,8 @@ import (
 	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 )
 
-// RequestHeader returns a new header for a request (protocol §8.1). Requests without one get
-// it by themselves. It names the client id once the push channel has brought it.
+// RequestHeader returns a new header for a request (protocol §8.1). The client adds one to requests
+// that lack it. It contains the client id once the push channel has assigned one.
 func (c *Client) RequestHeader() *pb.RequestHeader {
 	if c == nil {
 		c = &Client{}
@@ -29,7 +29,7 @@ func (c *Client) RequestHeader() *pb.RequestHeader {
 }
 
 // ClientGeneratedID returns a random id for a request that creates an event. A caller that must
-// recognise its request after a crash derives one of its own instead; any uint64 will do.
+// recognise its request after a crash derives an id instead; any uint64 is valid.
 func ClientGeneratedID() uint64 { return rand.Uint64N(1<<32 + 1) }
 
 // EventRequestHeader makes the header of a request that creates an event in a conversation

@@ -21,8 +21,8 @@ type kinds struct {
 	next  int
 }
 
-// note takes what a conversation says. One without a type, as in a push of a change, says nothing of a conversation that
-// is not known yet.
+// note remembers a conversation. A change without a type is not enough for a conversation that is not
+// known yet.
 func (k *kinds) note(c *pb.Conversation) {
 	id, kind := c.GetConversationId().GetId(), c.GetType()
 	k.mu.Lock()

@@ -6,9 +6,8 @@ import (
 	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 )
 
-// DefaultDeliveryMedium is the medium for new events of a conversation (protocol §11.6): the
-// first option, replaced by the last that is marked as default; without options BABEL. It is
-// a copy.
+// DefaultDeliveryMedium returns a copy of the medium for new events of a conversation (protocol §11.6):
+// the first option, replaced by the last that is marked as default; without options BABEL.
 func DefaultDeliveryMedium(c *pb.Conversation) *pb.DeliveryMedium {
 	options := c.GetSelfConversationState().GetDeliveryMediumOption()
 	if len(options) == 0 {

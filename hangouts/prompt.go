@@ -11,7 +11,7 @@ import (
 	"golang.org/x/term"
 )
 
-// CredentialsPrompt asks a person for what a log-in needs. Its errors are passed on unchanged.
+// CredentialsPrompt asks a person for credentials. Its errors are returned unchanged.
 type CredentialsPrompt interface {
 	// Email asks for the e-mail address, after the first page was loaded.
 	Email(ctx context.Context) (string, error)

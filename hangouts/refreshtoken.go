@@ -9,18 +9,18 @@ import (
 	"strings"
 )
 
-// RefreshTokenStore keeps the refresh token of an account. It does not fail: a token that cannot be
-// read is none, and one that cannot be kept will be missed at the next log-in.
+// RefreshTokenStore keeps the refresh token of an account. It does not fail: an unreadable token counts
+// as none, and a token that could not be stored is missing at the next login.
 type RefreshTokenStore interface {
 	// Get returns the token, empty when there is none.
 	Get(ctx context.Context) string
-	// Set keeps a token instead of the one before.
+	// Set replaces the token.
 	Set(ctx context.Context, token string)
 }
 
 // RefreshTokenCache is a RefreshTokenStore in a file that only its owner may read (protocol §4.6).
 type RefreshTokenCache struct {
-	// Logger takes what Get and Set cannot return; none.
+	// Logger gets the failures of Get and Set. Default: discard.
 	Logger *slog.Logger
 
 	filename string

@@ -5,9 +5,9 @@ import (
 	"maps"
 )
 
-// SetCookies replaces the session's cookies, also while requests and Connect are running: what is sent from then on has
-// the new ones. They must be of the same account. OnCookies is called. It returns a GoogleAuthError when the cookie
-// SAPISID is missing.
+// SetCookies replaces the session's cookies by others of the same account. Requests and a running
+// Connect use them from the next request on. It calls OnCookies. It returns a GoogleAuthError when the
+// cookie SAPISID is missing.
 func (c *Client) SetCookies(sessionCookies map[string]string) error {
 	if err := c.ready(); err != nil {
 		return err

@@ -11,9 +11,9 @@ import (
 // message that is nil or lacks a required field; see errors.go. The request header is added.
 
 // CreateConversation finds or makes a conversation. A one-to-one conversation exists once per pair:
-// new_conversation_created tells whether it is new. Invitees exclude oneself. Pushes a conversation
-// update to all members, for a new group with its ADD_USER event [U]. Refused with status 4 without
-// a valid invitee for one-to-one or with an unknown type. See protocol §8.12.
+// new_conversation_created reports whether it is new. The invitees do not include the account itself.
+// Pushes a conversation update to all members, for a new group with its ADD_USER event [U]. Refused
+// with status 4 without a valid invitee for one-to-one or with an unknown type. See protocol §8.12.
 func (c *Client) CreateConversation(ctx context.Context, req *pb.CreateConversationRequest) (*pb.CreateConversationResponse, error) {
 	return invoke[pb.CreateConversationResponse](ctx, c, endpoint{path: "conversations/createconversation", effect: true}, req)
 }
@@ -26,9 +26,10 @@ func (c *Client) GetConversation(ctx context.Context, req *pb.GetConversationReq
 	return invoke[pb.GetConversationResponse](ctx, c, endpoint{path: "conversations/getconversation"}, req)
 }
 
-// SyncAllNewEvents returns all events at or after last_sync_timestamp (µs), up to
-// max_response_size_bytes. sync_timestamp lags minutes behind the present. Pushes nothing. Refused
-// only as every request is. See protocol §8.10.
+// SyncAllNewEvents returns the events at or after last_sync_timestamp (µs), the oldest first, and cuts
+// the answer at max_response_size_bytes; [Client.CatchUp] asks for the rest too. sync_timestamp
+// normally lags minutes behind the present; in an answer that was cut it is the time of its last event,
+// or lies far back. Pushes nothing. Refused only as every request is. See protocol §8.10.
 func (c *Client) SyncAllNewEvents(ctx context.Context, req *pb.SyncAllNewEventsRequest) (*pb.SyncAllNewEventsResponse, error) {
 	return invoke[pb.SyncAllNewEventsResponse](ctx, c, endpoint{path: "conversations/syncallnewevents"}, req)
 }
@@ -71,11 +72,11 @@ func (c *Client) RenameConversation(ctx context.Context, req *pb.RenameConversat
 	return invoke[pb.RenameConversationResponse](ctx, c, endpoint{path: "conversations/renameconversation", effect: true}, req)
 }
 
-// SendChatMessage sends a message. created_event has the server's id and time. Pushes the same
-// event to all members, to all clients of the sender too, before or after the answer; it carries
-// the client_generated_id of the event_request_header in the sender's own copies, as a decimal
-// string. Typing is over with it. Refused with ErrInvalidConversation, and with status 4 or 3 for a
-// message without content. See protocol §8.17.
+// SendChatMessage sends a message. created_event has the server's id and time. Pushes the same event to
+// all members, to all clients of the sender too, before or after the answer; it carries the
+// client_generated_id of the event_request_header in the sender's own copies, as a decimal string. It
+// ends typing. Refused with ErrInvalidConversation, and with status 4 or 3 for a message without
+// content. See protocol §8.17.
 func (c *Client) SendChatMessage(ctx context.Context, req *pb.SendChatMessageRequest) (*pb.SendChatMessageResponse, error) {
 	return invoke[pb.SendChatMessageResponse](ctx, c, endpoint{path: "conversations/sendchatmessage", effect: true}, req)
 }
@@ -94,17 +95,16 @@ func (c *Client) SetTyping(ctx context.Context, req *pb.SetTypingRequest) (*pb.S
 	return invoke[pb.SetTypingResponse](ctx, c, endpoint{path: "conversations/settyping"}, req)
 }
 
-// SetFocus shows for timeout_secs which conversation the user looks at, so that other devices keep
-// quiet about it. Pushes a focus notification to the own clients and the members [U]. Refused with
+// SetFocus reports for timeout_secs which conversation the user is looking at, so that other devices do
+// not notify about it. Pushes a focus notification to the own clients and the members [U]. Refused with
 // ErrInvalidConversation. See protocol §8.20.
 func (c *Client) SetFocus(ctx context.Context, req *pb.SetFocusRequest) (*pb.SetFocusResponse, error) {
 	return invoke[pb.SetFocusResponse](ctx, c, endpoint{path: "conversations/setfocus"}, req)
 }
 
-// UpdateWatermark says up to which time (µs) the user has read. A time before the present mark has
-// no effect [U]. Pushes a watermark notification to all members, to the own clients too. Refused
-// with ErrInvalidConversation, with status 4 for an invitation that is not accepted. See protocol
-// §8.21.
+// UpdateWatermark says up to which time (µs) the user has read. A time before the present watermark has
+// no effect [U]. Pushes a watermark notification to all members, to the own clients too. Refused with
+// ErrInvalidConversation, with status 4 for an invitation that is not accepted. See protocol §8.21.
 func (c *Client) UpdateWatermark(ctx context.Context, req *pb.UpdateWatermarkRequest) (*pb.UpdateWatermarkResponse, error) {
 	return invoke[pb.UpdateWatermarkResponse](ctx, c, endpoint{path: "conversations/updatewatermark"}, req)
 }

@@ -47,8 +47,8 @@ func (c *Client) SetPresence(ctx context.Context, req *pb.SetPresenceRequest) (*
 	return invoke[pb.SetPresenceResponse](ctx, c, endpoint{path: "presence/setpresence"}, req)
 }
 
-// SetActiveClient makes this client the active one for timeout_secs, or ends that; SetActive does
-// so at the right pace. Pushes nothing, but the headers of later pushes tell. Refused only as every
+// SetActiveClient makes this client the active one for timeout_secs, or ends that; SetActive does so at
+// the right pace. Pushes nothing, but the headers of later pushes show it. Refused only as every
 // request is. See protocol §8.8.
 func (c *Client) SetActiveClient(ctx context.Context, req *pb.SetActiveClientRequest) (*pb.SetActiveClientResponse, error) {
 	return invoke[pb.SetActiveClientResponse](ctx, c, endpoint{path: "clients/setactiveclient"}, req)

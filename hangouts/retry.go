@@ -17,8 +17,8 @@ const (
 	mostPause  = time.Minute
 )
 
-// Temporary reports whether a request certainly had no effect and may succeed later: the server was busy, limits the
-// rate of requests, or was not reached.
+// Temporary reports whether a request certainly had no effect and may succeed later: the server was
+// busy, limited the rate of requests, or was not reached.
 func Temporary(err error) bool {
 	var network *NetworkError
 	var auth *GoogleAuthError
@@ -40,9 +40,9 @@ func Temporary(err error) bool {
 	return network.Code == http.StatusTooManyRequests || network.Code == http.StatusServiceUnavailable
 }
 
-// Retry calls request until it succeeds or fails with an error that is not [Temporary], and returns that error, or the
-// error of ctx. Between two calls it waits as long as the server asked for, at least 1 s, doubling up to 1 min, with jitter.
-// An observer of a [Client] that waits holds up the push channel.
+// Retry calls request until it succeeds or fails with an error that is not [Temporary], and returns
+// that error, or the error of ctx. Between two calls it waits as long as the server asks for, at least
+// 1 s, doubling up to 1 min, with jitter. The push channel waits while an observer does.
 func Retry(ctx context.Context, request func(context.Context) error) error {
 	return retry(ctx, Temporary, request)
 }

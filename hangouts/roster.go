@@ -12,24 +12,25 @@ import (
 	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 )
 
-// Person is somebody as a Roster knows them (protocol §11.2).
+// Person is a person in a Roster (protocol §11.2).
 type Person struct {
 	GaiaID string
 	Name   Name
-	// PhotoURL is complete, "" when there is no photo.
+	// PhotoURL is a complete address, "" without a photo.
 	PhotoURL string
-	// Emails has the account's own address first.
+	// Emails are the known addresses, that of the Google account first.
 	Emails []string
 	Self   bool
 }
 
-// Roster keeps the conversations and people of one account up to date, and hands over each new event once: what is
-// pushed, and what was missed while the push channel was broken. It is what most bots and clients need on top of a
-// [Client]. Make it with NewRoster and call Run. Its other methods may be used by several goroutines at once.
+// Roster keeps the conversations and people of one account up to date, and delivers each new event
+// once, whether it was pushed or missed while the push channel was broken. Most bots and clients need
+// one on top of a [Client]. Make it with NewRoster and call Run. Its other methods may be used by
+// several goroutines at once.
 type Roster struct {
-	// OnEvent is fired for each event that is newer than the start, once and after conversations and people
-	// were brought up to date with it. Events of others and of the account itself come alike. An error
-	// of an observer ends Run; see [Client] for what holds up what.
+	// OnEvent is fired once for each event that is newer than the start, the account's own events
+	// included. Conversations and people are up to date with the event by then. The push channel waits
+	// while observers run; the error of one ends Run, and the next Run delivers the event again.
 	OnEvent Event[*pb.Event]
 
 	client *Client
@@ -43,21 +44,22 @@ type Roster struct {
 	newest        uint64 // time of the newest event handed over, or of the last complete catch-up
 }
 
-// NewRoster makes a roster of a client. since is a time in µs, such as an earlier roster's [Roster.SyncedTo]: events after it
-// are handed over when Run starts; 0 means from now on.
+// NewRoster makes a roster of a client. since is a time in µs, such as an earlier roster's
+// [Roster.SyncedTo]: Run delivers the events after it first; 0 means from now on.
 func NewRoster(client *Client, since uint64) *Roster {
 	return &Roster{
 		client: client, start: since, newest: since, people: map[string]Person{}, conversations: map[string]*pb.Conversation{}, seen: newSeen(maxSeen),
 	}
 }
 
-// overlap is how far behind the newest event a catch-up begins: what was lost may be older than what was pushed after it.
+// overlap is how far behind the newest event a catch-up begins: a lost event may be older than one that
+// was pushed after it.
 const overlap = 60_000_000 // µs
 
-// Run loads conversations and people, then holds the push channel open ([Client.Connect]) and keeps everything up to date.
-// It waits while the server is busy or not reached, and returns what ends Connect: nil after [Client.Disconnect], the
-// error of ctx, of an observer, ErrUnauthorized, or a NetworkError once Config.MaxRetries are used up. It can be called
-// again, and then hands over what was missed.
+// Run loads conversations and people, then holds the push channel open ([Client.Connect]) and keeps
+// everything up to date. It waits while the server is busy or not reached. It ends like Connect: with
+// nil after [Client.Disconnect], with the error of ctx or of an observer, with ErrUnauthorized, or with
+// a NetworkError once Config.MaxRetries are used up. Another Run delivers what was missed.
 func (r *Roster) Run(ctx context.Context) error {
 	if r == nil || r.client == nil {
 		return r.noClient()
@@ -93,7 +95,7 @@ func (r *Roster) retry(ctx context.Context, request func(context.Context) error)
 	return retry(ctx, readable, request)
 }
 
-// SyncedTo is the time (µs) up to which events were handed over, for the next NewRoster.
+// SyncedTo is the time (µs) up to which all events were delivered, for the next NewRoster.
 func (r *Roster) SyncedTo() uint64 {
 	if r == nil {
 		return 0
@@ -113,7 +115,7 @@ func (r *Roster) Self() Person {
 	return r.people[r.self]
 }
 
-// Person returns somebody. A person who is not known has the name Unknown.
+// Person returns a person by Gaia id. The name of an unknown one is Unknown.
 func (r *Roster) Person(gaiaID string) Person {
 	if r == nil {
 		return unknownPerson(gaiaID)
@@ -176,7 +178,7 @@ func (r *Roster) Members(conversationID string) []Person {
 	return list
 }
 
-// Title is what a conversation is called, by its name or its members ([ConversationTitle]).
+// Title returns the display name of a conversation ([ConversationTitle]).
 func (r *Roster) Title(conversationID string) string {
 	var members []Member
 	for _, p := range r.Members(conversationID) {

@@ -55,8 +55,8 @@ func SegmentFormat(s *pb.Segment) Format {
 	return Format{f.GetBold(), f.GetItalic(), f.GetStrikethrough(), f.GetUnderline()}
 }
 
-// MessageText is the plain text of a message (protocol §10.2): its segments, then the address of
-// each photo on a line of its own. A message of only a photo begins with an empty line.
+// MessageText is the plain text of a message (protocol §10.2): its segments, then the address of each
+// photo on a line of its own. A message that is only a photo begins with an empty line.
 func MessageText(m *pb.ChatMessage) string {
 	lines := []string{SegmentsText(m.GetMessageContent().GetSegment())}
 	return strings.Join(append(lines, PhotoURLs(m)...), "\n")
@@ -138,7 +138,7 @@ func (k EventKind) String() string {
 	return kindNames[k]
 }
 
-// KindOf tells the kind of an event by the first part it has; its event_type is not looked at.
+// KindOf returns the kind of an event by the first part that is present; it ignores event_type.
 func KindOf(e *pb.Event) EventKind {
 	switch {
 	case e.GetChatMessage() != nil:

@@ -11,9 +11,9 @@ import (
 
 const sendOp = "conversations/sendchatmessage"
 
-// SendText sends a text to a conversation and returns the created event. The text is shown as it is; line breaks and
-// addresses of web pages are recognised ([ParsePlainText]). The server pushes the event to the sender too. It fails like
-// [Client.SendChatMessage], and with ErrBadRequest for an empty text.
+// SendText sends a text to a conversation and returns the created event. The text is shown as it is;
+// line breaks and addresses of web pages are recognised ([ParsePlainText]). The server pushes the event
+// to the sender too. Errors are those of [Client.SendChatMessage], and ErrBadRequest for an empty text.
 func (c *Client) SendText(ctx context.Context, conversationID, text string) (*pb.Event, error) {
 	return c.SendSegments(ctx, conversationID, ParsePlainText(text))
 }
@@ -33,9 +33,9 @@ func (c *Client) SendSegments(ctx context.Context, conversationID string, segmen
 	return answer.GetCreatedEvent(), err
 }
 
-// EventRequestHeaderFor is [EventRequestHeader] with a random id for a conversation of which only the id is known. The
-// client remembers history state and delivery medium from answers and pushes; of a conversation that it has not seen yet
-// it asks the server first.
+// EventRequestHeaderFor is [EventRequestHeader] with a random id for a conversation of which only the
+// id is known. The client remembers history state and delivery medium from answers and pushes; it asks
+// the server about a conversation that it has not seen yet.
 func (c *Client) EventRequestHeaderFor(ctx context.Context, conversationID string) (*pb.EventRequestHeader, error) {
 	if err := c.ready(); err != nil {
 		return nil, err

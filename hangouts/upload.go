@@ -26,13 +26,13 @@ type UploadedImage struct {
 	URL string
 }
 
-// Photo is what goes into SendChatMessageRequest.existing_media.
+// Photo returns the image as SendChatMessageRequest.existing_media.
 func (u UploadedImage) Photo() *hangoutspb.ExistingMedia {
 	return PhotoByID(u.ID, "")
 }
 
-// PhotoByID is what goes into SendChatMessageRequest.existing_media for a photo that the service
-// has. A photo of another account, as a sticker, needs the Gaia id of its owner, else "" (protocol
+// PhotoByID makes SendChatMessageRequest.existing_media for a photo that the service already stores. A
+// photo of another account, such as a sticker, needs the Gaia id of its owner; otherwise "" (protocol
 // §8.17).
 func PhotoByID(photoID, ownerGaiaID string) *hangoutspb.ExistingMedia {
 	photo := &hangoutspb.Photo{PhotoId: proto.String(photoID)}
