@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -28,9 +27,13 @@ func connect(ctx context.Context, file *config.File, log zerolog.Logger) (*datab
 	if file.Database.Type == "sqlite3" {
 		file.Database.Type = "sqlite3-fk-wal" // as the framework has it
 	}
+	if err := database.CheckURI(file.Database.Type, file.Database.URI); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
 	name := "(database.uri)" // an address may hold a password
-	if path, ok := sqlitePath(file.Database.Type, file.Database.URI); ok {
+	if path, ok := database.File(file.Database.Type, file.Database.URI); ok {
 		name = path
+		config.Narrow(log, config.DatabaseFiles(path)...)
 		if err := touchPrivate(path); err != nil {
 			return nil, fmt.Errorf("open database: %w", err)
 		}
@@ -41,7 +44,7 @@ func connect(ctx context.Context, file *config.File, log zerolog.Logger) (*datab
 	}
 	if err = db.Upgrade(ctx); err != nil {
 		_ = db.Close()
-		return nil, fmt.Errorf("upgrade database %s: %w", name, err)
+		return nil, fmt.Errorf("upgrade database %s: %w", name, database.Hide(err, file.Database.URI))
 	}
 	return db, nil
 }
@@ -55,15 +58,6 @@ func openDatabase(ctx context.Context, file *config.File, log zerolog.Logger) (*
 		return nil, bridge.ExitDatabase
 	}
 	return db, exitOK
-}
-
-// sqlitePath is the file of an SQLite URI ("file:name?options").
-func sqlitePath(kind, uri string) (string, bool) {
-	if !strings.HasPrefix(kind, "sqlite") {
-		return "", false
-	}
-	path, _, _ := strings.Cut(strings.TrimPrefix(uri, "file:"), "?")
-	return path, path != "" && !strings.Contains(path, ":memory:")
 }
 
 func touchPrivate(path string) error {
