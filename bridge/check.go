@@ -3,8 +3,10 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
+	"text/template"
 
 	"go.mau.fi/util/dbutil"
 	"go.mau.fi/zeroconfig"
@@ -33,9 +35,9 @@ func checkText(text []byte, into *config.Config) error {
 	return file.Network.Decode(into)
 }
 
-// checkConfig looks for what the framework would end the program for, in words that say
+// CheckConfig looks for what the framework would end the program for, in words that say
 // what to do, and before anything is opened.
-func (m *Main) checkConfig() error {
+func (m *Main) CheckConfig() error {
 	c := m.Config
 	switch {
 	case c.Homeserver.Address == placeholderAddress:
@@ -43,17 +45,59 @@ func (m *Main) checkConfig() error {
 	case c.Homeserver.Domain == placeholderDomain || c.Homeserver.Domain == "":
 		return errors.New("homeserver.domain is not set: it is the part of your Matrix user id after the colon")
 	case !bridgeconfig.AllowedHomeserverSoftware[c.Homeserver.Software]:
-		return fmt.Errorf("homeserver.software: unknown value %q; for most servers it is \"standard\"", c.Homeserver.Software)
+		return errors.New("homeserver.software has an unknown value; for most servers it is \"standard\"")
 	case isPlaceholder(c.AppService.ASToken), isPlaceholder(c.AppService.HSToken):
 		return errors.New("appservice.as_token and hs_token are not set: make a registration with -g and install it in the homeserver")
 	case !c.Bridge.Permissions.IsConfigured():
 		return errors.New("bridge.permissions is still that of the example: say there who may use the bridge, such as \"" + c.Homeserver.Domain + "\": user")
-	case !strings.Contains(c.AppService.FormatUsername("1234567890"), "1234567890"):
-		return errors.New("appservice.username_template has to contain {{.}}")
 	case c.Database.URI == "":
 		return errors.New("database.uri is not set")
 	}
+	if err := checkUsernames(c.AppService.UsernameTemplate); err != nil {
+		return err
+	}
+	for _, uri := range []string{c.Database.URI, c.Database.ReadOnlyPool.URI} {
+		if err := database.CheckURI(c.Database.Type, uri); err != nil {
+			return err
+		}
+	}
+	if err := checkAddress("homeserver.address", c.Homeserver.Address); err != nil {
+		return err
+	}
+	if err := checkAddress("appservice.address", c.AppService.Address); err != nil {
+		return err
+	}
 	return m.connector.ValidateConfig()
+}
+
+// checkUsernames refuses a template with which the framework would panic, or that gives all ghosts
+// one name.
+func checkUsernames(text string) error {
+	const id = "1234567890"
+	parsed, err := template.New("username").Parse(text)
+	var out strings.Builder
+	if err == nil {
+		err = parsed.Execute(&out, id)
+	}
+	if err != nil || !strings.Contains(out.String(), id) {
+		return errors.New("appservice.username_template has to contain {{.}}")
+	}
+	return nil
+}
+
+// checkAddress refuses what is no address, and one with a password, which logs and errors of HTTP
+// would show. Its error does not quote the value.
+func checkAddress(key, value string) error {
+	u, err := url.Parse(value)
+	switch {
+	case value == "":
+		return nil
+	case err != nil || u.Host == "" && u.Scheme != "unix":
+		return fmt.Errorf("%s is not an address like http://127.0.0.1:8008", key)
+	case u.User != nil:
+		return fmt.Errorf("%s may not hold a user and a password", key)
+	}
+	return nil
 }
 
 func isPlaceholder(token string) bool { return token == "" || token == placeholderToken }
@@ -63,7 +107,7 @@ func (m *Main) upgradeError(section string, err error) error {
 	if errors.Is(err, dbutil.ErrUnsupportedDatabaseVersion) && !errors.Is(err, database.ErrNewer) {
 		err = fmt.Errorf("%w: %w", database.ErrNewer, err)
 	}
-	return bridgev2.DBUpgradeError{Section: section, Err: fmt.Errorf("upgrade database %s: %w", databaseName(&m.Config.Database), err)}
+	return bridgev2.DBUpgradeError{Section: section, Err: fmt.Errorf("upgrade database %s: %w", databaseName(&m.Config.Database), database.Hide(err, m.Config.Database.URI))}
 }
 
 // databaseName is how a database is called in messages: an address may hold a password.

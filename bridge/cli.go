@@ -15,6 +15,8 @@ import (
 	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
 	"maunium.net/go/mautrix/bridgev2/matrix/mxmain"
+
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
 )
 
 // cliFlags are the flags that operators of mautrix bridges know.
@@ -89,7 +91,7 @@ func (m *Main) parse(args []string) (code int, done bool) {
 		return report(err, 20), true
 	}
 	m.ignore = ignored{database: *f.anyDatabase, tables: *f.anyTables, server: *f.anyServer}
-	if err = m.checkConfig(); err != nil {
+	if err = m.CheckConfig(); err != nil {
 		return report(fmt.Errorf("config %s: %w", m.ConfigPath, err), ExitInvalid), true
 	}
 	if m.SaveConfig { // only now: a config that is refused stays as it is
@@ -154,25 +156,25 @@ func (m *Main) LoadConfigFile(path string, save bool) error {
 		return fmt.Errorf("config %s: %w", path, err)
 	}
 	if err = checkText(text, m.connector.config); err != nil {
-		return fmt.Errorf("config %s: %w", path, err)
+		return fmt.Errorf("config %s: %w", path, config.Mask(err))
 	}
 	text, upgraded, err := configupgrade.Do(path, save, m.upgrader())
 	if err != nil && !upgraded {
-		return fmt.Errorf("config %s: %w", path, err)
+		return fmt.Errorf("config %s: %w", path, config.Mask(err))
 	} else if err != nil {
-		complain(fmt.Errorf("the config could not be rewritten: %w", err))
+		complain(fmt.Errorf("the config could not be rewritten: %w", config.Mask(err)))
 	}
 	var cfg bridgeconfig.Config
 	if err = yaml.Unmarshal(text, &cfg); err != nil {
-		return fmt.Errorf("config %s: %w", path, err)
+		return fmt.Errorf("config %s: %w", path, config.Mask(err))
 	}
 	if err = cfg.Network.Decode(m.connector.config); err != nil {
-		return fmt.Errorf("config %s: network: %w", path, err)
+		return fmt.Errorf("config %s: network: %w", path, config.Mask(err))
 	}
 	cfg.Bridge.Backfill = cfg.Backfill
 	if cfg.EnvConfigPrefix != "" {
 		if err = mxmain.UpdateConfigFromEnv(&cfg, m.connector.config, cfg.EnvConfigPrefix); err != nil {
-			return fmt.Errorf("config from environment: %w", err)
+			return fmt.Errorf("config from environment: %w", config.Mask(err))
 		}
 	}
 	m.Config = &cfg
@@ -206,6 +208,9 @@ func writeNew(path, text string) error {
 func (m *Main) WriteRegistration(configPath, path string) error {
 	if m.Config.Homeserver.Domain == "example.com" {
 		return errors.New("homeserver.domain is not set in the config")
+	}
+	if err := checkUsernames(m.Config.AppService.UsernameTemplate); err != nil {
+		return err
 	}
 	reg := m.Registration()
 	text, err := reg.YAML()

@@ -199,6 +199,10 @@ func (m *Main) Setup() (err error) {
 	restore := hideBodies(&m.Config.Logging)
 	m.Init()
 	restore()
+	config.Narrow(*m.Log, append(config.LogFiles(&m.Config.Logging), m.ConfigPath, m.RegistrationPath)...)
+	if path, ok := database.File(m.Config.Database.Type, m.Config.Database.URI); ok {
+		config.Narrow(*m.Log, config.DatabaseFiles(path)...)
+	}
 	m.Bridge.ExternallyManagedDB = true // it outlives the Matrix side
 	m.DB.Log = database.Logger(m.Log.With().Str("db_section", "main").Logger())
 	m.DB.IgnoreUnsupportedDatabase, m.DB.IgnoreForeignTables = m.ignore.database, m.ignore.tables
@@ -230,6 +234,7 @@ func forceConfig(cfg *bridgeconfig.Config) {
 	cfg.Bridge.BridgeStatusNotices = "none" // we tell the user
 	cfg.AppService.AsyncTransactions = false
 	cfg.AppService.NoServer = true // we listen
+	cfg.Database.URI = database.WithImmediateLock(cfg.Database.Type, cfg.Database.URI)
 }
 
 // openDB upgrades the framework's tables and ours.

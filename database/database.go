@@ -50,11 +50,14 @@ func New(parent *dbutil.Database, log zerolog.Logger) *DB {
 // Open opens a database by itself, for use without the Matrix side. kind and uri are
 // those of mautrix configurations ("sqlite3-fk-wal", "file:bridge.db?_txlock=immediate").
 func Open(owner, kind, uri string, log zerolog.Logger) (*DB, error) {
+	if err := CheckURI(kind, uri); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
 	parent, err := dbutil.NewFromConfig(owner, dbutil.Config{
 		PoolConfig: dbutil.PoolConfig{Type: kind, URI: uri, MaxOpenConns: 5, MaxIdleConns: 5},
 	}, Logger(log))
 	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, fmt.Errorf("open database: %w", Hide(err, uri))
 	}
 	return New(parent, log), nil
 }

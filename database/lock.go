@@ -33,15 +33,6 @@ type Lock struct {
 	conn    *sql.Conn
 }
 
-// Path is the file of an SQLite database; ok is false for another kind, or one in memory.
-func Path(kind, uri string) (path string, ok bool) {
-	if !strings.HasPrefix(kind, "sqlite") {
-		return "", false
-	}
-	path, _, _ = strings.Cut(strings.TrimPrefix(uri, "file:"), "?")
-	return path, path != "" && !strings.Contains(uri, ":memory:")
-}
-
 // Acquire locks the database, waiting for a while for another process that is just ending. The
 // error wraps ErrInUse if it does not. kind and uri are those that the database was opened with.
 func (db *DB) Acquire(ctx context.Context, kind, uri string, wait time.Duration) (*Lock, error) {
@@ -51,7 +42,7 @@ func (db *DB) Acquire(ctx context.Context, kind, uri string, wait time.Duration)
 func acquire(ctx context.Context, raw *sql.DB, kind, uri string, wait time.Duration) (*Lock, error) {
 	l := &Lock{lost: make(chan error, 1), cancel: func() {}}
 	try := func() (holder string, err error) { return "", nil }
-	if path, ok := Path(kind, uri); ok {
+	if path, ok := File(kind, uri); ok {
 		var tables int // nothing is made beside what is no database
 		if err := raw.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_master`).Scan(&tables); err != nil {
 			return nil, err

@@ -139,6 +139,9 @@ func (c Config) withDefaults() (Config, error) {
 		if err != nil || base.Host == "" || strings.HasPrefix(base.Host, ".") { // a leading dot would trust more
 			return c, fmt.Errorf("%w: base URL is not an address with a host", ErrConfig)
 		}
+		if base.User != nil {
+			return c, fmt.Errorf("%w: base URL may not hold a user and a password", ErrConfig)
+		}
 		endpoints = endpointsBelow(base.String())
 		if c.TrustedHosts == nil {
 			c.TrustedHosts = []string{base.Host}
@@ -156,9 +159,9 @@ func (c Config) withDefaults() (Config, error) {
 		c.MediaHosts = []string{".googleusercontent.com", ".google.com"}
 	}
 	c.Endpoints.fill(endpoints)
-	for _, address := range c.Endpoints.list() {
-		if u, err := url.Parse(*address); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			return c, fmt.Errorf("%w: not an http address: %q", ErrConfig, *address)
+	for i, address := range c.Endpoints.list() {
+		if u, err := url.Parse(*address); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
+			return c, fmt.Errorf("%w: not an http address without user and password: %s", ErrConfig, endpointNames[i])
 		}
 	}
 	if c.Proxy != "" {
@@ -208,6 +211,9 @@ func endpointsBelow(base string) Endpoints {
 	}
 	return e
 }
+
+// endpointNames are the names of list, in errors, which do not quote addresses.
+var endpointNames = []string{"channel", "API", "upload", "login", "token", "OAuth login", "merge", "merge's target", "origin"}
 
 func (e *Endpoints) list() []*string {
 	return []*string{

@@ -60,21 +60,21 @@ func (c Config) WithDefaults() (Config, error) {
 	if len(c.Listen) == 0 {
 		c.Listen = []string{"127.0.0.1:6667"}
 	}
-	for _, addr := range c.Listen {
+	for i, addr := range c.Listen {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
-			return c, fmt.Errorf("%w: listen: %q is not host:port", ErrConfig, addr)
+			return c, fmt.Errorf("%w: listen: entry %d is not host:port", ErrConfig, i+1)
 		}
 	}
 	setDefault(&c.ServerName, "hangouts.bridge")
 	setDefault(&c.NetworkName, "Hangouts")
 	setDefault(&c.SelfMessages, selfRaw)
 	if !strings.Contains(c.ServerName, ".") || ircwire.Middle(c.ServerName) != c.ServerName || len(c.ServerName) > 63 {
-		return c, fmt.Errorf("%w: server_name: %q must be a name with a dot", ErrConfig, c.ServerName)
+		return c, fmt.Errorf("%w: server_name must be a name with a dot", ErrConfig)
 	}
 	switch c.SelfMessages {
 	case selfRaw, selfPrefix, selfOff:
 	default:
-		return c, fmt.Errorf("%w: self_messages: %q is not raw, prefix or off", ErrConfig, c.SelfMessages)
+		return c, fmt.Errorf("%w: self_messages is not raw, prefix or off", ErrConfig)
 	}
 	l := &c.Limits
 	setDefault(&l.Connections, 1024)

@@ -30,8 +30,11 @@ type Config struct {
 	sections    []Section
 }
 
-// ErrInvalid is wrapped by the errors of Validate; their text names the key.
+// ErrInvalid is wrapped by the errors of Validate; their text names the key and does not quote the
+// value, which may be a secret that stands in the wrong place.
 var ErrInvalid = errors.New("invalid config")
+
+var errTemplate = fmt.Errorf("%w: network.displayname_template is not a template with {{.Name}}, {{.First}}, {{.Full}} or {{.ID}}", ErrInvalid)
 
 // nameFields is what displayname_template can use.
 type nameFields struct {
@@ -63,12 +66,12 @@ func Default(sections ...Section) *Config {
 func (c *Config) Validate() error {
 	parsed, err := template.New("displayname_template").Option("missingkey=error").Parse(c.DisplaynameTemplate)
 	if err != nil {
-		return fmt.Errorf("%w: network.displayname_template: %w", ErrInvalid, err)
+		return errTemplate
 	}
 	probe := chat.Person{ID: "1", FullName: "Ada Lovelace", FirstName: "Ada"}
 	var out strings.Builder
 	if err = parsed.Execute(&out, fields(probe)); err != nil {
-		return fmt.Errorf("%w: network.displayname_template: %w", ErrInvalid, err)
+		return errTemplate
 	}
 	if strings.TrimSpace(out.String()) == "" {
 		return fmt.Errorf("%w: network.displayname_template makes empty names", ErrInvalid)

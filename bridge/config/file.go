@@ -25,7 +25,7 @@ func LoadFile(path string, sections ...Section) (*File, error) {
 	}
 	file := &File{Network: Default(sections...)}
 	if err = yaml.Unmarshal(text, file); err != nil {
-		return nil, fmt.Errorf("read config %s: %w", path, err)
+		return nil, fmt.Errorf("read config %s: %w", path, Mask(err))
 	}
 	if file.Network == nil {
 		file.Network = Default(sections...)

@@ -32,9 +32,13 @@ func connectAs(ctx context.Context, file *config.File, log zerolog.Logger, fn fu
 	if file.Database.Type == "sqlite3" {
 		file.Database.Type = "sqlite3-fk-wal" // as the framework has it
 	}
+	if err := database.CheckURI(file.Database.Type, file.Database.URI); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
 	name := "(database.uri)" // an address may hold a password
-	if path, ok := database.Path(file.Database.Type, file.Database.URI); ok {
+	if path, ok := database.File(file.Database.Type, file.Database.URI); ok {
 		name = path
+		config.Narrow(log, config.DatabaseFiles(path)...)
 		if err := touchPrivate(path); err != nil {
 			return nil, fmt.Errorf("open database: %w", err)
 		}
@@ -49,7 +53,7 @@ func connectAs(ctx context.Context, file *config.File, log zerolog.Logger, fn fu
 	}
 	if err = db.Upgrade(ctx); err != nil {
 		_ = db.Close()
-		return nil, fmt.Errorf("upgrade database %s: %w", name, err)
+		return nil, fmt.Errorf("upgrade database %s: %w", name, database.Hide(err, file.Database.URI))
 	}
 	return db, nil
 }

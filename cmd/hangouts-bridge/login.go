@@ -84,18 +84,22 @@ func readCredentials(cookies, token string) (credentials chat.Credentials, err e
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return credentials, fmt.Errorf("read credentials: %w", err)
+		var file *os.PathError
+		if errors.As(err, &file) { // the path may be the secret itself, given by mistake
+			err = file.Err
+		}
+		return credentials, fmt.Errorf("read the file with credentials: %w", err)
 	}
 	if token != "" {
 		credentials.RefreshToken = strings.TrimSpace(string(text))
 		if credentials.RefreshToken == "" || strings.ContainsAny(credentials.RefreshToken, " \t\r\n") {
-			return credentials, fmt.Errorf("%s does not hold a refresh token, and nothing else, on one line", path)
+			return credentials, errors.New("the file does not hold a refresh token, and nothing else, on one line")
 		}
 		return credentials, nil
 	}
 	// The error of the decoder may quote what it read.
 	if json.Unmarshal(text, &credentials.Cookies) != nil || len(credentials.Cookies) == 0 {
-		return credentials, fmt.Errorf(`%s does not hold a JSON object of cookies like {"SAPISID": "…", "SID": "…"}`, path)
+		return credentials, errors.New(`the file does not hold a JSON object of cookies like {"SAPISID": "…", "SID": "…"}`)
 	}
 	return credentials, nil
 }

@@ -102,6 +102,7 @@ func runWithoutMatrix(path string) int {
 		complain(fmt.Errorf("logging: %w", err))
 		return bridge.ExitConfig
 	}
+	config.Narrow(*log, append(config.LogFiles(&file.Logging), path)...)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	db, lock, code := openDatabase(ctx, file, *log)
@@ -155,5 +156,7 @@ func open(ctx context.Context, path string, s *settings) (*database.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return connect(ctx, file, quietLog())
+	log := quietLog()
+	config.Narrow(log, path)
+	return connect(ctx, file, log)
 }

@@ -19,25 +19,25 @@ func TestBadConfig(t *testing.T) {
 		value any
 		says  []string
 	}{
-		"network: text for a number":    {"network.initial_chat_sync", "lots", []string{"lots"}},
-		"accounts: no duration":         {"network.accounts.send_wait", "soon", []string{"soon"}},
+		"network: text for a number":    {"network.initial_chat_sync", "lots", []string{"line", "into int"}},
+		"accounts: no duration":         {"network.accounts.send_wait", "soon", []string{"line", "into time.Duration"}},
 		"network: broken template":      {"network.displayname_template", "{{.Nope}}", []string{"network.displayname_template"}},
 		"hangouts: no address":          {"network.hangouts.base_url", "not an address", []string{"network.hangouts"}},
 		"hangouts: list for a text":     {"network.hangouts.proxy", []string{"a"}, []string{"config.yaml"}},
 		"accounts: too long":            {"network.accounts.send_wait", "9h", []string{"network.accounts", "send_wait", "between"}},
 		"accounts: too often":           {"network.accounts.catchup_every", "1s", []string{"network.accounts", "catchup_every"}},
 		"accounts: negative":            {"network.accounts.history_keep", "-1h", []string{"network.accounts", "history_keep"}},
-		"accounts: text for a section":  {"network.accounts", "all", []string{"all"}},
-		"irc: no port":                  {"network.irc.listen", []string{"localhost"}, []string{"network.irc", "listen", "localhost"}},
+		"accounts: text for a section":  {"network.accounts", "all", []string{"line"}},
+		"irc: no port":                  {"network.irc.listen", []string{"localhost"}, []string{"network.irc", "listen", "entry 1"}},
 		"irc: server name without dot":  {"network.irc.server_name", "hangouts", []string{"network.irc", "server_name"}},
 		"irc: unknown choice":           {"network.irc.self_messages", "yes please", []string{"network.irc", "self_messages"}},
-		"irc: text for a number":        {"network.irc.limits.connections", "many", []string{"many"}},
+		"irc: text for a number":        {"network.irc.limits.connections", "many", []string{"line", "into int"}},
 		"irc: negative number":          {"network.irc.limits.per_account", -1, []string{"network.irc", "limits"}},
 		"irc: a key mistyped":           {"network.irc.limits", map[string]int{"conections": 3}, []string{"line", "network.irc.limits.conections"}},
 		"irc: negative time":            {"network.irc.limits.ping_after", "-3s", []string{"network.irc", "limits"}},
-		"network: text for the section": {"network", "none", []string{"none"}},
+		"network: text for the section": {"network", "none", []string{"line"}},
 		"database: nothing":             {"database.uri", "", []string{"database.uri"}},
-		"logging: unknown level":        {"logging.min_level", "chatty", []string{"chatty"}},
+		"logging: unknown level":        {"logging.min_level", "chatty", []string{"Level"}},
 	} {
 		for _, homeserver := range []string{"", down} {
 			t.Run(name+" "+map[bool]string{true: "with Matrix"}[homeserver != ""], func(t *testing.T) {
@@ -67,10 +67,10 @@ func TestMatrixConfigIsNotFilledIn(t *testing.T) {
 		"domain":            {"homeserver.domain", "example.com", []string{"homeserver.domain"}},
 		"software":          {"homeserver.software", "synapse", []string{"homeserver.software", "standard"}},
 		"permissions":       {"bridge.permissions", map[string]string{"*": "relay", "example.com": "user", "@admin:example.com": "admin"}, []string{"bridge.permissions", domain}},
-		"permission level":  {"bridge.permissions", map[string]string{domain: "king"}, []string{"king"}},
+		"permission level":  {"bridge.permissions", map[string]string{domain: "king"}, []string{"permissions level"}},
 		"no tokens":         {"appservice.as_token", "This value is generated when generating the registration", []string{"appservice.as_token", "-g"}},
 		"username template": {"appservice.username_template", "hangouts", []string{"appservice.username_template"}},
-		"port":              {"appservice.port", 99999, []string{"99999"}},
+		"port":              {"appservice.port", 99999, []string{"line", "into uint16"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

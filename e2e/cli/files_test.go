@@ -134,3 +134,62 @@ func TestVersionAndHelp(t *testing.T) {
 		require.Contains(t, p.run(name, "-h").ok().stderr, name)
 	}
 }
+
+// Files that others can read, as a copy that was put back may be, are narrowed at start, with one line in the log for each.
+func TestOpenFilesAreNarrowed(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, nil)
+	p.set("logging.writers", []any{map[string]any{"type": "stdout", "format": "json"}, map[string]any{"type": "file", "format": "json", "filename": "bridge.log"}})
+	p.run("irc-password", "ada").ok()
+	p.write("bridge.log", "")
+	p.write("bridge-2026.log", "")
+	open := []string{"config.yaml", "bridge.db", "bridge.log", "bridge-2026.log"}
+	widen := func() {
+		for _, name := range open {
+			require.NoError(t, os.Chmod(p.path(name), 0o644))
+		}
+	}
+	widen()
+	bridge := p.start()
+	require.Zero(t, bridge.Terminate())
+	for path := range p.files() {
+		requirePrivate(t, path)
+	}
+	require.Equal(t, len(open), strings.Count(p.read("bridge.log"), "was open to other users"), "one line each; bridge.log itself was renamed first")
+
+	widen()
+	warned := p.run("irc-password", "-list").ok().stderr
+	for _, name := range open[:2] {
+		requirePrivate(t, p.path(name))
+		require.Contains(t, warned, name)
+	}
+}
+
+// A password in an address of the config is never shown, however wrong the address is.
+func TestAddressesAreNotShown(t *testing.T) {
+	t.Parallel()
+	for key, values := range map[string][]string{
+		"database.uri":              {"postgres://user:S3CR3T@ho st/db", "postgres://user:S3CR/3T@host/db", "host=127.0.0.1 port=1 password=S3CR3T x"},
+		"network.hangouts.proxy":    {"http://user:S3CR3T@ho st", "S3CR3T"},
+		"network.hangouts.base_url": {"http://user:S3CR3T@127.0.0.1", "S3CR3T"},
+		"homeserver.address":        {"http://user:S3CR3T@127.0.0.1:1", "http://user:S3CR3T@ho st", "S3CR3T:1"},
+	} {
+		for _, value := range values {
+			p := newPlace(t, nil)
+			p.matrix("http://127.0.0.1:1")
+			if key == "database.uri" {
+				p.set("database.type", "postgres")
+			}
+			p.set(key, value)
+			p.set("logging.min_level", "trace")
+			for _, args := range [][]string{{}, {"irc-password", "-list"}} {
+				if key == "homeserver.address" && len(args) > 0 {
+					continue // subcommands need no homeserver
+				}
+				r := p.run(args...)
+				require.NotZero(t, r.code, "%s %s", key, value)
+				require.NotContains(t, r.stdout+r.stderr, "S3CR", "%s %s", key, value)
+			}
+		}
+	}
+}
