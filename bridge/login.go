@@ -109,7 +109,7 @@ type loginProcess struct {
 // again makes the process log in an existing login again, which has to be its user's.
 func (p *loginProcess) again(override *bridgev2.UserLogin) error {
 	if override.UserMXID != p.user.MXID {
-		return bridgev2.RespError(mautrix.MNotFound.WithMessage("No such login"))
+		return bridgev2.RespError(mautrix.MNotFound.WithMessage("Login not found"))
 	}
 	of, err := ids.ParseLoginID(override.ID)
 	p.of = of
