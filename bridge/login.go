@@ -48,7 +48,7 @@ var loginCookies = []string{
 var requiredCookies = map[string]bool{"SAPISID": true, "SID": true}
 
 const cookiesInstructions = "Log in to your Google account in a **private window** of a browser, open <%s>, then copy its cookies: " +
-	"either a request of that page as cURL command (developer tools, network, copy as cURL) or a JSON object of names and values. " +
+	"either a request of that page as cURL command (developer tools, network, copy as cURL) or JSON, an object of names and values or what an extension of the browser exports. " +
 	"Send that here and close the window **without logging out**.%s"
 
 const tokenInstructions = "Send the refresh token of your Google account, as a Hangouts client has stored it."

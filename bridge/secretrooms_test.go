@@ -252,7 +252,7 @@ func TestGuardedEventsAreNotForgotten(t *testing.T) {
 	w.network.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault {
 		return accounttest.Fault{Err: fmt.Errorf("down: %w", chat.ErrUnavailable)}
 	})
-	sent := alice.SendText(room, "!hangouts send-anyway "+aSecret)
+	sent := alice.SendText(room, "!hangouts send-anyway plain words")
 	w.eventually("an attempt", func() bool {
 		var n int
 		err := w.main.Store().QueryRow(t.Context(), "SELECT COUNT(*) FROM outbox WHERE origin='matrix'").Scan(&n)
@@ -260,7 +260,7 @@ func TestGuardedEventsAreNotForgotten(t *testing.T) {
 	})
 	require.True(t, open(sent))
 	w.network.OnSend(nil)
-	w.waitTexts(direct, "first", aSecret)
+	w.waitTexts(direct, "first", "plain words")
 
 	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/redact/", Status: http.StatusServiceUnavailable})
 	removed := alice.SendText(room, "!hangouts login token "+aSecret)

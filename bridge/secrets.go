@@ -85,6 +85,9 @@ func (g *secretGuard) handle(ctx context.Context, e *event.Event) {
 		if g.erase(ctx, e.RoomID, e.ID, user) != nil {
 			g.say(ctx, e, answerStays)
 		}
+		if object, ok := secret.Object(e.Content.AsMessage().Body); ok {
+			e.Content.AsMessage().Body = object // the framework reads no lists
+		}
 	case g.sendsAnyway(e) && (user == nil || user.ManagementRoom != e.RoomID):
 		pass = true
 		g.unwrap(e)
