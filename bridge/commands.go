@@ -113,15 +113,20 @@ func wordsOf(list []commands.CommandHandler) map[string]bool {
 type commandGate struct {
 	bridgev2.CommandProcessor
 	bot   func() bridgev2.MatrixAPI
-	words map[string]bool // that begin a command
+	guard *secretGuard
 }
 
-// Handle implements bridgev2.CommandProcessor. Only the management room answers questions
+// Handle implements bridgev2.CommandProcessor. Commands of one user run one by one. Only the management room answers questions
 // of the bot, which may be about credentials. What is no command is not logged: it may be
 // a secret that does not look like one.
 func (g commandGate) Handle(ctx context.Context, roomID id.RoomID, eventID id.EventID, user *bridgev2.User, message string, replyTo id.EventID) {
+	unlock, err := g.guard.running.lock(ctx, user.MXID)
+	if err != nil {
+		return
+	}
+	defer unlock()
 	words := strings.Fields(message)
-	known := len(words) > 0 && g.words[strings.ToLower(words[0])]
+	known := len(words) > 0 && g.guard.commands[strings.ToLower(words[0])]
 	if state := commands.LoadCommandState(user); state != nil && roomID != user.ManagementRoom && !known {
 		content := format.RenderMarkdown("Unknown command, use the `help` command for help. Answer my question in our direct chat.", true, false)
 		content.MsgType = event.MsgNotice

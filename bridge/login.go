@@ -48,7 +48,7 @@ var loginCookies = []string{
 var requiredCookies = map[string]bool{"SAPISID": true, "SID": true}
 
 const cookiesInstructions = "Log in to your Google account in a **private window** of a browser, open <%s>, then copy its cookies: " +
-	"either a request of that page as cURL command (developer tools, network, copy as cURL) or a JSON object of names and values. " +
+	"either a request of that page as cURL command (developer tools, network, copy as cURL) or JSON, an object of names and values or what an extension of the browser exports. " +
 	"Send that here and close the window **without logging out**.%s"
 
 const tokenInstructions = "Send the refresh token of your Google account, as a Hangouts client has stored it."
@@ -109,7 +109,7 @@ type loginProcess struct {
 // again makes the process log in an existing login again, which has to be its user's.
 func (p *loginProcess) again(override *bridgev2.UserLogin) error {
 	if override.UserMXID != p.user.MXID {
-		return bridgev2.RespError(mautrix.MNotFound.WithMessage("No such login"))
+		return bridgev2.RespError(mautrix.MNotFound.WithMessage("Login not found"))
 	}
 	of, err := ids.ParseLoginID(override.ID)
 	p.of = of

@@ -53,8 +53,8 @@ func isIn(ctx context.Context, login *bridgev2.UserLogin, portal networkid.Porta
 }
 
 // The refusals say the same of what is somebody else's and of what does not exist.
-func noLogin(login string) string { return fmt.Sprintf("No such login: `%s`", login) }
-func noChat(chat string) string   { return fmt.Sprintf("No such conversation: `%s`", chat) }
+func noLogin(login string) string { return fmt.Sprintf("Login `%s` not found", login) }
+func noChat(chat string) string   { return fmt.Sprintf("Conversation `%s` not found", chat) }
 func noRoom() string              { return "This is no room of a conversation of yours." }
 
 // ownLogin refuses a first argument that is not a login of the user's.

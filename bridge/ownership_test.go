@@ -106,8 +106,8 @@ type try struct{ where, text, says string }
 const (
 	notAdmin    = "limited to bridge administrators"
 	notYours    = "This is no room of a conversation of yours."
-	notThere    = "No such login"
-	noSuchChat  = "No such conversation"
+	notThere    = "Login `"
+	noSuchChat  = "Conversation `"
 	unsupported = "Hangouts does not support this command"
 )
 
@@ -175,7 +175,7 @@ func TestNoCommandTouchesWhatIsAnothers(t *testing.T) {
 	w := newMallorys(t)
 	names := w.commandNames()
 	require.Greater(t, len(names), 30)
-	words := reflect.ValueOf(w.main.Bridge.Commands).FieldByName("words")
+	words := reflect.ValueOf(w.main.Bridge.Commands).FieldByName("guard").Elem().FieldByName("commands")
 	for _, name := range names {
 		require.True(t, words.MapIndex(reflect.ValueOf(name)).IsValid(), "%s would be taken for an answer", name)
 	}
@@ -218,7 +218,7 @@ func TestLoginProcessOfAnothersLogin(t *testing.T) {
 		process, err := w.main.Bridge.Network.CreateLogin(t.Context(), mallory, flow.ID)
 		require.NoError(t, err)
 		_, err = process.(bridgev2.LoginProcessWithOverride).StartWithOverride(t.Context(), w.main.Bridge.GetCachedUserLoginByID(ids.MakeLoginID(anna)))
-		require.ErrorContains(t, err, "No such login")
+		require.ErrorContains(t, err, "Login not found")
 	}
 }
 

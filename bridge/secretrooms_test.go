@@ -1,9 +1,11 @@
 package bridge_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"maunium.net/go/mautrix"
@@ -194,6 +196,7 @@ func TestLoginWithAnOnlooker(t *testing.T) {
 	alice, bob := w.user("alice"), w.user("bob")
 	room := alice.CreateDM(bot)
 	w.eventually("the bot to join", func() bool { return w.hs.Membership(room, bot) == "join" })
+	w.eventually("the management room", func() bool { return w.managementRoom(alice) == room })
 	alice.Invite(room, bob.UserID())
 	w.eventually("the onlooker", func() bool { return w.hs.Membership(room, bob.UserID()) == "join" })
 	w.eventually("the bridge to know", func() bool { return w.main.Matrix.StateStore.IsInRoom(t.Context(), room, bob.UserID()) })
@@ -249,7 +252,7 @@ func TestGuardedEventsAreNotForgotten(t *testing.T) {
 	w.network.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault {
 		return accounttest.Fault{Err: fmt.Errorf("down: %w", chat.ErrUnavailable)}
 	})
-	sent := alice.SendText(room, "!hangouts send-anyway "+aSecret)
+	sent := alice.SendText(room, "!hangouts send-anyway plain words")
 	w.eventually("an attempt", func() bool {
 		var n int
 		err := w.main.Store().QueryRow(t.Context(), "SELECT COUNT(*) FROM outbox WHERE origin='matrix'").Scan(&n)
@@ -257,7 +260,7 @@ func TestGuardedEventsAreNotForgotten(t *testing.T) {
 	})
 	require.True(t, open(sent))
 	w.network.OnSend(nil)
-	w.waitTexts(direct, "first", aSecret)
+	w.waitTexts(direct, "first", "plain words")
 
 	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/redact/", Status: http.StatusServiceUnavailable})
 	removed := alice.SendText(room, "!hangouts login token "+aSecret)
@@ -276,4 +279,24 @@ func TestAnswersRepeatNoSecret(t *testing.T) {
 	require.NoError(t, err)
 	w.waitNotice(room, "The answer to this is left out")
 	require.False(t, w.shown(room, aSecret))
+}
+
+// What was encrypted is guarded once it is decrypted: the encrypted event is removed.
+func TestEncryptedSecret(t *testing.T) {
+	w, alice, room := talk(t)
+	// A type that the bridge does not listen to stands for what it cannot decrypt in this test.
+	sent := alice.Send(room, event.Type{Type: "org.example.encrypted", Class: event.MessageEventType}, map[string]any{"ciphertext": "x"})
+	decrypted := &event.Event{Type: event.EventMessage, Sender: alice.UserID(), RoomID: room, ID: sent, Timestamp: time.Now().UnixMilli()}
+	require.NoError(t, json.Unmarshal([]byte(`{"msgtype":"m.text","body":"`+aSecret+`"}`), &decrypted.Content))
+	require.NoError(t, decrypted.Content.ParseRaw(event.EventMessage))
+	decrypted.Mautrix.WasEncrypted = true
+	w.main.Matrix.EventProcessor.Dispatch(t.Context(), decrypted) // as the framework does after decryption
+	w.waitAnswer(room, sent, "I removed your message")
+	for _, e := range w.hs.Events(room) {
+		if e.ID == sent {
+			require.Empty(t, e.Content.Raw)
+		}
+	}
+	alice.SendText(room, "after")
+	w.waitTexts(direct, "first", "after")
 }

@@ -44,6 +44,9 @@ var guardedTypes = []event.Type{
 type secretGuard struct {
 	m        *Main
 	commands map[string]bool // every word that begins a command
+	// running is locked while a command of a user runs: the framework asks for an answer some
+	// moments before it takes one.
+	running keyedLocks[id.UserID]
 }
 
 // watch puts the guard before the framework's handlers.
@@ -69,11 +72,21 @@ func (g *secretGuard) handle(ctx context.Context, e *event.Event) {
 	if err != nil {
 		zerolog.Ctx(ctx).Err(err).Msg("Failed to look up who wrote an event")
 	}
+	if user != nil && user.ManagementRoom == e.RoomID {
+		unlock, err := g.running.lock(ctx, user.MXID)
+		if err != nil {
+			return
+		}
+		unlock()
+	}
 	switch {
 	case g.asked(user, e):
 		pass = true
 		if g.erase(ctx, e.RoomID, e.ID, user) != nil {
 			g.say(ctx, e, answerStays)
+		}
+		if object, ok := secret.Object(e.Content.AsMessage().Body); ok {
+			e.Content.AsMessage().Body = object // the framework reads no lists
 		}
 	case g.sendsAnyway(e) && (user == nil || user.ManagementRoom != e.RoomID):
 		pass = true

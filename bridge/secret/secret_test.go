@@ -116,6 +116,20 @@ func TestSecretsInContent(t *testing.T) {
 	}
 }
 
+func TestObject(t *testing.T) {
+	for _, c := range []struct{ in, out string }{
+		{`[{"name":"SID","value":"a","domain":".google.com","expirationDate":1.5},{"name":"NID","value":"b"}]`, `{"NID":"b","SID":"a"}`},
+		{" [ {\"value\":\"a\",\n\"name\":\"SID\"} ] ", `{"SID":"a"}`},
+		{`{"SID":"a"}`, ""}, {`[]`, ""}, {`["SID"]`, ""}, {`[{"name":1}]`, ""}, {`[{"value":"a"}]`, ""}, {"curl", ""}, {"", ""},
+	} {
+		out, ok := secret.Object(c.in)
+		require.Equal(t, c.out != "", ok, c.in)
+		if ok {
+			require.JSONEq(t, c.out, out)
+		}
+	}
+}
+
 func FuzzIn(f *testing.F) {
 	f.Add("1//0g" + random22)
 	f.Add(`[{"name":"SID","value":"` + random71 + `"}]`)

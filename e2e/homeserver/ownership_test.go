@@ -2,6 +2,7 @@ package homeserver
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -144,5 +145,17 @@ func TestSecretsLeaveTheRoom(t *testing.T) {
 	eve.WaitText(room, "Please enter your refresh token")
 	sent = eve.SendText(room, w.hangouts.Person("carol").RefreshToken())
 	eve.WaitText(room, "Logged in as")
+	gone(t, w, eve, room, sent)
+
+	answered(eve, room, "login cookies")
+	eve.WaitText(room, "Login URL")
+	var exported []map[string]any
+	for name, value := range w.hangouts.Person("dave").Cookies() {
+		exported = append(exported, map[string]any{"name": name, "value": value, "domain": ".google.com", "httpOnly": true})
+	}
+	list, err := json.Marshal(exported)
+	require.NoError(t, err)
+	sent = eve.SendText(room, string(list))
+	eve.WaitText(room, "Logged in as Dave")
 	gone(t, w, eve, room, sent)
 }
