@@ -90,6 +90,15 @@ func (s *Server) once(c *call, build func(*room) (*pdu, error)) (any, error) {
 	return answer, nil
 }
 
+// ForgetSends forgets all transaction ids, as Synapse does with those that are a day old.
+func (s *Server) ForgetSends() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.flush()
+	clear(s.txns)
+	s.commit(&dropSendTxns{})
+}
+
 func (s *Server) putTyping(c *call) (any, error) {
 	r, err := s.joinedRoom(c)
 	if err != nil {
