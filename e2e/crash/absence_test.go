@@ -46,6 +46,7 @@ func (w *world) absence(s step, matrix, irc bool, key string) {
 		defer w.pens[name].Unlock()
 		w.arrived(name)
 	}
+	w.up()
 	out := period{account: key, from: time.Now().UnixMilli()}
 	if irc {
 		require.NoError(w.t, stage.Exec(w.Database(), "DELETE FROM account_grant WHERE side='irc' AND account=$1", account.GaiaID))
@@ -60,6 +61,7 @@ func (w *world) absence(s step, matrix, irc bool, key string) {
 		w.counts["kill bridge while an account is out"]++
 		w.kill(s, w.Bridge)
 	}
+	w.up()
 	if matrix {
 		w.LogIn(user, account)
 	}

@@ -16,11 +16,15 @@ import (
 
 // backUp copies the bridge's database, as an operator does while the bridge runs.
 func (w *world) backUp() {
+	w.up()
 	w.backups++
 	w.backup = filepath.Join(w.Dir, fmt.Sprintf("backup-%d.db", w.backups))
 	w.Backup(w.backup)
 	w.note("backup %d", w.backups)
 }
+
+// up waits until the bridge has opened its database. Another process that has it alone would sync it behind the back of stage.PowerFailure.
+func (w *world) up() { w.Bridge.WaitPort(w.IRCAddr) }
 
 // restore ends the bridge and puts the last backup in the place of its database. Without one there is a new one, and some traffic after it.
 func (w *world) restore(s step) {

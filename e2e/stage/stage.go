@@ -170,7 +170,7 @@ func (s *Stage) Registrations(homeserverURL, bridgeURL string) []string {
 // Command runs the bridge's program to its end and returns what it said.
 func (s *Stage) Command(args ...string) string {
 	s.T.Helper()
-	p := proc.Start(s.T, proc.Options{Path: s.Program, Args: args, Dir: s.Dir, Quiet: true})
+	p := proc.Start(s.T, proc.Options{Path: s.Program, Args: args, Dir: s.Dir, Env: s.Env, Quiet: true})
 	if code := p.WaitExit(time.Minute); code != 0 {
 		s.T.Fatalf("%s ended with %d:\n%s", strings.Join(args, " "), code, p.Log())
 	}
