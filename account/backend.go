@@ -87,11 +87,9 @@ type Update struct {
 }
 
 // ReceivedEvent is an event as the network gave it to one account.
+// RequestID is set only in the author's own copy.
 type ReceivedEvent struct {
 	chat.Event
-	// RequestID is the id of our request that made the event, 0 if it is not the
-	// sender's own copy or the sender is another client.
-	RequestID uint64
 }
 
 // SyncPage is an answer of Connection.Sync.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -16,6 +17,8 @@ import (
 type catchupState struct {
 	s      *session
 	wanted chan struct{}
+
+	done atomic.Bool // one has been logged in this run of the program
 
 	mu      sync.Mutex
 	waiters []chan error
@@ -162,6 +165,9 @@ func (c *catchupState) once(ctx context.Context) (again bool, err error) {
 	}
 	if err != nil {
 		return false, err
+	}
+	if !c.done.Swap(true) {
+		c.s.outbox.wakeAll()
 	}
 	if again, err = c.s.intake.release(ctx, c.run.epoch); err == nil && !again {
 		c.s.watch.judge(c.run)

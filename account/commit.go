@@ -238,6 +238,9 @@ func (c *commitment) writeEvents(ctx context.Context) error {
 	var events []chat.Event
 	for _, received := range c.update.Events {
 		e := received.Event
+		if e.Author != c.s.id {
+			e.RequestID = 0 // another account's
+		}
 		row, err := c.row(ctx, e.Conversation)
 		if err != nil {
 			return err
@@ -269,8 +272,8 @@ func (c *commitment) writeEvents(ctx context.Context) error {
 		if ok {
 			c.logged[keyOf(e)] = known.Seq
 		}
-		if ok && e.Origin.Ours() && !known.Origin.Ours() {
-			if err = c.m.log.Claim(ctx, e.Conversation, e.ID, e.Origin); err != nil {
+		if ok && (e.Origin.Ours() && !known.Origin.Ours() || e.RequestID != 0 && known.RequestID == 0) {
+			if err = c.m.log.Claim(ctx, e.Conversation, e.ID, e.Origin, e.RequestID); err != nil {
 				return err
 			}
 			c.claimed = append(c.claimed, e.Conversation)

@@ -370,6 +370,9 @@ func (s *session) Ready(ctx context.Context) error {
 	}
 }
 
+// CaughtUp implements Session.
+func (s *session) CaughtUp() bool { return s.catchup.done.Load() }
+
 // ID implements Session.
 func (s *session) ID() chat.PersonID { return s.id }
 

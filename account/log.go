@@ -24,8 +24,11 @@ type Log interface {
 	Before(ctx context.Context, conversation chat.ConversationID, before, after, upTo int64, limit int) ([]chat.Event, error)
 	// Find returns one event; ok is false if it is not there.
 	Find(ctx context.Context, conversation chat.ConversationID, id chat.EventID) (event chat.Event, ok bool, err error)
-	// Claim gives an event its origin, if it has none.
-	Claim(ctx context.Context, conversation chat.ConversationID, id chat.EventID, origin chat.Origin) error
+	// FindRequest returns the event of an author that a request with an id made; ok is
+	// false if it is not there.
+	FindRequest(ctx context.Context, conversation chat.ConversationID, author chat.PersonID, requestID uint64) (event chat.Event, ok bool, err error)
+	// Claim gives an event its origin and the id of its request, each if it has none.
+	Claim(ctx context.Context, conversation chat.ConversationID, id chat.EventID, origin chat.Origin, requestID uint64) error
 	// Trim deletes acknowledged events logged before a time (µs), and, acknowledged or
 	// not, those that expired before now (µs). The last event of a conversation stays;
 	// once expired, without content.

@@ -28,6 +28,9 @@ type Manager struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
+	began     time.Time // by Options.Now
+	monotonic time.Time // the same moment
+
 	// commitMu makes the log's order: one transaction after the other, and what it
 	// added is published before the next one begins.
 	commitMu sync.Mutex
@@ -57,15 +60,24 @@ var _ Accounts = (*Manager)(nil)
 // NewManager makes a manager; Start starts it.
 func NewManager(db *database.DB, backend Backend, options Options, log zerolog.Logger) *Manager {
 	ctx, cancel := context.WithCancel(log.WithContext(context.Background()))
+	options = options.withDefaults()
 	return &Manager{
-		db: db, log: db.Log(), backend: backend, options: options.withDefaults(), zlog: log,
-		ctx: ctx, cancel: cancel,
+		db: db, log: db.Log(), backend: backend, options: options, zlog: log,
+		ctx: ctx, cancel: cancel, began: options.Now(), monotonic: time.Now(),
 		recent:   newRing(),
 		sessions: make(map[chat.PersonID]*session),
 		grants:   make(map[grantKey]Role),
 		watchers: make(map[*watcher]struct{}),
 	}
 }
+
+// now is the time that is stored and compared with stored times. Within a run it follows the
+// monotonic clock, so that setting the machine's clock changes no age and no deadline.
+func (m *Manager) now() time.Time { return m.began.Add(time.Since(m.monotonic)) }
+
+// atMostNow is a stored time (µs); one in the future, from before the clock was set back,
+// counts as now.
+func (m *Manager) atMostNow(stored int64) int64 { return min(stored, m.now().UnixMicro()) }
 
 // Start opens a session for every account and returns; the sessions connect in the
 // background. Accounts that another process logs in later are picked up as well.

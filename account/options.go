@@ -24,6 +24,8 @@ type Options struct {
 	DeafGrace     time.Duration // how late a push may be before it counts as missing; 30 s
 	TrimEvery     time.Duration // between looks for what retention lets go; 1 h
 	Aside         int           // live updates kept during a catch-up; 1000
+
+	Now func() time.Time // the machine's clock, asked once at the start; time.Now
 }
 
 func (o Options) withDefaults() Options {
@@ -52,6 +54,9 @@ func (o Options) withDefaults() Options {
 	duration(&o.CompareEvery, 2*time.Minute)
 	duration(&o.DeafGrace, 30*time.Second)
 	duration(&o.TrimEvery, time.Hour)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if o.Aside == 0 {
 		o.Aside = 1000
 	}

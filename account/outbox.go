@@ -23,8 +23,9 @@ func RequestID(origin chat.Origin) uint64 {
 
 // outbox sends an account's requests: one worker for each conversation that has some.
 type outbox struct {
-	s       *session
-	started time.Time
+	s         *session
+	started   time.Time
+	inherited int64 // id of the last request that an earlier run has left
 
 	unread bool // load has failed
 
@@ -40,7 +41,7 @@ type outboxWorker struct {
 }
 
 func (o *outbox) init(s *session) {
-	o.s, o.started = s, time.Now()
+	o.s, o.started = s, s.m.now()
 	o.workers = make(map[chat.ConversationID]*outboxWorker)
 	o.waiters = make(map[chat.Origin][]chan struct{})
 }
@@ -57,6 +58,7 @@ func (o *outbox) load() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, row := range rows {
+		o.inherited = row.ID
 		id := row.Request.Conversation
 		if o.workers[id] == nil {
 			o.workers[id] = newOutboxWorker()
@@ -89,6 +91,9 @@ func (o *outbox) reload() {
 			continue
 		}
 		for _, row := range rows {
+			o.mu.Lock()
+			o.inherited = max(o.inherited, row.ID)
+			o.mu.Unlock()
 			o.work(row.Request.Conversation)
 		}
 		return
@@ -203,15 +208,20 @@ func (o *outbox) run(id chat.ConversationID, w *outboxWorker) {
 // carryOut works on one request until its fate is settled or the session ends.
 func (o *outbox) carryOut(row *database.OutboxRow, w *outboxWorker) {
 	defer o.setUnanswered(w, false)
+	row.Created, row.Closed = o.s.m.atMostNow(row.Created), o.s.m.atMostNow(row.Closed)
 	deadline := time.UnixMicro(max(row.Created, o.started.UnixMicro())).Add(o.s.m.options.SendWait)
 	pauses := o.s.m.options.backoff()
 	for o.s.ctx.Err() == nil {
 		if o.refreshed(row) {
 			return
 		}
-		late := time.Now().After(deadline)
-		var err error
+		done, err := o.inLog(row)
+		if done {
+			return
+		}
+		late := o.s.m.now().After(deadline)
 		switch {
+		case err != nil:
 		case row.State == database.OutboxAmbiguous:
 			o.setUnanswered(w, true)
 			if err = o.resolve(row, deadline); err == nil && row.State.Final() {
@@ -225,7 +235,7 @@ func (o *outbox) carryOut(row *database.OutboxRow, w *outboxWorker) {
 				continue
 			}
 		case late:
-			o.fail(row, chat.ErrExpired)
+			o.fail(row, o.cause(row, chat.ErrExpired))
 			return
 		default:
 			if err = o.attempt(row, w, deadline); err == nil {
@@ -236,14 +246,47 @@ func (o *outbox) carryOut(row *database.OutboxRow, w *outboxWorker) {
 			}
 		}
 		if permanent(err) {
-			if row.State == database.OutboxAmbiguous {
-				err = chat.ErrUnconfirmed
-			}
-			o.fail(row, err)
+			o.fail(row, o.cause(row, err))
 			return
 		}
 		o.pause(pauses, err, w, deadline)
 	}
+}
+
+// cause is why a request fails, as far as it is known: one that may have been taken, perhaps
+// in a run that a restored database does not know of, is unconfirmed.
+func (o *outbox) cause(row *database.OutboxRow, err error) error {
+	o.mu.Lock()
+	inherited := row.ID <= o.inherited
+	o.mu.Unlock()
+	if row.State == database.OutboxAmbiguous || inherited && !o.s.CaughtUp() {
+		return chat.ErrUnconfirmed
+	}
+	return err
+}
+
+// inLog settles a request that the log has already. An outbox that is older than the log, or
+// than what the network has, does not know that it was sent: after a restore, for example.
+func (o *outbox) inLog(row *database.OutboxRow) (bool, error) {
+	e, ok, err := o.s.m.log.FindRequest(o.s.ctx, row.Request.Conversation, o.s.id, row.RequestID)
+	if err != nil || !ok {
+		return false, err
+	}
+	err = o.s.m.commit(o.s.ctx, o.s, Update{Events: []ReceivedEvent{{e}}}, commitOptions{})
+	return err == nil, err
+}
+
+// errStarting: what was sent before this run is not known yet.
+var errStarting = fmt.Errorf("%w: catching up first", chat.ErrUnavailable)
+
+// mayLeave reports why no request may leave now. The first catch-up comes before all of them:
+// it brings the own copies of those that were sent before.
+func (o *outbox) mayLeave() (Connection, error) {
+	conn, err := o.s.request()
+	if err == nil && !o.s.CaughtUp() {
+		err = errStarting
+	}
+	return conn, err
 }
 
 // refreshed reads the state that commits may have changed; true means final. A request
@@ -273,7 +316,7 @@ func permanent(err error) bool {
 // the worker does not shorten what the network asked for.
 func (o *outbox) pause(pauses *backoff, err error, w *outboxWorker, deadline time.Time) {
 	asked := retryAfter(err)
-	left := time.Until(deadline) + time.Millisecond
+	left := deadline.Sub(o.s.m.now()) + time.Millisecond
 	whole := max(min(pauses.pause(asked), left), o.s.m.options.BackoffMin/10)
 	least := min(asked, whole)
 	if !sleep(o.s.ctx, least) {
@@ -291,7 +334,7 @@ func (o *outbox) pause(pauses *backoff, err error, w *outboxWorker, deadline tim
 // attempt sends a request once and sees the answer into the log. An error with the state
 // pending says that it certainly was not taken; ambiguous, that it may have been.
 func (o *outbox) attempt(row *database.OutboxRow, w *outboxWorker, deadline time.Time) error {
-	conn, err := o.s.request()
+	conn, err := o.mayLeave()
 	if err != nil {
 		return err
 	}
@@ -310,13 +353,13 @@ func (o *outbox) attempt(row *database.OutboxRow, w *outboxWorker, deadline time
 	o.setUnanswered(w, true)
 	settled := o.settled(row.Request.Origin)
 	defer o.unwait(row.Request.Origin, settled)
-	ctx, cancel := context.WithDeadline(o.s.ctx, deadline)
+	ctx, cancel := context.WithTimeout(o.s.ctx, deadline.Sub(o.s.m.now()))
 	event, err := conn.Send(ctx, row.RequestID, conversation, row.Request)
 	cancel()
 	if o.s.ctx.Err() != nil {
 		return o.s.ctx.Err()
 	}
-	row.Closed = time.Now().UnixMicro()
+	row.Closed = o.s.m.now().UnixMicro()
 	if err == nil {
 		event.RequestID, event.Author = row.RequestID, o.s.id
 		return o.seeLogged(row, w, event, settled)
@@ -345,9 +388,10 @@ func (o *outbox) resolve(row *database.OutboxRow, deadline time.Time) error {
 	if earliest.After(deadline) {
 		deadline = earliest
 	}
-	ctx, cancel := context.WithDeadline(o.s.ctx, deadline.Add(resolvePatience))
+	now := o.s.m.now()
+	ctx, cancel := context.WithTimeout(o.s.ctx, deadline.Add(resolvePatience).Sub(now))
 	defer cancel()
-	if !sleep(ctx, max(time.Until(earliest), 0)) {
+	if !sleep(ctx, max(earliest.Sub(now), 0)) {
 		return ctx.Err()
 	}
 	if err := o.s.catchup.now(ctx); err != nil {

@@ -18,6 +18,9 @@ type Session interface {
 	// Features says what works in a conversation.
 	Features(conversation chat.Conversation) chat.Features
 
+	// CaughtUp reports whether everything that happened before this run of the program is in
+	// the log, own copies with their RequestID included.
+	CaughtUp() bool
 	// Ready waits until the account's conversations are known: after the very first login
 	// that takes a moment, later it returns at once. The error is that of ctx.
 	Ready(ctx context.Context) error

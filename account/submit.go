@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
@@ -31,7 +30,7 @@ func (s *session) Submit(ctx context.Context, request chat.Request) error {
 	request.V = chat.Version
 	s.m.outboxMu.Lock()
 	_, err = s.m.db.Outbox().Insert(ctx, &database.OutboxRow{
-		Account: s.id, Request: request, RequestID: RequestID(request.Origin), Created: time.Now().UnixMicro()})
+		Account: s.id, Request: request, RequestID: RequestID(request.Origin), Created: s.m.now().UnixMicro()})
 	s.m.outboxMu.Unlock()
 	if err != nil {
 		return fmt.Errorf("store request: %w", err)

@@ -51,14 +51,12 @@ var (
 
 func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, session account.Session, told *notices) *Client {
 	people := puppet.New(session, id, c.config.Displayname)
-	return &Client{
-		portalHandler: portal.New(session, id, people, portal.Options{
-			SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, EventTime: c.eventTime, Filled: c.delivery.filled,
-		}),
-		puppetHandler: people,
-		connector:     c, login: login, id: id, session: session,
-		notices: told,
-	}
+	client := &Client{puppetHandler: people, connector: c, login: login, id: id, session: session, notices: told}
+	client.portalHandler = portal.New(session, id, people, portal.Options{
+		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, EventTime: c.eventTime, Filled: c.delivery.filled,
+		Written: client.keepWritten,
+	})
+	return client
 }
 
 // consumerID names the Matrix side of an account.

@@ -136,12 +136,15 @@ func (c *Connector) ValidateUserID(user networkid.UserID) bool {
 
 // eventTime asks the homeserver when an event was sent.
 func (c *Connector) eventTime(ctx context.Context, room id.RoomID, eventID id.EventID) (time.Time, error) {
-	e, err := c.bridge.Matrix.(*matrixConnector).Bot.GetEvent(ctx, room, eventID)
+	e, err := c.matrix().Bot.GetEvent(ctx, room, eventID)
 	if err != nil {
 		return time.Time{}, err
 	}
 	return time.UnixMilli(e.Timestamp), nil
 }
+
+// matrix is the Matrix connector with our sends and rooms.
+func (c *Connector) matrix() *matrixConnector { return c.bridge.Matrix.(*matrixConnector) }
 
 // SetMaxFileSize implements bridgev2.MaxFileSizeingNetwork.
 func (c *Connector) SetMaxFileSize(size int64) { c.maxFile.Store(size) }

@@ -151,6 +151,12 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 	if err != nil || room == nil {
 		return err
 	}
+	if origin, ok, err := c.writtenHere(ctx, room, e); err != nil {
+		return err
+	} else if ok {
+		e.Origin = origin
+		return c.settleOwn(ctx, e, key)
+	}
 	involved, err := c.involved(ctx, e, conversation)
 	if err != nil {
 		return err
@@ -239,7 +245,7 @@ func (c *consumer) settle(ctx context.Context, room *bridgev2.Portal, message ne
 // settleOwn takes care of an event that began in this room: it is never sent, but has to
 // have its row. Its handler writes the row; the rest is for handlers that were cut short.
 func (c *consumer) settleOwn(ctx context.Context, e chat.Event, key networkid.PortalKey) error {
-	eventID, n, ok := ids.ParseOrigin(e.Origin)
+	eventID, _, ok := ids.ParseOrigin(e.Origin)
 	if !ok {
 		return nil
 	}
@@ -252,11 +258,23 @@ func (c *consumer) settleOwn(ctx context.Context, e chat.Event, key networkid.Po
 	if err = c.d.inbox.final(ctx, eventID); err != nil {
 		return err
 	}
-	if err = portal.KeepRow(ctx, room, c.Row(room, eventID, c.login.UserMXID, n, e)); err != nil {
+	return c.keepOwnRow(ctx, room, e)
+}
+
+// keepOwnRow writes the row of an event that began in this room.
+func (c *Client) keepOwnRow(ctx context.Context, room *bridgev2.Portal, e chat.Event) error {
+	eventID, n, ok := ids.ParseOrigin(e.Origin)
+	if !ok {
+		return nil
+	}
+	if err := portal.KeepRow(ctx, room, c.Row(room, eventID, c.userOf(e.Author), n, e)); err != nil {
 		return fmt.Errorf("%w: keep row of own message: %w", bridgev2.ErrDatabaseError, err)
 	}
 	return nil
 }
+
+// timeOf is the network's time of an event.
+func timeOf(e chat.Event) time.Time { return time.UnixMicro(e.Time) }
 
 // tellGivenUp says in the room, once, that something is missing there.
 func (c *consumer) tellGivenUp(ctx context.Context, e chat.Event) {

@@ -93,6 +93,11 @@ func (c *consumer) fill(ctx context.Context, room *bridgev2.Portal, conversation
 				continue
 			}
 		}
+		if here, err := c.keepWritten(ctx, room, e); err != nil {
+			return err
+		} else if here {
+			continue
+		}
 		try := &attempt{ctx: ctx}
 		remote, err := c.HistoryEvent(ctx, e, conversation, try.mutate)
 		if err != nil {

@@ -242,7 +242,7 @@ func (m *Main) wrap() error {
 	as.HTTPClient.Transport = newTransport(plain)
 	m.matrix = &matrixConnector{Connector: m.Matrix, main: m, typing: newPuppetTyping()}
 	devices := newDevices(m.db.MatrixRooms())
-	m.matrix.sender = &sender{store: m.db.MatrixSends(), devices: devices, m: m.matrix, run: random.String(16), now: time.Now}
+	m.matrix.sender = &sender{store: m.db.MatrixSends(), devices: devices, traces: newTraces(m.matrix), m: m.matrix, run: random.String(16), now: time.Now}
 	m.matrix.rooms = &roomMaker{store: m.db.MatrixRooms(), m: m.matrix}
 	m.Bridge.Matrix = m.matrix
 	m.Bridge.Bot = m.matrix.BotIntent()

@@ -57,6 +57,8 @@ func (r *roomMaker) create(ctx context.Context, as *intent, req *mautrix.ReqCrea
 	room, err := as.ASIntent.CreateRoom(ctx, req)
 	if errors.Is(err, mautrix.MRoomInUse) {
 		room, err = r.adopt(ctx, as, req)
+	} else if err == nil {
+		r.m.sender.traces.empty(room)
 	}
 	if err != nil {
 		return "", err

@@ -27,11 +27,8 @@ const (
 	// remembered is how long a homeserver is trusted to know a transaction id of a
 	// device; it forgets after a day.
 	remembered = 23 * time.Hour
-	// lookPages of lookPage events each are searched for a send that is in doubt.
-	lookPages = 10
 	// longestLimit is how long one attempt waits in all because the homeserver says so.
 	longestLimit = time.Minute
-	lookPage     = 100
 )
 
 // sender sends the parts of bridged messages so that each arrives once however often it
@@ -40,6 +37,7 @@ const (
 type sender struct {
 	store   *database.MatrixSends
 	devices *devices
+	traces  *traces
 	m       *matrixConnector
 	run     string // this life of the program
 	now     func() time.Time
@@ -81,6 +79,10 @@ func (s *sender) send(ctx context.Context, as *intent, room id.RoomID, kind even
 
 func (s *sender) sendOnce(ctx context.Context, as *intent, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
 	meta := extra.MessageMeta
+	left, err := s.traces.of(ctx, room, extra.Timestamp)
+	if err != nil {
+		return nil, err
+	}
 	send := database.MatrixSend{
 		TxnID: transactionID(room, meta), MessageID: string(meta.ID), RoomID: string(room),
 		Sender: string(as.GetMXID()), Run: s.run, First: s.now().UnixMicro(),
@@ -89,7 +91,14 @@ func (s *sender) sendOnce(ctx context.Context, as *intent, room id.RoomID, kind 
 	if err != nil {
 		return nil, fmt.Errorf("%w: note send: %w", bridgev2.ErrDatabaseError, err)
 	}
-	if !begun {
+	if begun {
+		// A database that was restored does not know what it sent.
+		if found, ok := left.sentAs(send.TxnID, as.GetMXID(), extra.Timestamp); ok {
+			zerolog.Ctx(ctx).Info().Str("event", string(found.event)).Msg("Found the event of a forgotten send")
+			meta.SenderMXID, meta.IsDoublePuppeted = found.sender, !s.m.Bridge.IsGhostMXID(found.sender)
+			return &mautrix.RespSendEvent{EventID: found.event}, s.answered(ctx, send.TxnID, found.event)
+		}
+	} else {
 		if as, err = s.firstSender(ctx, as, id.UserID(stored.Sender)); err != nil {
 			return nil, err
 		}
@@ -136,51 +145,29 @@ func (s *sender) apiOf(ctx context.Context, user id.UserID) (bridgev2.MatrixAPI,
 	return person.DoublePuppet(ctx), nil
 }
 
-// settleDoubt returns the event of an earlier attempt that was not answered, if the
-// homeserver might not know it by its transaction id any more and it is in the room.
+// settleDoubt returns the event of an earlier attempt that was not answered, if it is in the
+// room. Within a run the homeserver knows the attempt by its transaction id, unless it has
+// forgotten that by now; then the room is read again.
 func (s *sender) settleDoubt(ctx context.Context, as *intent, stored, send database.MatrixSend, sent time.Time) (eventID string, err error) {
 	age := s.now().Sub(time.UnixMicro(stored.First))
 	sameSender := string(as.GetMXID()) == stored.Sender
-	if stored.Run == s.run && age < remembered && sameSender && s.devices.has(as) {
+	if stored.Run == s.run && age >= 0 && age < remembered && sameSender && s.devices.has(as) {
 		return "", nil
 	}
-	found, err := s.look(ctx, id.RoomID(stored.RoomID), stored, sent)
-	if err != nil {
-		return "", fmt.Errorf("look for event in doubt: %w", err)
+	if stored.Run == s.run {
+		s.traces.forget(id.RoomID(stored.RoomID))
 	}
-	if found != "" {
-		zerolog.Ctx(ctx).Info().Str("event", string(found)).Msg("A send in doubt had arrived")
-		return string(found), s.answered(ctx, stored.TxnID, found)
+	left, err := s.traces.of(ctx, id.RoomID(stored.RoomID), sent)
+	if err != nil {
+		return "", err
+	}
+	if found, ok := left.sentAs(stored.TxnID, id.UserID(stored.Sender), sent); ok {
+		zerolog.Ctx(ctx).Info().Str("event", string(found.event)).Msg("Found the event of an unconfirmed send")
+		return string(found.event), s.answered(ctx, stored.TxnID, found.event)
 	}
 	send.Sender = string(as.GetMXID())
 	if err = s.store.Restart(ctx, send); err != nil {
 		return "", fmt.Errorf("%w: note send: %w", bridgev2.ErrDatabaseError, err)
-	}
-	return "", nil
-}
-
-// look searches the room's latest events for one that an earlier attempt made.
-func (s *sender) look(ctx context.Context, room id.RoomID, stored database.MatrixSend, sent time.Time) (id.EventID, error) {
-	from := ""
-	for range lookPages {
-		page, err := s.m.Bot.Messages(ctx, room, from, "", mautrix.DirectionBackward, nil, lookPage)
-		if err != nil {
-			return "", err
-		}
-		for _, e := range page.Chunk {
-			if string(e.Sender) != stored.Sender {
-				continue
-			}
-			marker, _ := e.Content.Raw[markerField].(string)
-			encrypted := e.Type.Type == event.EventEncrypted.Type && e.Timestamp == sent.UnixMilli()
-			if marker == stored.TxnID || encrypted {
-				return e.ID, nil
-			}
-		}
-		if page.End == "" || page.End == from || len(page.Chunk) == 0 {
-			return "", nil
-		}
-		from = page.End
 	}
 	return "", nil
 }

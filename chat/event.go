@@ -47,7 +47,8 @@ type Event struct {
 	Time         int64          `json:"time"` // µs, the network's own
 	Author       PersonID       `json:"author"`
 	Origin       Origin         `json:"origin,omitzero"`
-	Expires      int64          `json:"expires,omitempty"` // µs; 0 = never
+	RequestID    uint64         `json:"request_id,omitempty"` // of the request that made it, in the author's own copy; 0 = unknown
+	Expires      int64          `json:"expires,omitempty"`    // µs; 0 = never
 
 	Message     *Message     `json:"message,omitempty"`
 	Membership  *Membership  `json:"membership,omitempty"`

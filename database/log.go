@@ -23,17 +23,18 @@ func (db *DB) Log() *Log { return &Log{db} }
 func scanEvent(row dbutil.Scannable) (e chat.Event, err error) {
 	var seq int64
 	var payload, origin, ref string
-	if err = row.Scan(&seq, &origin, &ref, &payload); err != nil {
+	var requestID int64
+	if err = row.Scan(&seq, &origin, &ref, &requestID, &payload); err != nil {
 		return e, notFound(err)
 	}
 	if err = json.Unmarshal([]byte(payload), &e); err != nil {
 		return e, fmt.Errorf("read logged event: %w", err)
 	}
-	e.Seq, e.Origin = seq, chat.Origin{Side: origin, Ref: ref}
+	e.Seq, e.Origin, e.RequestID = seq, chat.Origin{Side: origin, Ref: ref}, uint64(requestID)
 	return e, nil
 }
 
-const eventColumns = `seq, origin, origin_ref, payload`
+const eventColumns = `seq, origin, origin_ref, request_id, payload`
 
 // Append adds events in the order given and returns those that were new, with Seq
 // filled. An event whose id the conversation's log already has is left out. The caller
@@ -67,15 +68,17 @@ func (l *Log) Append(ctx context.Context, events []chat.Event) ([]chat.Event, er
 }
 
 func (l *Log) insert(ctx context.Context, e chat.Event) (bool, error) {
-	payload, err := json.Marshal(e)
+	stored := e
+	stored.RequestID = 0 // has its column
+	payload, err := json.Marshal(stored)
 	if err != nil {
 		return false, err
 	}
 	res, err := l.db.Exec(ctx, `
-		INSERT INTO log (conversation, seq, event_id, kind, time_us, author, origin, origin_ref, logged_us, expires_us, payload)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		INSERT INTO log (conversation, seq, event_id, kind, time_us, author, origin, origin_ref, logged_us, expires_us, request_id, payload)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (conversation, event_id) DO NOTHING`,
-		e.Conversation, e.Seq, e.ID, e.Kind, e.Time, e.Author, e.Origin.Side, e.Origin.Ref, time.Now().UnixMicro(), e.Expires, string(payload))
+		e.Conversation, e.Seq, e.ID, e.Kind, e.Time, e.Author, e.Origin.Side, e.Origin.Ref, time.Now().UnixMicro(), e.Expires, int64(e.RequestID), string(payload))
 	if err != nil {
 		return false, fmt.Errorf("append to log: %w", err)
 	}
@@ -125,10 +128,25 @@ func (l *Log) Find(ctx context.Context, conversation chat.ConversationID, id cha
 	return e, err == nil, err
 }
 
-// Claim links a logged event to the request that made it.
-func (l *Log) Claim(ctx context.Context, conversation chat.ConversationID, id chat.EventID, origin chat.Origin) error {
-	_, err := l.db.Exec(ctx, `UPDATE log SET origin=$3, origin_ref=$4 WHERE conversation=$1 AND event_id=$2 AND origin=''`,
-		conversation, id, origin.Side, origin.Ref)
+// FindRequest returns the event of an author that a request with an id made; ok is false if
+// there is none.
+func (l *Log) FindRequest(ctx context.Context, conversation chat.ConversationID, author chat.PersonID, requestID uint64) (e chat.Event, ok bool, err error) {
+	e, err = scanEvent(l.db.QueryRow(ctx, `SELECT `+eventColumns+` FROM log
+		WHERE conversation=$1 AND request_id=$2 AND request_id<>0 AND author=$3 LIMIT 1`, conversation, int64(requestID), author))
+	if errors.Is(err, ErrNotFound) {
+		return e, false, nil
+	}
+	return e, err == nil, err
+}
+
+// Claim links a logged event to the request that made it: its origin and its id, each if the
+// log does not have it yet. Zero values change nothing.
+func (l *Log) Claim(ctx context.Context, conversation chat.ConversationID, id chat.EventID, origin chat.Origin, requestID uint64) error {
+	_, err := l.db.Exec(ctx, `UPDATE log SET
+		origin=CASE WHEN origin='' THEN $3 ELSE origin END, origin_ref=CASE WHEN origin='' THEN $4 ELSE origin_ref END,
+		request_id=CASE WHEN request_id=0 THEN $5 ELSE request_id END
+		WHERE conversation=$1 AND event_id=$2`,
+		conversation, id, origin.Side, origin.Ref, int64(requestID))
 	return err
 }
 

@@ -93,6 +93,29 @@ func TestUpgradeKeepsWhatWasLogged(t *testing.T) {
 	require.EqualValues(t, 2, left[0].Seq)
 }
 
+func TestUpgradeGivesLoggedEventsTheirRequestIDs(t *testing.T) {
+	db, ctx := openFirst(t), context.Background()
+	addAccount(t, db, anna)
+	for _, query := range []string{
+		`INSERT INTO outbox (id, account, conversation, origin, origin_ref, request_id, request, state, attempts, attempt_seq, created_us, closed_us, event_id, error)
+			VALUES (1, '` + string(anna) + `', 'c', 'irc', 'r', 77, '', 'done', 1, 0, 1, 1, 'ours', '')`,
+		`INSERT INTO log (conversation, seq, event_id, kind, time_us, author, origin, origin_ref, logged_us, payload)
+			VALUES ('c', 1, 'ours', 'message', 10, '` + string(anna) + `', 'irc', 'r', 1, '{"v":1,"id":"ours"}'),
+			('c', 2, 'theirs', 'message', 11, '` + string(anna) + `', '', '', 1, '{"v":1,"id":"theirs"}')`,
+	} {
+		_, err := db.Exec(ctx, query)
+		require.NoError(t, err)
+	}
+	require.NoError(t, db.Upgrade(ctx))
+	e, ok, err := db.Log().FindRequest(ctx, "c", anna, 77)
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.EqualValues(t, "ours", e.ID)
+	e, _, err = db.Log().Find(ctx, "c", "theirs")
+	require.NoError(t, err)
+	require.Zero(t, e.RequestID)
+}
+
 // A query that goes through an index looks at what it returns, however long the log is.
 func TestALongLogIsReadThroughIndexes(t *testing.T) {
 	db, ctx := open(t), context.Background()
@@ -107,6 +130,7 @@ func TestALongLogIsReadThroughIndexes(t *testing.T) {
 	for name, query := range map[string]string{
 		"head":     `SELECT COALESCE(MAX(seq), 0) FROM log WHERE conversation='c1'`,
 		"read":     `SELECT payload FROM log WHERE conversation='c1' AND seq>9990 ORDER BY seq LIMIT 10`,
+		"request":  `SELECT payload FROM log WHERE conversation='c1' AND request_id=5 AND request_id<>0 AND author='x' LIMIT 1`,
 		"find":     `SELECT payload FROM log WHERE conversation='c1' AND event_id='e1'`,
 		"before":   `SELECT payload FROM log WHERE conversation='c1' AND time_us<9 AND seq+0>0 AND seq+0<=99 AND (expires_us=0 OR expires_us>5) ORDER BY time_us DESC, seq DESC LIMIT 10`,
 		"expired":  `DELETE FROM log WHERE expires_us>0 AND expires_us<=5 AND seq < (SELECT MAX(l2.seq) FROM log l2 WHERE l2.conversation=log.conversation)`,

@@ -16,8 +16,8 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/puppet"
 )
 
-// maxParts bounds how many messages one Matrix event may become.
-const maxParts = 20
+// MaxParts bounds how many messages one Matrix event may become.
+const MaxParts = 20
 
 // HandleMatrixMessage carries a message from Matrix out. A text that is too long for one
 // message becomes several, all committed to the outbox before the first is awaited, so
@@ -72,7 +72,7 @@ func (h *Handler) requests(ctx context.Context, msg *bridgev2.MatrixMessage) ([]
 	}
 	features := h.session.Features(c)
 	pieces := splitText(text, features.MaxText, func(s string) int { return len(s) })
-	if len(pieces) > maxParts {
+	if len(pieces) > MaxParts {
 		return nil, fmt.Errorf("%w: it would become %d messages", chat.ErrTooLarge, len(pieces))
 	}
 	requests := make([]chat.Request, len(pieces))
@@ -83,6 +83,15 @@ func (h *Handler) requests(ctx context.Context, msg *bridgev2.MatrixMessage) ([]
 		}
 	}
 	return requests, nil
+}
+
+// Texts are the texts of the messages that a Matrix message becomes.
+func (h *Handler) Texts(conversation chat.ConversationID, content *event.MessageEventContent) (texts []string) {
+	features := h.session.Features(chat.Conversation{ID: conversation})
+	for _, piece := range splitText(fromContent(content), features.MaxText, func(s string) int { return len(s) }) {
+		texts = append(texts, piece.String())
+	}
+	return texts
 }
 
 // Row is the row of the n-th message that a Matrix event became. The first has the

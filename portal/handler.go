@@ -25,6 +25,9 @@ type Options struct {
 	// Filled hears of the messages of the initial history that are now in a room; may be
 	// nil.
 	Filled func(context.Context, id.RoomID, []networkid.MessageID)
+	// Written reports whether an event of the initial history was written in the room itself,
+	// and then keeps its row; may be nil.
+	Written func(context.Context, *bridgev2.Portal, chat.Event) (bool, error)
 	// Split says that every login has a room of its own for groups too.
 	Split bool
 }

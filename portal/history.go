@@ -46,6 +46,13 @@ func (h *Handler) FetchMessages(ctx context.Context, params bridgev2.FetchMessag
 		if len(parts) == 0 {
 			continue
 		}
+		if h.options.Written != nil {
+			if here, err := h.options.Written(ctx, params.Portal, e); err != nil {
+				return nil, err
+			} else if here {
+				continue
+			}
+		}
 		message := ids.MakeMessageID(e.Conversation, e.ID)
 		sent = append(sent, message)
 		response.Messages = append(response.Messages, &bridgev2.BackfillMessage{

@@ -194,7 +194,8 @@ func (n *Network) add(e chat.Event, requestID uint64) account.ReceivedEvent {
 	e.ID = chat.EventID(fmt.Sprintf("event-%d", n.nextEvent))
 	c := n.conversations[e.Conversation]
 	c.snapshot = c.snapshot.ApplyEvent(e, "")
-	received := account.ReceivedEvent{Event: e, RequestID: requestID}
+	e.RequestID = requestID
+	received := account.ReceivedEvent{Event: e}
 	c.events = append(c.events, received)
 	n.pushLocked(e.Conversation, account.Update{Events: []account.ReceivedEvent{received}})
 	return received
@@ -244,6 +245,7 @@ func (n *Network) Events(id chat.ConversationID) []chat.Event {
 	defer n.mu.Unlock()
 	var out []chat.Event
 	for _, e := range n.conversations[id].events {
+		e.RequestID = 0
 		out = append(out, e.Event)
 	}
 	return out

@@ -107,7 +107,7 @@ func before(t *testing.T, ctx context.Context, log account.Log) {
 
 func whole(t *testing.T, ctx context.Context, log account.Log) {
 	e := event("a", "1", 1_700_000_000_000_001)
-	e.Origin = chat.Origin{Side: chat.OriginMatrix, Ref: "$event/0"}
+	e.Origin, e.RequestID = chat.Origin{Side: chat.OriginMatrix, Ref: "$event/0"}, 1<<64-1
 	e.Expires = 1_700_000_000_000_009
 	e.Message = &chat.Message{Emote: true, Attachments: []chat.Attachment{{Kind: chat.AttachPhoto, URL: "https://example.org/p"}},
 		Text: chat.Text{{Kind: chat.SegmentText, Text: "ж\x00\"\\", Bold: true}, {Kind: chat.SegmentBreak}}}
@@ -125,11 +125,26 @@ func claims(t *testing.T, ctx context.Context, log account.Log) {
 	_, err := log.Append(ctx, []chat.Event{event("a", "1", 10), event("a", "2", 20)})
 	require.NoError(t, err)
 	first := chat.Origin{Side: chat.OriginIRC, Ref: "one"}
-	require.NoError(t, log.Claim(ctx, "a", "1", first))
-	require.NoError(t, log.Claim(ctx, "a", "1", chat.Origin{Side: chat.OriginIRC, Ref: "two"}))
+	require.NoError(t, log.Claim(ctx, "a", "1", first, 0))
+	require.NoError(t, log.Claim(ctx, "a", "1", chat.Origin{Side: chat.OriginIRC, Ref: "two"}, 7))
 	e, _, err := log.Find(ctx, "a", "1")
 	require.NoError(t, err)
 	require.Equal(t, first, e.Origin)
+	require.EqualValues(t, 7, e.RequestID)
+	require.NoError(t, log.Claim(ctx, "a", "1", chat.Origin{}, 8))
+	e, ok, err := log.FindRequest(ctx, "a", author, 7)
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.EqualValues(t, "1", e.ID)
+	for _, other := range []struct {
+		conversation chat.ConversationID
+		author       chat.PersonID
+		id           uint64
+	}{{"b", author, 7}, {"a", "2", 7}, {"a", author, 8}, {"a", author, 0}} {
+		_, ok, err = log.FindRequest(ctx, other.conversation, other.author, other.id)
+		require.NoError(t, err)
+		require.False(t, ok, "%v", other)
+	}
 }
 
 func trims(t *testing.T, ctx context.Context, log account.Log) {

@@ -1,4 +1,4 @@
--- v0 -> v5: Latest schema
+-- v0 -> v6: Latest schema
 
 -- An account on the network. credentials is what the back end needs to connect again:
 -- secret. generation grows with every login, so that a running bridge notices one that
@@ -36,12 +36,14 @@ CREATE TABLE log (
 	logged_us    BIGINT NOT NULL,
 	payload      TEXT   NOT NULL, -- chat.Event as JSON
 	expires_us   BIGINT NOT NULL DEFAULT 0, -- 0 = never
+	request_id   BIGINT NOT NULL DEFAULT 0, -- client_generated_id of the author's own copy, 0 = unknown
 	PRIMARY KEY (conversation, seq),
 	UNIQUE (conversation, event_id)
 );
 CREATE INDEX log_time ON log (conversation, time_us);
 CREATE INDEX log_expires ON log (expires_us) WHERE expires_us>0;
 CREATE INDEX log_logged ON log (logged_us);
+CREATE INDEX log_request ON log (conversation, request_id) WHERE request_id<>0;
 
 -- Conversations as each account sees them. An account is shown the log from after
 -- start_seq up to end_seq (NULL = no end; set when it left).

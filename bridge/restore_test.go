@@ -1,0 +1,178 @@
+package bridge_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/id"
+)
+
+// backup copies the database while it is in use.
+func (w *world) backup() string {
+	w.t.Helper()
+	path := filepath.Join(w.t.TempDir(), "copy.db")
+	_, err := w.main.Store().Exec(w.t.Context(), `VACUUM INTO $1`, path)
+	require.NoError(w.t, err)
+	return path
+}
+
+// putBack puts a copy in the place of the database of a bridge that does not run.
+func (w *world) putBack(copied string) {
+	w.t.Helper()
+	text, err := os.ReadFile(copied)
+	require.NoError(w.t, err)
+	path := filepath.Join(w.dir, "bridge.db")
+	for _, suffix := range []string{"-wal", "-shm"} {
+		_ = os.Remove(path + suffix)
+	}
+	require.NoError(w.t, os.WriteFile(path, text, 0o600))
+}
+
+// hasRow waits until the database knows a Matrix event as a message, so that receipts,
+// edits and replies that name it work.
+func (w *world) hasRow(event id.EventID) {
+	w.t.Helper()
+	w.eventually("the row of "+string(event), func() bool {
+		row, err := w.main.Bridge.DB.Message.GetPartByMXID(w.t.Context(), event)
+		return err == nil && row != nil
+	})
+}
+
+// A backup is put back after messages went all ways, to old rooms and to one that was made
+// later. Neither the network nor the homeserver recognises what is repeated.
+func TestARestoredBackupDoublesNothing(t *testing.T) {
+	for name, age := range map[string]struct {
+		compared bool // the cursor is too old to synchronise
+		token    bool // the homeserver knows the token of /sync
+	}{"an hour old": {false, true}, "nine days old": {true, true}, "token unknown": {false, false}} {
+		t.Run(name, func(t *testing.T) {
+			w, alice, room := talk(t)
+			alice.SendText(room, "before")
+			w.waitTexts(direct, "first", "before")
+			copied := w.backup()
+
+			long := strings.Repeat("0123456789abcde\n", 8000) // two messages of Hangouts
+			events := []id.EventID{alice.SendText(room, "same"), alice.SendText(room, "same"), alice.SendText(room, long)}
+			w.eventually("all on Hangouts", func() bool { return len(w.texts(direct)) == 6 })
+			w.network.Say(carl, direct, "answer")
+			w.network.Say(anna, direct, "from my phone")
+			alice.WaitText(room, "from my phone")
+			w.network.Say(carl, group, "new room")
+			family := w.room("new room")
+			alice.WaitText(family, "new room")
+			events = append(events, alice.SendText(family, "in the new room"))
+			w.waitTexts(group, "new room", "in the new room")
+			for _, e := range events {
+				w.hasRow(e)
+			}
+			texts, lines, others := short(w.texts(direct)), w.shortLines(room), w.lines(family)
+
+			w.stop()
+			w.network.Say(carl, direct, "while it was down")
+			w.hs.ForgetSends()
+			w.putBack(copied)
+			if age.compared {
+				w.timing.OldestCursor = 1
+			}
+			if !age.token {
+				w.breakToken()
+			}
+			w.start()
+			w.network.Say(carl, direct, "after")
+			alice.WaitText(room, "after")
+			w.network.Say(carl, group, "after, too")
+			alice.WaitText(family, "after, too")
+			last := alice.SendText(room, "end")
+			w.eventually("the last message", func() bool { all := w.texts(direct); return all[len(all)-1] == "end" })
+			require.Equal(t, append(texts, "while it was down", "after", "end"), short(w.texts(direct)))
+			require.Equal(t, append(lines, line{ghost(carl), "while it was down"}, line{ghost(carl), "after"}, line{alice.UserID(), "end"}), w.shortLines(room))
+			w.waitLines(family, append(others, line{ghost(carl), "after, too"})...)
+			w.waitTexts(group, "new room", "in the new room", "after, too")
+			for _, e := range append(events, last) {
+				w.hasRow(e)
+			}
+			require.Len(t, w.portalRooms(), 2)
+			w.noSends()
+		})
+	}
+}
+
+// short shortens texts for messages of failed tests.
+func short(texts []string) (out []string) {
+	for _, text := range texts {
+		if len(text) > 50 {
+			text = fmt.Sprintf("%.16s... %d", text, len(text))
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+func (w *world) shortLines(room id.RoomID) (out []line) {
+	for _, l := range w.lines(room) {
+		out = append(out, line{l.Sender, short([]string{l.Body})[0]})
+	}
+	return out
+}
+
+// breakToken gives the database a token of /sync that the homeserver does not know.
+func (w *world) breakToken() {
+	w.t.Helper()
+	main := w.newMain(w.hs.URL())
+	require.NoError(w.t, main.Setup())
+	require.NoError(w.t, main.Store().MatrixRooms().SetValue(w.t.Context(), "sync_token", "of another homeserver"))
+	main.Shutdown()
+}
+
+// In a room that two logins share, one account comes back later than the other, or not at
+// all: what its user wrote in the room is not shown again.
+func TestARestoredBackupInASharedRoom(t *testing.T) {
+	for name, refused := range map[string]bool{"both come back": false, "one login is refused": true} {
+		t.Run(name, func(t *testing.T) {
+			w, alice, bob, room := shared(t)
+			copied := w.backup()
+			bob.SendText(room, "from bob")
+			w.waitTexts(group, "first", "from bob")
+			alice.SendText(room, "from alice")
+			w.waitTexts(group, "first", "from bob", "from alice")
+			w.network.Say(bert, group, "from bob's phone")
+			alice.WaitText(room, "from bob's phone")
+			want := w.lines(room)
+			w.stop()
+			w.hs.ForgetSends()
+			w.putBack(copied)
+			if refused {
+				w.network.Refuse(bert, true)
+			}
+			w.start()
+			w.network.Say(carl, group, "after")
+			alice.WaitText(room, "after")
+			w.waitLines(room, append(want, line{ghost(carl), "after"})...)
+			w.waitTexts(group, "first", "from bob", "from alice", "from bob's phone", "after")
+		})
+	}
+}
+
+// A send that an earlier run began, and the homeserver has made and forgotten, is found.
+func TestARoomIsReadOnceInARun(t *testing.T) {
+	w, alice, room := talk(t)
+	w.stop()
+	w.start()
+	began := len(w.hs.Requests(nil))
+	for _, text := range []string{"1", "2", "3"} {
+		w.network.Say(carl, direct, text)
+		alice.WaitText(room, text)
+	}
+	looks := 0
+	for _, r := range w.hs.Requests(nil)[began:] {
+		if r.Method == http.MethodGet && strings.HasSuffix(r.Path, "/messages") && r.User == bot {
+			looks++
+		}
+	}
+	require.Equal(t, 1, looks)
+}

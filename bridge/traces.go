@@ -1,0 +1,212 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/portal"
+)
+
+const (
+	// firstTracePage events of a room are asked for first: most rooms end there.
+	firstTracePage = 20
+	// tracePage events are asked for after that, at most tracePages times.
+	tracePage  = 100
+	tracePages = 50
+)
+
+// traces finds what earlier runs left in rooms without a row in the database: it was restored
+// from a backup, lost its last moments in a power failure, or a send was cut short. Once in a
+// run, before the first send into a room, the room is read back to a message that the database
+// knows and that is not newer than what is sent. Rooms are filled in the network's order, so
+// nothing before that message is in doubt.
+type traces struct {
+	m *matrixConnector
+
+	mu    sync.Mutex
+	rooms map[id.RoomID]*roomTraces
+}
+
+// roomTraces are the events of one room that the database does not know, or not whole.
+type roomTraces struct {
+	mu        sync.Mutex
+	sent      map[string]trace      // by transaction id
+	encrypted map[encryptedBy]trace // sent by us, unless a user wrote it
+	written   map[uint64]trace      // by RequestID of what they became
+	texts     []trace               // what users wrote, oldest first
+}
+
+// trace is an event in a room.
+type trace struct {
+	event   id.EventID
+	sender  id.UserID
+	part    int // of written: the how-manieth request
+	content *event.MessageEventContent
+}
+
+type encryptedBy struct {
+	sender id.UserID
+	millis int64
+}
+
+func newTraces(m *matrixConnector) *traces {
+	return &traces{m: m, rooms: map[id.RoomID]*roomTraces{}}
+}
+
+// empty notes a room that this run has just made.
+func (t *traces) empty(room id.RoomID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rooms[room] = &roomTraces{}
+}
+
+// forget makes the next call of of read the room again.
+func (t *traces) forget(room id.RoomID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.rooms, room)
+}
+
+// of returns a room's traces, as they were before the run's first send. until is the time of
+// what is about to be sent; zero means now.
+func (t *traces) of(ctx context.Context, room id.RoomID, until time.Time) (*roomTraces, error) {
+	t.mu.Lock()
+	found := t.rooms[room]
+	t.mu.Unlock()
+	if found != nil {
+		return found, nil
+	}
+	if until.IsZero() {
+		until = time.Now()
+	}
+	found, err := t.read(ctx, room, until)
+	if err != nil {
+		return nil, fmt.Errorf("look for what an earlier run sent: %w", err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if earlier := t.rooms[room]; earlier != nil {
+		return earlier, nil
+	}
+	t.rooms[room] = found
+	return found, nil
+}
+
+func (t *traces) read(ctx context.Context, room id.RoomID, until time.Time) (*roomTraces, error) {
+	found := &roomTraces{sent: map[string]trace{}, encrypted: map[encryptedBy]trace{}, written: map[uint64]trace{}}
+	from, limit := "", firstTracePage
+	for range tracePages {
+		page, err := t.m.Bot.Messages(ctx, room, from, "", mautrix.DirectionBackward, nil, limit)
+		var httpErr mautrix.HTTPError
+		if errors.As(err, &httpErr) && refused(httpErr) {
+			zerolog.Ctx(ctx).Warn().Err(err).Stringer("room", room).Msg("The homeserver does not show the bot this room; after a restore its messages may be doubled")
+			return found, nil
+		} else if err != nil {
+			return nil, err
+		}
+		for _, e := range page.Chunk {
+			known, err := t.add(ctx, found, e, until)
+			if err != nil || known {
+				return found, err
+			}
+		}
+		if page.End == "" || page.End == from || len(page.Chunk) == 0 {
+			return found, nil
+		}
+		from, limit = page.End, tracePage
+	}
+	zerolog.Ctx(ctx).Warn().Stringer("room", room).Msg("Too many events of this room are unknown; what an earlier run sent before them may be doubled")
+	return found, nil
+}
+
+// add takes an event unless the database knows it; known reports one that is not newer than
+// until.
+func (t *traces) add(ctx context.Context, found *roomTraces, e *event.Event, until time.Time) (known bool, err error) {
+	if e.StateKey != nil || (e.Type.Type != event.EventMessage.Type && e.Type.Type != event.EventEncrypted.Type) {
+		return false, nil
+	}
+	row, err := t.m.Bridge.DB.Message.GetPartByMXID(ctx, e.ID)
+	if err != nil {
+		return false, fmt.Errorf("%w: look for message: %w", bridgev2.ErrDatabaseError, err)
+	}
+	left := trace{event: e.ID, sender: e.Sender}
+	marker, _ := e.Content.Raw[markerField].(string)
+	byUser := marker == "" && !t.m.Bridge.IsGhostMXID(e.Sender) && e.Sender != t.m.Bot.UserID
+	if byUser { // also with a row: later parts of it may have none
+		for left.part = range portal.MaxParts {
+			found.written[account.RequestID(ids.MakeOrigin(e.ID, left.part))] = left
+		}
+	}
+	switch {
+	case row != nil:
+		return !row.Timestamp.After(until), nil
+	case marker != "":
+		found.sent[marker] = left
+	case e.Type.Type == event.EventEncrypted.Type:
+		found.encrypted[encryptedBy{e.Sender, e.Timestamp}] = left
+	case byUser:
+		if left.content = contentOf(e); left.content != nil {
+			found.texts = append([]trace{left}, found.texts...)
+		}
+	}
+	return false, nil
+}
+
+// contentOf is the content of a message that is not encrypted, else nil.
+func contentOf(e *event.Event) *event.MessageEventContent {
+	var content event.MessageEventContent
+	if e.Type.Type != event.EventMessage.Type || json.Unmarshal(e.Content.VeryRaw, &content) != nil {
+		return nil
+	}
+	return &content
+}
+
+// sentAs returns the event that an earlier run made of a send; ok is false if there is none.
+func (r *roomTraces) sentAs(txnID string, sender id.UserID, at time.Time) (found trace, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if found, ok = r.sent[txnID]; !ok {
+		found, ok = r.encrypted[encryptedBy{sender, at.UnixMilli()}]
+	}
+	return found, ok
+}
+
+// writtenAs returns the Matrix event that a request with an id was made of.
+func (r *roomTraces) writtenAs(requestID uint64) (chat.Origin, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found, ok := r.written[requestID]
+	return ids.MakeOrigin(found.event, found.part), ok
+}
+
+// writtenText returns the oldest event of a user that became, among others, a message with
+// a text. It is found once.
+func (r *roomTraces) writtenText(sender id.UserID, is func(*event.MessageEventContent) (part int, last, ok bool)) (chat.Origin, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n, left := range r.texts {
+		if left.sender != sender {
+			continue
+		}
+		if part, last, ok := is(left.content); ok {
+			if last {
+				r.texts = append(r.texts[:n:n], r.texts[n+1:]...)
+			}
+			return ids.MakeOrigin(left.event, part), true
+		}
+	}
+	return chat.Origin{}, false
+}

@@ -1,0 +1,76 @@
+package bridge
+
+import (
+	"context"
+
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// loginOf returns the login of an account and its Matrix user, nil if there is none.
+func (c *Connector) loginOf(person chat.PersonID) *Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.clients[person]
+}
+
+// writtenHere finds the Matrix event of a room that an event of a login came from, where
+// the database has forgotten it. It has the RequestID of that event, unless it is known from
+// another account's copy only: then its author and text have to do.
+func (c *Client) writtenHere(ctx context.Context, room *bridgev2.Portal, e chat.Event) (chat.Origin, bool, error) {
+	author := c.connector.loginOf(e.Author)
+	if author == nil || e.Kind != chat.KindMessage || (room.Receiver != "" && e.Author != c.id) {
+		return chat.Origin{}, false, nil
+	}
+	requestID := e.RequestID
+	switch {
+	case e.Origin.Side == chat.OriginMatrix:
+		requestID = account.RequestID(e.Origin)
+	case e.Origin.Ours():
+		return chat.Origin{}, false, nil
+	}
+	left, err := c.connector.matrix().sender.traces.of(ctx, room.MXID, timeOf(e))
+	if err != nil {
+		return chat.Origin{}, false, err
+	}
+	if requestID != 0 {
+		origin, ok := left.writtenAs(requestID)
+		return origin, ok, nil
+	}
+	if author.session == nil || author.session.CaughtUp() {
+		return chat.Origin{}, false, nil
+	}
+	origin, ok := left.writtenText(author.login.UserMXID, func(content *event.MessageEventContent) (part int, last, ok bool) {
+		texts := c.Texts(e.Conversation, content)
+		for n, text := range texts {
+			if text == e.Message.Text.String() {
+				return n, n == len(texts)-1, true
+			}
+		}
+		return 0, false, false
+	})
+	return origin, ok, nil
+}
+
+// keepWritten writes the row of an event of the history that was written in the room itself,
+// and reports whether it was.
+func (c *Client) keepWritten(ctx context.Context, room *bridgev2.Portal, e chat.Event) (bool, error) {
+	origin, ok, err := c.writtenHere(ctx, room, e)
+	if err != nil || !ok {
+		return false, err
+	}
+	e.Origin = origin
+	return true, c.keepOwnRow(ctx, room, e)
+}
+
+// userOf is the Matrix user of an account, or this login's own.
+func (c *Client) userOf(person chat.PersonID) id.UserID {
+	if author := c.connector.loginOf(person); author != nil {
+		return author.login.UserMXID
+	}
+	return c.login.UserMXID
+}
