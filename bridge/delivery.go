@@ -10,9 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2"
-	bridgedb "maunium.net/go/mautrix/bridgev2/database"
 	"maunium.net/go/mautrix/bridgev2/networkid"
-	"maunium.net/go/mautrix/event"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
@@ -138,6 +136,15 @@ func (c *consumer) forgive(e chat.Event) {
 // nothing of it.
 func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.Conversation) error {
 	key := c.Key(conversation.ID, conversation.Kind)
+	before, err := c.connector.existing(ctx, key)
+	if err != nil {
+		return err
+	}
+	if before != nil {
+		if skip, err := c.attend(ctx, before, e, conversation); err != nil || skip {
+			return err
+		}
+	}
 	if e.Origin.Side == chat.OriginMatrix && (key.Receiver == "" || e.Author == c.id) {
 		return c.settleOwn(ctx, e, key)
 	}
@@ -286,16 +293,9 @@ func (c *consumer) tellGivenUp(ctx context.Context, e chat.Event) {
 	if err != nil || room == nil || room.MXID == "" {
 		return
 	}
-	content := &event.MessageEventContent{
-		MsgType: event.MsgNotice, Mentions: &event.Mentions{},
-		Body: "Something that came from Hangouts could not be shown here. The bridge's log says why.",
-	}
-	meta := &bridgedb.Message{ID: ids.MakeMessageID(e.Conversation, e.ID), PartID: poisonPart, Room: room.PortalKey}
-	_, err = c.connector.bridge.Bot.SendMessage(ctx, room.MXID, event.EventMessage, &event.Content{Parsed: content}, &bridgev2.MatrixSendExtra{MessageMeta: meta})
-	if err != nil {
-		zerolog.Ctx(ctx).Err(err).Msg("Failed to tell in the room that an event was given up")
-	}
-	if err = c.settle(ctx, room, meta.ID); err != nil {
-		zerolog.Ctx(ctx).Err(err).Msg("Failed to settle a given-up event")
+	message := ids.MakeMessageID(e.Conversation, e.ID)
+	text := "Something that came from Hangouts could not be shown here. The bridge's log says why."
+	if err = c.say(ctx, room, message, poisonPart, text); err != nil {
+		zerolog.Ctx(ctx).Err(err).Msg("Failed to say in the room that an event was given up")
 	}
 }

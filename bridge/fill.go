@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2"
@@ -32,6 +31,11 @@ func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversatio
 	}
 	exists := room != nil && room.MXID != ""
 	if exists && ids.PortalMeta(room).Filled {
+		if ids.PortalMeta(room).GapAfter != 0 {
+			if err = c.fillGap(ctx, room, conversation); err != nil {
+				return nil, fmt.Errorf("fill gap: %w", err)
+			}
+		}
 		return room, nil
 	}
 	if !exists && (!create || !c.connector.bridge.Config.PortalCreateFilter.ShouldAllow(c.login.ID, key)) {
@@ -50,6 +54,9 @@ func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversatio
 		if err = c.fill(ctx, room, conversation); err != nil {
 			return nil, fmt.Errorf("fill room: %w", err)
 		}
+	}
+	if conversation.Standing == chat.Invited {
+		return room, c.follow(ctx, room, conversation)
 	}
 	return room, nil
 }
@@ -80,40 +87,49 @@ func (c *consumer) fill(ctx context.Context, room *bridgev2.Portal, conversation
 			zerolog.Ctx(ctx).Warn().Err(err).Str("conversation", string(conversation.ID)).Msg("The room stays without history")
 		}
 	}
-	for _, e := range events {
-		message := ids.MakeMessageID(e.Conversation, e.ID)
-		if e.Origin.Side == chat.OriginMatrix {
-			row, err := c.connector.bridge.DB.Message.GetFirstPartByID(ctx, room.Receiver, message)
-			if err != nil {
-				return fmt.Errorf("%w: look for message: %w", bridgev2.ErrDatabaseError, err)
-			} else if row != nil {
-				if err = c.settle(ctx, room, message); err != nil {
-					return err
-				}
-				continue
-			}
-		}
-		if here, err := c.keepWritten(ctx, room, e); err != nil {
-			return err
-		} else if here {
-			continue
-		}
-		try := &attempt{ctx: ctx}
-		remote, err := c.HistoryEvent(ctx, e, conversation, try.mutate)
-		if err != nil {
-			return err
-		} else if remote == nil {
-			continue
-		}
-		if err = c.queueMessage(ctx, try, remote, e.Author); err != nil {
-			return err
-		}
-		if err = c.settle(ctx, room, message); err != nil {
-			return err
-		}
+	if err := c.showPast(ctx, room, conversation, events, false); err != nil {
+		return err
 	}
 	portal.MarkFilled(ctx, room)
 	return nil
+}
+
+// showPast shows past events that have no message yet. In a room that was there when they
+// happened, what was written in Matrix is already there.
+func (c *consumer) showPast(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation, events []chat.Event, wasThere bool) error {
+	for _, e := range events {
+		if err := c.showPastEvent(ctx, room, conversation, e, wasThere); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *consumer) showPastEvent(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation, e chat.Event, wasThere bool) error {
+	message := ids.MakeMessageID(e.Conversation, e.ID)
+	if e.Origin.Side == chat.OriginMatrix {
+		if wasThere {
+			return c.settleOwn(ctx, e, room.PortalKey)
+		}
+		row, err := c.connector.bridge.DB.Message.GetFirstPartByID(ctx, room.Receiver, message)
+		if err != nil {
+			return fmt.Errorf("%w: look for message: %w", bridgev2.ErrDatabaseError, err)
+		} else if row != nil {
+			return c.settle(ctx, room, message)
+		}
+	}
+	if here, err := c.keepWritten(ctx, room, e); err != nil || here {
+		return err
+	}
+	try := &attempt{ctx: ctx}
+	remote, err := c.HistoryEvent(ctx, e, conversation, try.mutate)
+	if err != nil || remote == nil {
+		return err
+	}
+	if err = c.queueMessage(ctx, try, remote, e.Author); err != nil {
+		return err
+	}
+	return c.settle(ctx, room, message)
 }
 
 // filled forgets the sends of a history that is in its room, with its rows. What cannot be
@@ -142,16 +158,14 @@ func (c *consumer) makeRooms(ctx context.Context) {
 	}
 	kv := c.connector.bridge.DB.KV
 	first := kv.Get(ctx, c.keyRoomsMade()) == ""
-	wanted := slices.DeleteFunc(conversations, func(conversation chat.Conversation) bool {
-		return conversation.Standing != chat.Active || conversation.Archived
-	})
-	complete := true
-	for n, conversation := range wanted {
+	complete, wanted := true, 0
+	for _, conversation := range conversations {
 		if ctx.Err() != nil {
 			return
 		}
-		if first {
-			err = c.enter(ctx, conversation, n < c.connector.config.InitialChatSync)
+		if isWanted := conversation.Standing == chat.Active && !conversation.Archived; first && isWanted {
+			err = c.enter(ctx, conversation, wanted < c.connector.config.InitialChatSync)
+			wanted++
 		} else {
 			err = c.complete(ctx, conversation)
 		}
@@ -160,7 +174,7 @@ func (c *consumer) makeRooms(ctx context.Context) {
 			log.Err(err).Str("conversation", string(conversation.ID)).Msg("Failed to make a room; it comes with the next message")
 		}
 	}
-	if first && complete && len(wanted) > 0 {
+	if first && complete && wanted > 0 {
 		kv.Set(ctx, c.keyRoomsMade(), "true")
 	}
 }
@@ -179,31 +193,65 @@ func (c *consumer) enter(ctx context.Context, conversation chat.Conversation, cr
 		return fmt.Errorf("%w: get portal: %w", bridgev2.ErrDatabaseError, err)
 	}
 	made := before == nil || before.MXID == ""
+	if !made {
+		if err = c.follow(ctx, before, conversation); err != nil || c.absence(before).Out() {
+			return err
+		}
+		if err = c.expelReaders(ctx, before); err != nil {
+			return err
+		}
+	}
 	if room, err := c.ensureRoom(ctx, conversation, create); err != nil || room == nil || made {
 		return err
 	}
 	return c.resync(ctx, conversation, false)
 }
 
-// complete completes a conversation's room if its making was cut short.
+// complete completes a conversation's room if its making was cut short, or if it lacks
+// events.
 func (c *consumer) complete(ctx context.Context, conversation chat.Conversation) error {
-	unlock, err := c.d.portals.lock(ctx, c.Key(conversation.ID, conversation.Kind))
+	key := c.Key(conversation.ID, conversation.Kind)
+	unlock, err := c.d.portals.lock(ctx, key)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	room, err := c.connector.existing(ctx, key)
+	if err != nil || room == nil {
+		return err
+	}
+	if err = c.follow(ctx, room, conversation); err != nil || c.absence(room).Out() {
+		return err
+	}
 	_, err = c.ensureRoom(ctx, conversation, false)
 	return err
 }
 
 // refresh brings a conversation's room up to date if its shape has changed.
-func (c *consumer) refresh(ctx context.Context, conversation chat.Conversation) error {
-	unlock, err := c.d.portals.lock(ctx, c.Key(conversation.ID, conversation.Kind))
+func (c *consumer) refresh(ctx context.Context, id chat.ConversationID) error {
+	conversation, err := c.session.Conversation(ctx, id)
+	if err != nil {
+		return fmt.Errorf("get conversation: %w", err)
+	}
+	key := c.Key(id, conversation.Kind)
+	unlock, err := c.d.portals.lock(ctx, key)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	room, err := c.ensureRoom(ctx, conversation, conversation.Standing == chat.Invited)
+	if conversation, err = c.session.Conversation(ctx, id); err != nil {
+		return fmt.Errorf("get conversation: %w", err)
+	}
+	room, err := c.connector.existing(ctx, key)
+	if err != nil {
+		return err
+	}
+	if room != nil {
+		if err = c.follow(ctx, room, conversation); err != nil || c.absence(room).Out() {
+			return err
+		}
+	}
+	room, err = c.ensureRoom(ctx, conversation, conversation.Standing == chat.Invited)
 	if err != nil || room == nil {
 		return err
 	}

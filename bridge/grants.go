@@ -55,6 +55,10 @@ func (c *Connector) endLogin(ctx context.Context, person chat.PersonID, user id.
 	}
 	defer unlock()
 	if c.bridge.GetCachedUserLoginByID(login.ID) == login {
+		if client, ok := login.Client.(*Client); ok {
+			client.Disconnect()
+			client.leaveShared(ctx)
+		}
 		login.Delete(login.Log.WithContext(ctx), status.BridgeState{StateEvent: status.StateLoggedOut}, bridgev2.DeleteOpts{})
 	}
 	return nil

@@ -30,8 +30,10 @@ type inbox struct {
 	// atMostOnce reports whether an event is a command to the bot: it is final before it
 	// is handled, so that a crash cannot repeat what a command does.
 	atMostOnce func(*event.Event) bool
-	state      mautrix.StateStore
-	log        zerolog.Logger
+	// moved hears of a membership before the state store does; may be nil.
+	moved func(context.Context, *event.Event)
+	state mautrix.StateStore
+	log   zerolog.Logger
 
 	storing sync.Mutex // held while events are stored, so that Seq is in the order of commits; guards last and noted
 	last    int64
@@ -243,6 +245,9 @@ func (b *inbox) handle(row database.InboxRow) error {
 		return b.store.Done(b.ctx, row.Seq)
 	}
 	ctx := b.log.WithContext(b.ctx)
+	if e.Type == event.StateMember && b.moved != nil {
+		b.moved(ctx, e)
+	}
 	if e.Type.IsState() {
 		mautrix.UpdateStateStore(ctx, b.state, e)
 	}

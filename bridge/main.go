@@ -246,7 +246,7 @@ func (m *Main) wrap() error {
 	m.matrix.rooms = &roomMaker{store: m.db.MatrixRooms(), m: m.matrix}
 	m.Bridge.Matrix = m.matrix
 	m.Bridge.Bot = m.matrix.BotIntent()
-	m.Bridge.Commands.(*commands.Processor).AddHandlers(m.adminCommands()...)
+	m.Bridge.Commands.(*commands.Processor).AddHandlers(append(m.adminCommands(), openCommands()...)...)
 	m.Bridge.Commands = secretCommands{m.Bridge.Commands, func() bridgev2.MatrixAPI { return m.Bridge.Bot }}
 	// The workers have limits of their own; the framework's would end a wait too early.
 	m.Matrix.EventProcessor.ExecSyncWarnTime, m.Matrix.EventProcessor.ExecSyncTimeout = 0, 0
@@ -255,6 +255,7 @@ func (m *Main) wrap() error {
 	m.watch = m.newWatch(plain)
 	m.inbox = newInbox(m.db.MatrixInbox(), log)
 	m.inbox.dispatch, m.inbox.atMostOnce, m.inbox.state = m.Matrix.EventProcessor.Dispatch, m.isCommand, as.StateStore
+	m.inbox.moved = m.connector.memberMoved
 	m.watch.inbox = m.inbox
 	m.ephemeral = newEphemeral(m.matrix.typing, log)
 	m.ephemeral.dispatch = m.Matrix.EventProcessor.Dispatch

@@ -241,11 +241,3 @@ func (s *Server) putPresence(c *call) (any, error) {
 	}
 	return object{}, nil
 }
-
-// ForgetSends forgets the transactions of sends, as homeservers do after a day.
-func (s *Server) ForgetSends() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.txns)
-	clear(s.data.sendTxns)
-}
