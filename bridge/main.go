@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ const (
 	ExitStart        = 1  // something else failed at start; the log says what
 	ExitConfig       = 10 // the config file cannot be read
 	ExitInvalid      = 11 // something in the config has to be set or changed
-	ExitDatabase     = 15 // the database cannot be upgraded, or is of a newer version
+	ExitDatabase     = 15 // the database cannot be upgraded, is of a newer version, or another process uses it
 	ExitRegistration = 16 // the homeserver or we do not accept the other's token
 	ExitListen       = 23 // no listener, or its port is in use
 )
@@ -79,7 +80,13 @@ type Options struct {
 	NoticeDelay time.Duration
 	// KeepIDs is how long ids of handled Matrix events are remembered; 0 is 30 days.
 	KeepIDs time.Duration
+	// LockWait is how long a start waits for another process that uses the database; 0 is
+	// LockWait.
+	LockWait time.Duration
 }
+
+// LockWait is how long a start waits for the previous process to end.
+const LockWait = 10 * time.Second
 
 // Main is the whole program with Matrix: the framework's, with our start sequence,
 // connector and inbox.
@@ -90,6 +97,7 @@ type Main struct {
 	connector *Connector
 	matrix    *matrixConnector
 	db        *database.DB
+	lock      *database.Lock
 	inbox     *inbox
 	ephemeral *ephemeral
 	watch     *watch
@@ -138,6 +146,8 @@ func (m *Main) Run(args []string) int {
 	m.StartMatrix(func(err error) { failed <- err })
 	code := 0
 	select {
+	case err := <-m.lock.Lost():
+		code = m.fatal(err)
 	case <-signals:
 		m.Log.Info().Msg("Stopping")
 	case err := <-failed:
@@ -157,7 +167,7 @@ func (m *Main) fatal(err error) int {
 		code = ExitRegistration
 	case errors.Is(err, ErrListen):
 		code = ExitListen
-	case errors.As(err, &dbErr):
+	case errors.As(err, &dbErr), errors.Is(err, database.ErrInUse):
 		code = ExitDatabase
 	case errors.As(err, &exit):
 		code = exit.ExitCode
@@ -218,13 +228,20 @@ func forceConfig(cfg *bridgeconfig.Config) {
 // openDB upgrades the framework's tables and ours.
 func (m *Main) openDB() error {
 	ctx := m.Log.WithContext(m.background)
+	m.db = database.New(m.DB, m.Log.With().Str("db_section", "hangouts").Logger())
+	lock, err := m.db.Acquire(ctx, m.Config.Database.Type, m.Config.Database.URI, cmp.Or(m.options.LockWait, LockWait))
+	if errors.Is(err, database.ErrInUse) {
+		return err
+	} else if err != nil {
+		return m.upgradeError("hangouts", err)
+	}
+	m.lock = lock
 	if err := m.Bridge.DB.Upgrade(ctx); err != nil {
 		return m.upgradeError("main", err)
 	}
 	if err := m.Matrix.StateStore.Upgrade(ctx); err != nil {
 		return m.upgradeError("matrix_state", err)
 	}
-	m.db = database.New(m.DB, m.Log.With().Str("db_section", "hangouts").Logger())
 	if err := m.db.Upgrade(ctx); err != nil {
 		return m.upgradeError("hangouts", err)
 	}
@@ -287,7 +304,7 @@ func (m *Main) Shutdown() {
 		m.options.Stop()
 	}
 	if m.DB != nil {
-		if err := m.DB.Close(); err != nil {
+		if err := m.lock.Close(m.DB.Close); err != nil {
 			m.Log.Warn().Err(err).Msg("Failed to close database")
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -19,9 +18,14 @@ func quietLog() zerolog.Logger {
 	return zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr}).Level(zerolog.WarnLevel).With().Timestamp().Logger()
 }
 
-// connect opens the database that a config file names and brings our tables up to date. A
-// new file is readable by its owner only.
+// connect opens the database that a config file names, beside a bridge that may be running on
+// it, and brings our tables up to date. A new file is readable by its owner only.
 func connect(ctx context.Context, file *config.File, log zerolog.Logger) (*database.DB, error) {
+	return connectAs(ctx, file, log, func(*database.DB) error { return nil })
+}
+
+// connectAs is connect that calls fn with the open database before anything is changed in it.
+func connectAs(ctx context.Context, file *config.File, log zerolog.Logger, fn func(*database.DB) error) (*database.DB, error) {
 	if file.Database.URI == "" {
 		return nil, errors.New("the config has no database.uri")
 	}
@@ -29,7 +33,7 @@ func connect(ctx context.Context, file *config.File, log zerolog.Logger) (*datab
 		file.Database.Type = "sqlite3-fk-wal" // as the framework has it
 	}
 	name := "(database.uri)" // an address may hold a password
-	if path, ok := sqlitePath(file.Database.Type, file.Database.URI); ok {
+	if path, ok := database.Path(file.Database.Type, file.Database.URI); ok {
 		name = path
 		if err := touchPrivate(path); err != nil {
 			return nil, fmt.Errorf("open database: %w", err)
@@ -39,6 +43,10 @@ func connect(ctx context.Context, file *config.File, log zerolog.Logger) (*datab
 	if err != nil {
 		return nil, err
 	}
+	if err = fn(db); err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("open database %s: %w", name, err)
+	}
 	if err = db.Upgrade(ctx); err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("upgrade database %s: %w", name, err)
@@ -46,24 +54,19 @@ func connect(ctx context.Context, file *config.File, log zerolog.Logger) (*datab
 	return db, nil
 }
 
-// openDatabase is connect for the running bridge: it says what is wrong and returns nil
-// with the exit status.
-func openDatabase(ctx context.Context, file *config.File, log zerolog.Logger) (*database.DB, int) {
-	db, err := connect(ctx, file, log)
+// openDatabase is connect for the running bridge, the only one on its database: it says what
+// is wrong and returns nil with the exit status.
+func openDatabase(ctx context.Context, file *config.File, log zerolog.Logger) (db *database.DB, lock *database.Lock, code int) {
+	db, err := connectAs(ctx, file, log, func(db *database.DB) (err error) {
+		lock, err = db.Acquire(ctx, file.Database.Type, file.Database.URI, bridge.LockWait)
+		return err
+	})
 	if err != nil {
+		_ = lock.Close(func() error { return nil }) // is closed already
 		complain(err)
-		return nil, bridge.ExitDatabase
+		return nil, nil, bridge.ExitDatabase
 	}
-	return db, exitOK
-}
-
-// sqlitePath is the file of an SQLite URI ("file:name?options").
-func sqlitePath(kind, uri string) (string, bool) {
-	if !strings.HasPrefix(kind, "sqlite") {
-		return "", false
-	}
-	path, _, _ := strings.Cut(strings.TrimPrefix(uri, "file:"), "?")
-	return path, path != "" && !strings.Contains(path, ":memory:")
+	return db, lock, exitOK
 }
 
 func touchPrivate(path string) error {
@@ -81,7 +84,7 @@ func exitCode(err error) int {
 		return bridge.ExitListen
 	case errors.Is(err, irc.ErrConfig):
 		return bridge.ExitConfig
-	case errors.Is(err, database.ErrNewer):
+	case errors.Is(err, database.ErrNewer), errors.Is(err, database.ErrInUse):
 		return bridge.ExitDatabase
 	}
 	return exitError

@@ -103,11 +103,11 @@ func runWithoutMatrix(path string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	db, code := openDatabase(ctx, file, *log)
+	db, lock, code := openDatabase(ctx, file, *log)
 	if db == nil {
 		return code
 	}
-	defer func() { _ = db.Close() }()
+	defer func() { _ = lock.Close(db.Close) }()
 	var c core
 	defer c.stop()
 	if err = c.start(ctx, db, &s, *log); err != nil {
@@ -115,7 +115,12 @@ func runWithoutMatrix(path string) int {
 		return exitCode(err)
 	}
 	log.Info().Msg("Running without Matrix: the config names no homeserver")
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case err = <-lock.Lost():
+		complain(err)
+		return exitCode(err)
+	}
 	log.Info().Msg("Stopping")
 	return exitOK
 }

@@ -92,3 +92,19 @@ func TestReadOnlyDatabase(t *testing.T) {
 		result{t, code, "", nobody.Log()}.refused("database", "bridge.db")
 	})
 }
+
+// A second bridge on the same database, with other ports, ends and says which one holds it;
+// subcommands are not hindered.
+func TestSecondBridgeOnADatabase(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, p *place) {
+		bridge := p.start()
+		other := newPlace(t, nil)
+		other.set("database.uri", "file:"+p.path("bridge.db")+"?_txlock=immediate")
+		require.Equal(t, 15, other.run("-n").refused("another bridge uses the database", "pid ", " on ", " since ").code)
+		p.run("irc-password", "ada").ok()
+		require.Zero(t, bridge.Terminate())
+		second := other.start()
+		require.Zero(t, second.Terminate())
+	})
+}
