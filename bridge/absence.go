@@ -119,10 +119,7 @@ func (c *consumer) attendOwn(ctx context.Context, room *bridgev2.Portal, e chat.
 		}
 		return c.comeBack(ctx, room)
 	}
-	if conversation.Standing != chat.Left {
-		defer c.ConversationChanged(ctx, conversation) // came back since
-	}
-	return c.part(ctx, room, e)
+	return c.part(ctx, room, e, conversation.Standing == chat.Left)
 }
 
 func reasonOf(author, person chat.PersonID) string {
@@ -134,21 +131,23 @@ func reasonOf(author, person chat.PersonID) string {
 
 // part takes the login's user out of a room whose conversation the account is not in any
 // more. Without another login that uses the room, the user keeps it to read. e is the event
-// that says so; only its author and id matter.
-func (c *consumer) part(ctx context.Context, room *bridgev2.Portal, e chat.Event) error {
+// that says so, of which only author and id matter; known tells whether the account's
+// snapshot says so, too.
+func (c *consumer) part(ctx context.Context, room *bridgev2.Portal, e chat.Event, known bool) error {
 	before := c.absence(room)
-	switch before {
-	case ids.Removed, ids.Reader:
+	if before == ids.Removed || before == ids.Reader {
 		return nil
-	case ids.Hidden, ids.Declined:
-		return setAbsence(ctx, room, c.login.ID, ids.Removed)
 	}
 	others, err := c.connector.present(ctx, room, c.login.ID)
 	if err != nil {
 		return err
 	}
-	if len(others) > 0 {
-		return c.connector.expel(ctx, room, c.login, reasonOf(e.Author, c.id))
+	if before.Out() || len(others) > 0 {
+		err = c.connector.expel(ctx, room, c.login, reasonOf(e.Author, c.id))
+		if err == nil && known {
+			err = setAbsence(ctx, room, c.login.ID, ids.Removed)
+		}
+		return err
 	}
 	line := lineRemoved
 	if before == ids.Invited {
@@ -182,16 +181,19 @@ func (c *consumer) expelReaders(ctx context.Context, room *bridgev2.Portal) erro
 // expel takes the user of a removed login out of a room, unless another login of the same
 // user takes part in it.
 func (c *Connector) expel(ctx context.Context, room *bridgev2.Portal, login *bridgev2.UserLogin, reason string) error {
-	switch ids.PortalMeta(room).Absences[login.ID] {
-	case ids.Removed:
+	before, now := ids.PortalMeta(room).Absences[login.ID], ids.Expelled
+	switch before {
+	case ids.Removed, ids.Expelled:
 		return nil
-	case ids.Hidden, ids.Declined:
-		return setAbsence(ctx, room, login.ID, ids.Removed)
+	case ids.Reader:
+		now = ids.Removed
 	}
-	if err := c.kick(ctx, room, login, reason); err != nil {
-		return err
+	if !before.Out() {
+		if err := c.kick(ctx, room, login, reason); err != nil {
+			return err
+		}
 	}
-	return setAbsence(ctx, room, login.ID, ids.Removed)
+	return setAbsence(ctx, room, login.ID, now)
 }
 
 // kick takes the user of a login out of a room, unless another login of the same user takes
@@ -247,10 +249,10 @@ func (c *consumer) follow(ctx context.Context, room *bridgev2.Portal, conversati
 	absence := c.absence(room)
 	switch conversation.Standing {
 	case chat.Left:
-		if absence == ids.Removed || absence == ids.Reader || c.removalFollows(ctx, conversation) {
+		if absence == ids.Removed || absence == ids.Reader || !absence.Out() && c.removalFollows(ctx, conversation) {
 			return nil
 		}
-		return c.part(ctx, room, chat.Event{ID: chat.EventID(fmt.Sprint("left-", conversation.SortTime))})
+		return c.part(ctx, room, chat.Event{ID: chat.EventID(fmt.Sprint("left-", conversation.SortTime))}, true)
 	case chat.Invited:
 		if absence == ids.Invited || absence == ids.Declined {
 			return nil

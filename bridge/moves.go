@@ -86,7 +86,7 @@ func (c *consumer) entered(ctx context.Context, room *bridgev2.Portal, absence i
 	switch absence {
 	case ids.Hidden, ids.Declined:
 		return c.comeBack(ctx, room)
-	case ids.Removed:
+	case ids.Removed, ids.Expelled:
 		others, err := c.connector.present(ctx, room, c.login.ID)
 		if err != nil || len(others) == 0 {
 			return err

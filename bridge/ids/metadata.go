@@ -48,13 +48,18 @@ const (
 	// Removed: the account is not in the conversation any more, and the user is out of
 	// the room.
 	Removed Absence = "removed"
+	// Expelled is Removed as another account has seen it: the login's own account may not
+	// know it yet, so that its being in the conversation means nothing.
+	Expelled Absence = "expelled"
 	// Reader: the account is not in the conversation any more, but no other login uses
 	// the room, so the user keeps it to read.
 	Reader Absence = "reader"
 )
 
-// Out reports whether the login delivers nothing to the room.
-func (a Absence) Out() bool { return a != "" && a != Invited }
+// Out reports whether the user is out of the room, so that the login delivers nothing to it.
+func (a Absence) Out() bool {
+	return a == Hidden || a == Declined || a == Removed || a == Expelled
+}
 
 // SetAbsence changes the absence of a login; "" ends it. Like SetShape it leaves the old
 // map alone.
