@@ -24,6 +24,9 @@ const (
 	deliverParallel = 16
 	// stopGrace is how long a handling may go on after its delivery has ended.
 	stopGrace = 4 * time.Second
+	// handlerPatience is how long an event waits with its portal locked for the handler that
+	// it began with: one that comes before that, of a member who moved, may wait for the lock.
+	handlerPatience = time.Second
 	// poisonTries is how often an event is tried that the homeserver refuses, or whose
 	// handling breaks, before it is given up.
 	poisonTries = 3
@@ -262,8 +265,10 @@ func (c *consumer) settleOwn(ctx context.Context, e chat.Event, key networkid.Po
 	} else if room == nil || room.MXID == "" {
 		return nil
 	}
-	if err = c.d.inbox.final(ctx, eventID); err != nil {
-		return err
+	patience, cancel := context.WithTimeout(ctx, handlerPatience)
+	defer cancel()
+	if err = c.d.inbox.final(patience, eventID); err != nil {
+		return fmt.Errorf("wait for the handler of %s: %w", eventID, err)
 	}
 	return c.keepOwnRow(ctx, room, e)
 }
