@@ -60,18 +60,6 @@ func (b *inbox) position() int64 {
 	return b.last
 }
 
-// heldAfter is the place after which events are held, or that of the newest one.
-func (b *inbox) heldAfter() int64 {
-	b.storing.Lock()
-	defer b.storing.Unlock()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.held {
-		return b.heldFrom
-	}
-	return b.last
-}
-
 // release ends hold: the held events are handled after those that are named, which are in
 // the homeserver's order and may be known already. Events that came after the position until
 // and are not named stay held.

@@ -50,12 +50,6 @@ type syncAnswer struct {
 	} `json:"rooms"`
 }
 
-// messagesAnswer is what we read of an answer to /messages.
-type messagesAnswer struct {
-	Chunk []json.RawMessage `json:"chunk"`
-	End   string            `json:"end"`
-}
-
 // errNoAnswer: the homeserver's answer to /sync says nothing.
 var errNoAnswer = errors.New("the homeserver's answer has no next_batch")
 
@@ -99,23 +93,21 @@ func (w *watch) missed(ctx context.Context, since string) (rows []database.Inbox
 		}
 		rows = append(rows, w.rows(room, raws)...)
 	}
-	return append(rows, w.invites(answer)...), answer.NextBatch, nil
-}
-
-// invites are the invitations of the bot in an answer.
-func (w *watch) invites(answer *syncAnswer) (rows []database.InboxRow) {
 	for room, invited := range answer.Rooms.Invite {
 		if row, ok := w.invite(room, invited.State.Events, answer.NextBatch); ok {
 			rows = append(rows, row)
 		}
 	}
-	return rows
+	return rows, answer.NextBatch, nil
 }
 
 // page reads a room's events before a token back to another one, oldest first.
 func (w *watch) page(ctx context.Context, room id.RoomID, from, to string) (raws []json.RawMessage, err error) {
 	for range missedPages {
-		var answer messagesAnswer
+		var answer struct {
+			Chunk []json.RawMessage `json:"chunk"`
+			End   string            `json:"end"`
+		}
 		query := map[string]string{"dir": "b", "from": from, "to": to, "limit": strconv.Itoa(missedPage)}
 		url := w.bot.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "rooms", room, "messages"}, query)
 		if _, err = w.bot.MakeRequest(ctx, http.MethodGet, url, nil, &answer); err != nil {

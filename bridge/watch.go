@@ -195,8 +195,10 @@ func (w *watch) lookOnce(ctx context.Context, ping bool) (string, error) {
 	rows, next, err := w.missed(ctx, since)
 	var httpErr mautrix.HTTPError
 	if since != "" && errors.As(err, &httpErr) && refused(httpErr) {
-		w.log.Warn().Msg("The homeserver does not know where we were; reading its rooms back to what is known")
-		rows, next, err = w.unknown(ctx)
+		// Perhaps a token of a database that the homeserver has no more.
+		if _, next, err = w.missed(ctx, ""); err == nil {
+			w.log.Warn().Msg("The homeserver does not know where we were; events that it did not push stay lost")
+		}
 	}
 	if err != nil {
 		return "", err

@@ -191,18 +191,6 @@ func (s *MatrixInbox) insert(ctx context.Context, row InboxRow) (inserted bool, 
 	return n > 0, err
 }
 
-// Has reports whether an event is stored at a Seq or before it.
-func (s *MatrixInbox) Has(ctx context.Context, eventID string, until int64) (has bool, err error) {
-	err = s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM matrix_inbox WHERE event_id=$1 AND seq<=$2)`, eventID, until).Scan(&has)
-	return has, err
-}
-
-// Received is when (µs) the newest event at a Seq or before it was stored, 0 if there is none.
-func (s *MatrixInbox) Received(ctx context.Context, until int64) (us int64, err error) {
-	err = s.db.QueryRow(ctx, `SELECT COALESCE(MAX(received_us), 0) FROM matrix_inbox WHERE seq<=$1`, until).Scan(&us)
-	return us, err
-}
-
 // Open lists the events whose effects are not final, in order, without their bodies.
 func (s *MatrixInbox) Open(ctx context.Context) ([]InboxRow, error) {
 	rows, err := s.db.Query(ctx, `SELECT seq, event_id, room_id, '' FROM matrix_inbox WHERE NOT done ORDER BY seq`)
