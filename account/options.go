@@ -25,7 +25,7 @@ type Options struct {
 	TrimEvery     time.Duration // between looks for what retention lets go; 1 h
 	Aside         int           // live updates kept during a catch-up; 1000
 
-	Now func() time.Time // the machine's clock, asked once at the start; time.Now
+	Now func() time.Time `json:"-"` // the machine's clock, asked once at the start; time.Now
 }
 
 func (o Options) withDefaults() Options {

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/database"
@@ -41,6 +42,16 @@ func (b *inbox) holds() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.held
+}
+
+// released is the place of the newest event that is not held.
+func (b *inbox) released() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.held {
+		return b.heldFrom
+	}
+	return math.MaxInt64
 }
 
 // heldFor is how long an event has been held, 0 if none is.

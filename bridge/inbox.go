@@ -32,8 +32,10 @@ type inbox struct {
 	atMostOnce func(*event.Event) bool
 	// moved hears of a membership before the state store does; may be nil.
 	moved func(context.Context, *event.Event)
-	state mautrix.StateStore
-	log   zerolog.Logger
+	// refuseStale answers a command that is too old to be run.
+	refuseStale func(context.Context, *event.Event) error
+	state       mautrix.StateStore
+	log         zerolog.Logger
 
 	storing sync.Mutex // held while events are stored, so that Seq is in the order of commits; guards last and noted
 	last    int64
@@ -252,6 +254,12 @@ func (b *inbox) handle(row database.InboxRow) error {
 		mautrix.UpdateStateStore(ctx, b.state, e)
 	}
 	if b.atMostOnce(e) {
+		if b.isStale(e, row) {
+			if err = b.refuseStale(ctx, e); err != nil {
+				return err
+			}
+			return b.store.Done(b.ctx, row.Seq)
+		}
 		if err = b.store.Done(b.ctx, row.Seq); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
@@ -19,10 +20,11 @@ import (
 )
 
 const (
-	// missedPage is how many events of a room are asked for at once; at most missedPages
-	// pages of a room are read. What is older stays lost.
-	missedPage  = 100
-	missedPages = 50
+	// missedPage is how many events of a room are asked for at once. What is older than the
+	// latest missedEvents of others, or missedPages pages in all, stays lost.
+	missedPage   = 100
+	missedEvents = 5000
+	missedPages  = 1000
 )
 
 // Filters of /sync. With the first nothing passes, so that the answer waits.
@@ -101,24 +103,77 @@ func (w *watch) missed(ctx context.Context, since string) (rows []database.Inbox
 	return rows, answer.NextBatch, nil
 }
 
-// page reads a room's events before a token back to another one, oldest first.
-func (w *watch) page(ctx context.Context, room id.RoomID, from, to string) (raws []json.RawMessage, err error) {
+// sinceKnown returns what the portals' rooms have after the latest event that the database
+// knows, up to a token. It knows the events of the last keepIDs only: older ones are left out,
+// since they may have been handled.
+func (w *watch) sinceKnown(ctx context.Context, token string) (rows []database.InboxRow, err error) {
+	rooms, err := w.rooms(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list rooms: %w", err)
+	}
+	oldest := time.Now().Add(-keepIDs).UnixMilli()
+	for _, room := range rooms {
+		found := false
+		raws, err := w.pageUntil(ctx, room, token, "", func(e *event.Event) (bool, error) {
+			known, err := w.known(ctx, e.ID)
+			found = found || known
+			return known || e.Timestamp < oldest, err
+		})
+		var httpErr mautrix.HTTPError
+		if errors.As(err, &httpErr) && refused(httpErr) {
+			w.log.Warn().Err(err).Stringer("room", room).Msg("The homeserver does not show the bot this room")
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		if found {
+			rows = append(rows, w.rows(room, raws)...)
+		}
+	}
+	return rows, nil
+}
+
+// page reads a room's events before a token back to another one, oldest first, our own
+// messages left out.
+func (w *watch) page(ctx context.Context, room id.RoomID, from, to string) ([]json.RawMessage, error) {
+	return w.pageUntil(ctx, room, from, to, func(*event.Event) (bool, error) { return false, nil })
+}
+
+// pageUntil is page that ends before an event of which end says so.
+func (w *watch) pageUntil(ctx context.Context, room id.RoomID, from, to string, end func(*event.Event) (bool, error)) (raws []json.RawMessage, err error) {
 	for range missedPages {
 		var answer struct {
 			Chunk []json.RawMessage `json:"chunk"`
 			End   string            `json:"end"`
 		}
-		query := map[string]string{"dir": "b", "from": from, "to": to, "limit": strconv.Itoa(missedPage)}
+		query := map[string]string{"dir": "b", "from": from, "limit": strconv.Itoa(missedPage)}
+		if to != "" {
+			query["to"] = to
+		}
 		url := w.bot.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "rooms", room, "messages"}, query)
 		if _, err = w.bot.MakeRequest(ctx, http.MethodGet, url, nil, &answer); err != nil {
 			return nil, err
 		}
-		raws = append(raws, answer.Chunk...)
+		for _, raw := range answer.Chunk {
+			var e event.Event
+			if json.Unmarshal(raw, &e) != nil {
+				continue
+			}
+			if ended, err := end(&e); ended || err != nil {
+				slices.Reverse(raws)
+				return raws, err
+			}
+			if !w.isOwn(&e) {
+				raws = append(raws, raw)
+			}
+		}
 		if answer.End == "" || answer.End == from || len(answer.Chunk) == 0 {
 			slices.Reverse(raws)
 			return raws, nil
 		}
-		from = answer.End
+		if from = answer.End; len(raws) >= missedEvents {
+			break
+		}
 	}
 	w.log.Warn().Stringer("room", room).Int("events", len(raws)).Msg("Too many events may be missing; the oldest are given up")
 	slices.Reverse(raws)

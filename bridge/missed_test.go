@@ -284,3 +284,31 @@ func TestCutConnectionsDoNoHarm(t *testing.T) {
 	}
 	w.waitTexts(direct, want...)
 }
+
+// What we sent ourselves does not count among the events that may be missing: a message before
+// thousands of ours is found.
+func TestForgottenBehindManyOfOurs(t *testing.T) {
+	w, alice, room := talk(t)
+	w.stop()
+	alice.SendText(room, "1")
+	var senders sync.WaitGroup
+	for part := range 8 {
+		senders.Go(func() {
+			for n := range 650 {
+				url := fmt.Sprintf("%s/_matrix/client/v3/rooms/%s/send/m.room.message/flood-%d-%d?user_id=%s", w.hs.URL(), room, part, n, url.QueryEscape(string(ghost(carl))))
+				req, _ := http.NewRequest(http.MethodPut, url, strings.NewReader(`{"msgtype":"m.text","body":"flood"}`))
+				req.Header.Set("Authorization", "Bearer "+w.tokens.AppToken)
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil || resp.StatusCode != http.StatusOK {
+					t.Errorf("send: %v %v", err, resp)
+					return
+				}
+				_ = resp.Body.Close()
+			}
+		})
+	}
+	senders.Wait()
+	require.NoError(t, w.hs.Restart())
+	w.start()
+	w.waitTexts(direct, "first", "1")
+}

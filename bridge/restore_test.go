@@ -129,6 +129,24 @@ func (w *world) breakToken() {
 	main.Shutdown()
 }
 
+// The homeserver knows neither the stored token of /sync nor what it still has to push: the
+// events after the latest known one of each room are handled, and no older ones.
+func TestUnknownTokenLosesNothing(t *testing.T) {
+	w, alice, room := talk(t)
+	alice.SendText(room, "before")
+	w.waitTexts(direct, "first", "before")
+	w.stop()
+	alice.SendText(room, "1")
+	alice.SendText(room, "2")
+	require.NoError(t, w.hs.Restart())
+	alice.SendText(room, "3, which it still has to push")
+	w.breakToken()
+	w.start()
+	w.waitTexts(direct, "first", "before", "1", "2", "3, which it still has to push")
+	alice.SendText(room, "4")
+	w.waitTexts(direct, "first", "before", "1", "2", "3, which it still has to push", "4")
+}
+
 // In a room that two logins share, one account comes back later than the other, or not at
 // all: what its user wrote in the room is not shown again.
 func TestARestoredBackupInASharedRoom(t *testing.T) {

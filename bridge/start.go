@@ -14,6 +14,7 @@ import (
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
 )
 
 const (
@@ -127,12 +128,33 @@ func (m *Main) newWatch(plain http.RoundTripper) *watch {
 			return m.ping(context.WithValue(ctx, mautrix.MaxAttemptsContextKey, 1))
 		},
 		isOwn: func(e *event.Event) bool { return isOwnMessage(m.Matrix.AS, m.Bridge.IsGhostMXID, e) },
+		known: m.knowsEvent, rooms: m.portalRooms,
 		every: cmp.Or(m.options.LookEvery, lookEvery),
 		doubt: cmp.Or(m.options.UnsettledTime, unsettledTime),
 		waits: cmp.Or(m.options.LookPatience, lookPatience),
 		log:   m.Log.With().Str("component", "homeserver watch").Logger(),
 	}
 	return w
+}
+
+// knowsEvent reports whether the messages or the inbox have an event; those that are held are
+// new themselves.
+func (m *Main) knowsEvent(ctx context.Context, eventID id.EventID) (bool, error) {
+	known, err := m.db.MatrixInbox().Knows(ctx, string(eventID), m.inbox.released())
+	if known || err != nil {
+		return known, err
+	}
+	row, err := m.Bridge.DB.Message.GetPartByMXID(ctx, eventID)
+	return row != nil, err
+}
+
+// portalRooms lists the rooms of all portals.
+func (m *Main) portalRooms(ctx context.Context) (rooms []id.RoomID, err error) {
+	portals, err := m.Bridge.DB.Portal.GetAllWithMXID(ctx)
+	for _, p := range portals {
+		rooms = append(rooms, p.MXID)
+	}
+	return rooms, err
 }
 
 // awaitHomeserver returns when the homeserver answers us and reaches us. That it does not

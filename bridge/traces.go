@@ -25,7 +25,7 @@ const (
 	firstTracePage = 20
 	// tracePage events are asked for after that, at most tracePages times.
 	tracePage  = 100
-	tracePages = 50
+	tracePages = 500
 )
 
 // traces finds what earlier runs left in rooms without a row in the database: it was restored

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
 )
 
 const (
@@ -48,6 +49,8 @@ type watch struct {
 	poll  *http.Client // no connection of it is used twice: Go would repeat the request silently
 	inbox *inbox
 	isOwn func(*event.Event) bool
+	known func(context.Context, id.EventID) (bool, error) // whether the database has an event
+	rooms func(context.Context) ([]id.RoomID, error)      // of portals
 	ping  func(context.Context) error
 	every time.Duration
 	doubt time.Duration // how long after a sign of an outage order is not trusted
@@ -197,7 +200,8 @@ func (w *watch) lookOnce(ctx context.Context, ping bool) (string, error) {
 	if since != "" && errors.As(err, &httpErr) && refused(httpErr) {
 		// Perhaps a token of a database that the homeserver has no more.
 		if _, next, err = w.missed(ctx, ""); err == nil {
-			w.log.Warn().Msg("The homeserver does not know where we were; events that it did not push stay lost")
+			w.log.Warn().Msg("The homeserver does not know where we were; looking for the latest event of each room that we know")
+			rows, err = w.sinceKnown(ctx, next)
 		}
 	}
 	if err != nil {

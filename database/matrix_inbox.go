@@ -15,6 +15,8 @@ type InboxRow struct {
 	EventID string
 	RoomID  string
 	Body    string
+	// Received is when it was stored (µs), as Open and Next return it.
+	Received int64
 	// IfIdle says that Arrange stores it only if nothing of its room is open.
 	IfIdle bool
 }
@@ -128,7 +130,7 @@ func (s *MatrixInbox) Arrange(ctx context.Context, from, until, last int64, name
 }
 
 func (s *MatrixInbox) heldAfter(ctx context.Context, from int64) (map[string]bool, error) {
-	rows, err := s.db.Query(ctx, `SELECT seq, event_id, room_id, '' FROM matrix_inbox WHERE seq>$1 AND NOT done`, from)
+	rows, err := s.db.Query(ctx, `SELECT seq, event_id, room_id, received_us, '' FROM matrix_inbox WHERE seq>$1 AND NOT done`, from)
 	list, err := scanAll(rows, err, scanInboxRow)
 	held := make(map[string]bool, len(list))
 	for _, row := range list {
@@ -156,7 +158,7 @@ func (s *MatrixInbox) place(ctx context.Context, row InboxRow, held bool) (done 
 // moveRest moves the held events that are still where they were behind all others, and
 // finds out which of them stay held.
 func (s *MatrixInbox) moveRest(ctx context.Context, from, until, last int64, result *Arranged) error {
-	rows, err := s.db.Query(ctx, `SELECT seq, event_id, room_id, '' FROM matrix_inbox WHERE seq>$1 AND seq<=$2 AND NOT done ORDER BY seq`, from, last)
+	rows, err := s.db.Query(ctx, `SELECT seq, event_id, room_id, received_us, '' FROM matrix_inbox WHERE seq>$1 AND seq<=$2 AND NOT done ORDER BY seq`, from, last)
 	rest, err := scanAll(rows, err, scanInboxRow)
 	if err != nil {
 		return err
@@ -191,16 +193,22 @@ func (s *MatrixInbox) insert(ctx context.Context, row InboxRow) (inserted bool, 
 	return n > 0, err
 }
 
+// Knows reports whether an event has been stored with a Seq up to until.
+func (s *MatrixInbox) Knows(ctx context.Context, eventID string, until int64) (known bool, err error) {
+	err = s.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM matrix_inbox WHERE event_id=$1 AND seq<=$2)`, eventID, until).Scan(&known)
+	return known, err
+}
+
 // Open lists the events whose effects are not final, in order, without their bodies.
 func (s *MatrixInbox) Open(ctx context.Context) ([]InboxRow, error) {
-	rows, err := s.db.Query(ctx, `SELECT seq, event_id, room_id, '' FROM matrix_inbox WHERE NOT done ORDER BY seq`)
+	rows, err := s.db.Query(ctx, `SELECT seq, event_id, room_id, received_us, '' FROM matrix_inbox WHERE NOT done ORDER BY seq`)
 	return scanAll(rows, err, scanInboxRow)
 }
 
 // Next returns a room's oldest event whose effects are not final, or ErrNotFound.
 func (s *MatrixInbox) Next(ctx context.Context, roomID string) (InboxRow, error) {
 	row, err := scanInboxRow(s.db.QueryRow(ctx, `
-		SELECT seq, event_id, room_id, body FROM matrix_inbox WHERE room_id=$1 AND NOT done ORDER BY seq LIMIT 1`, roomID))
+		SELECT seq, event_id, room_id, received_us, body FROM matrix_inbox WHERE room_id=$1 AND NOT done ORDER BY seq LIMIT 1`, roomID))
 	return row, notFound(err)
 }
 
@@ -218,6 +226,6 @@ func (s *MatrixInbox) Prune(ctx context.Context, before int64) error {
 }
 
 func scanInboxRow(row dbutil.Scannable) (r InboxRow, err error) {
-	err = row.Scan(&r.Seq, &r.EventID, &r.RoomID, &r.Body)
+	err = row.Scan(&r.Seq, &r.EventID, &r.RoomID, &r.Received, &r.Body)
 	return r, err
 }

@@ -3,6 +3,7 @@ package nullhs
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -169,6 +170,17 @@ func stripped(ev *pdu) object {
 	return object{"type": ev.Type, "state_key": ev.StateKey, "sender": ev.Sender, "content": ev.Content}
 }
 
+// aged is the event with its age, to which older adds.
+func (ev *pdu) aged(older time.Duration) *pdu {
+	out := *ev
+	out.Unsigned = maps.Clone(ev.Unsigned)
+	if out.Unsigned == nil {
+		out.Unsigned = map[string]any{}
+	}
+	out.Unsigned["age"] = time.Now().Add(older).UnixMilli() - ev.Timestamp
+	return &out
+}
+
 // joinedSync returns a joined room's part, or nil when nothing of it passes.
 func (s *Server) joinedSync(r *room, who id.UserID, since int64, fresh bool, f filter) object {
 	from := since
@@ -204,11 +216,12 @@ func (s *Server) joinedSync(r *room, who id.UserID, since int64, fresh bool, f f
 	if len(events)+len(state)+len(ephemeral) == 0 {
 		return nil
 	}
-	if events == nil {
-		events = []*pdu{}
+	shown := make([]*pdu, len(events))
+	for i, ev := range events {
+		shown[i] = ev.aged(time.Duration(s.older.Load()))
 	}
 	return object{
-		"timeline":  object{"events": events, "limited": limited, "prev_batch": token(prev)},
+		"timeline":  object{"events": shown, "limited": limited, "prev_batch": token(prev)},
 		"state":     object{"events": state},
 		"ephemeral": object{"events": ephemeral},
 		"summary":   object{"m.joined_member_count": len(r.members("join")), "m.invited_member_count": len(r.members("invite"))},

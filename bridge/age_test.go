@@ -1,0 +1,80 @@
+package bridge
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/event"
+
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+func TestAgeOfAnEvent(t *testing.T) {
+	now := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	at := func(d time.Duration) int64 { return now.Add(-d).UnixMilli() }
+	for name, c := range map[string]struct {
+		age, received time.Duration // by the homeserver; ago, by our clock
+		sent          int64
+		want          time.Duration
+	}{
+		"just written":                {time.Second, 0, at(time.Second), time.Second},
+		"our clock is a day ahead":    {time.Second, 0, at(24 * time.Hour), time.Second},
+		"our clock is a day behind":   {time.Second, 0, at(-24 * time.Hour), time.Second},
+		"waited in the inbox":         {time.Second, time.Hour, at(time.Hour), time.Hour + time.Second},
+		"clock set back since":        {time.Second, -time.Hour, at(0), time.Second},
+		"no age":                      {0, 0, at(time.Hour), time.Hour},
+		"no age, from the future":     {0, 0, at(-time.Hour), 0},
+		"no age, waited in the inbox": {0, time.Minute, at(-time.Hour), time.Minute},
+	} {
+		e := &event.Event{Timestamp: c.sent}
+		e.Unsigned.Age = c.age.Milliseconds()
+		require.Equal(t, c.want, ageOf(e, now.Add(-c.received), now), name)
+	}
+}
+
+// A program that ends while it runs a command does not run it again; other events are handled
+// until their effects are final.
+func TestACommandIsRunAtMostOnce(t *testing.T) {
+	ctx := t.Context()
+	db, err := database.Open("test", "sqlite3-fk-wal", "file:"+filepath.Join(t.TempDir(), "inbox.db")+"?_txlock=immediate", zerolog.Nop())
+	require.NoError(t, err)
+	defer func() { _ = db.Close() }()
+	require.NoError(t, db.Upgrade(ctx))
+	handled := make(chan string, 10)
+	run := func(hang bool) (b *inbox, stop func()) {
+		b = newInbox(db.MatrixInbox(), zerolog.Nop())
+		b.atMostOnce = func(e *event.Event) bool { return e.Sender == "@commander:test" }
+		b.refuseStale = func(context.Context, *event.Event) error { return nil }
+		b.dispatch = func(ctx context.Context, e *event.Event) {
+			handled <- string(e.ID)
+			if hang {
+				<-ctx.Done()
+			}
+		}
+		require.NoError(t, b.load(ctx))
+		running, cancel := context.WithCancel(ctx)
+		b.start(running)
+		return b, func() { cancel(); b.stop() }
+	}
+	b, stop := run(true)
+	for _, row := range []database.InboxRow{
+		{EventID: "$command", RoomID: "!a", Body: `{"type":"m.room.message","event_id":"$command","sender":"@commander:test","unsigned":{"age":1},"content":{}}`},
+		{EventID: "$message", RoomID: "!b", Body: `{"type":"m.room.message","event_id":"$message","sender":"@writer:test","unsigned":{"age":1},"content":{}}`},
+	} {
+		require.NoError(t, b.put(ctx, []database.InboxRow{row}, false))
+	}
+	require.NoError(t, b.release(ctx, nil, 1<<60, ""))
+	require.ElementsMatch(t, []string{"$command", "$message"}, []string{<-handled, <-handled})
+	stop()
+	b, stop = run(false)
+	require.NoError(t, b.release(ctx, nil, 1<<60, ""))
+	require.Equal(t, "$message", <-handled)
+	require.NoError(t, b.final(ctx, "$message"))
+	require.NoError(t, b.final(ctx, "$command"))
+	stop()
+	require.Empty(t, handled)
+}

@@ -1,0 +1,71 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/event"
+
+	"github.com/hangouts-bridge/hangouts-bridge/database"
+)
+
+// staleAge is the age from which on a command is not run: its writer does not expect that any
+// more, and it may have been run before a backup was restored.
+const staleAge = 5 * time.Minute
+
+const staleText = "This command reached me more than five minutes after it was written, so I did not run it. Write it again if you still need it."
+
+// ageOf is how old an event is: by the homeserver's clock when it came, and by ours since. Only
+// an event without an age is compared across the two clocks.
+func ageOf(e *event.Event, received, now time.Time) time.Duration {
+	waited := max(now.Sub(received), 0)
+	if e.Unsigned.Age > 0 {
+		return time.Duration(e.Unsigned.Age)*time.Millisecond + waited
+	}
+	return max(now.Sub(time.UnixMilli(e.Timestamp)), waited)
+}
+
+// refuseStale tells the writer of an old command that it is not run, and takes a secret in it
+// out of the room. It may be repeated: the answer has one transaction id. An error means that
+// the homeserver could not be reached.
+func (m *Main) refuseStale(ctx context.Context, e *event.Event) error {
+	message, ok := e.Content.Parsed.(*event.MessageEventContent)
+	if !ok || !m.Config.Bridge.Permissions.Get(e.Sender).Commands {
+		return nil
+	}
+	bot, ok := m.matrix.BotIntent().(*intent)
+	if !ok {
+		return nil
+	}
+	log := zerolog.Ctx(ctx)
+	log.Info().Stringer("event", e.ID).Stringer("sender", e.Sender).Msg("Not running a command that is too old")
+	if secretText.MatchString(message.Body) {
+		redaction := &event.Content{Parsed: &event.RedactionEventContent{Redacts: e.ID}}
+		if _, err := bot.ASIntent.SendMessage(ctx, e.RoomID, event.EventRedaction, redaction, nil); err != nil {
+			log.Warn().Err(err).Msg("Failed to remove a secret from a room")
+		}
+	}
+	device, err := m.matrix.sender.devices.ensure(ctx, bot)
+	if err != nil {
+		return fmt.Errorf("make device: %w", err)
+	}
+	content := &event.MessageEventContent{MsgType: event.MsgNotice, Body: staleText, Mentions: &event.Mentions{}}
+	content.SetReply(e)
+	ctx = withSend(context.WithValue(ctx, mautrix.MaxAttemptsContextKey, 1), sendIdentity{"stale" + string(e.ID), device})
+	_, err = bot.ASIntent.SendMessage(ctx, e.RoomID, event.EventMessage, &event.Content{Parsed: content}, nil)
+	var httpErr mautrix.HTTPError
+	if errors.As(err, &httpErr) && refused(httpErr) {
+		log.Warn().Err(err).Msg("Failed to say that a command was not run")
+		return nil
+	}
+	return err
+}
+
+// isStale reports whether an event of the inbox is a command that is too old to be run.
+func (b *inbox) isStale(e *event.Event, row database.InboxRow) bool {
+	return ageOf(e, time.UnixMicro(row.Received), time.Now()) > staleAge
+}
