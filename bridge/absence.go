@@ -88,6 +88,9 @@ func (c *consumer) attend(ctx context.Context, room *bridgev2.Portal, e chat.Eve
 	if e.Membership != nil && slices.Contains(e.Membership.People, c.id) {
 		err = c.attendOwn(ctx, room, e, conversation)
 	}
+	if err == nil && conversation.Standing == chat.Invited {
+		err = c.follow(ctx, room, conversation)
+	}
 	if err != nil || c.absence(room).Out() {
 		return true, err
 	}

@@ -129,8 +129,10 @@ func (s *scene) stays(t *testing.T, member bool) {
 		kind.do(s)
 		s.settled()
 		if s.alice != nil {
-			s.network.Say(carl, group, "after "+kind.name)
-			s.alice.WaitText(s.room, "after "+kind.name)
+			s.turn++
+			text := fmt.Sprintf("after %s, %d", kind.name, s.turn)
+			s.network.Say(carl, group, text)
+			s.alice.WaitText(s.room, text)
 			s.settled()
 		}
 		require.Equal(t, before, s.moves(s.bob.UserID()), kind.name)
@@ -145,8 +147,10 @@ func (s *scene) stays(t *testing.T, member bool) {
 	require.Subset(t, shown, s.texts(group))
 	require.Equal(t, s.texts(group), slices.DeleteFunc(shown, func(text string) bool { return !slices.Contains(s.texts(group), text) }), "each once, in order")
 	require.Equal(t, "join", s.hs.Membership(s.room, s.alice.UserID()))
-	s.alice.SendText(s.room, "alice goes on")
-	s.eventually("alice's text", func() bool { return slices.Contains(s.texts(group), "alice goes on") })
+	s.turn++
+	text := fmt.Sprint("alice goes on ", s.turn)
+	s.alice.SendText(s.room, text)
+	s.eventually("alice's text", func() bool { return slices.Contains(s.texts(group), text) })
 }
 
 // companies are who is in the room beside bob.

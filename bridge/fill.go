@@ -41,6 +41,12 @@ func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversatio
 	if !exists && (!create || !c.connector.bridge.Config.PortalCreateFilter.ShouldAllow(c.login.ID, key)) {
 		return nil, nil
 	}
+	invited := !exists && conversation.Standing == chat.Invited
+	if invited {
+		if err = c.prepareInvitation(ctx, key); err != nil {
+			return nil, err
+		}
+	}
 	if err = c.resync(ctx, conversation, true); err != nil {
 		return nil, fmt.Errorf("make room: %w", err)
 	}
@@ -55,10 +61,19 @@ func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversatio
 			return nil, fmt.Errorf("fill room: %w", err)
 		}
 	}
-	if conversation.Standing == chat.Invited {
-		return room, c.follow(ctx, room, conversation)
+	if invited {
+		return room, c.beInvited(ctx, room, conversation)
 	}
 	return room, nil
+}
+
+// prepareInvitation notes that the login is only invited to a room that is about to be made.
+func (c *consumer) prepareInvitation(ctx context.Context, key networkid.PortalKey) error {
+	room, err := c.connector.bridge.GetPortalByKey(ctx, key)
+	if err != nil {
+		return fmt.Errorf("%w: get portal: %w", bridgev2.ErrDatabaseError, err)
+	}
+	return setAbsence(ctx, room, c.login.ID, ids.Invited)
 }
 
 // resync makes a conversation's room, if create is set, or brings it up to date.
@@ -163,10 +178,14 @@ func (c *consumer) makeRooms(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if isWanted := conversation.Standing == chat.Active && !conversation.Archived; first && isWanted {
+		isWanted := conversation.Standing == chat.Active && !conversation.Archived
+		switch {
+		case first && isWanted:
 			err = c.enter(ctx, conversation, wanted < c.connector.config.InitialChatSync)
 			wanted++
-		} else {
+		case conversation.Standing == chat.Invited:
+			err = c.refresh(ctx, conversation.ID)
+		default:
 			err = c.complete(ctx, conversation)
 		}
 		if err != nil && ctx.Err() == nil {

@@ -87,7 +87,7 @@ func (c *consumer) Typing(ctx context.Context, typing chat.Typing) {
 
 // inRoom runs fn, which shows something of a person, if a conversation has a room that the
 // login delivers to, while nothing is delivered to it. The login's own person shows nothing
-// in a room that they do not take part in.
+// in a room that they do not take part in, other such people while their ghosts are there.
 func (c *consumer) inRoom(ctx context.Context, id chat.ConversationID, person chat.PersonID, fn func(chat.Conversation)) {
 	conversation, err := c.session.Conversation(ctx, id)
 	if err != nil {
@@ -103,7 +103,11 @@ func (c *consumer) inRoom(ctx context.Context, id chat.ConversationID, person ch
 	if err != nil || room == nil || ctx.Err() != nil {
 		return
 	}
-	if absence := c.absence(room); !absence.Out() && (absence == "" || person != c.id) {
+	if c.absence(room).Out() || conversation.Standing == chat.Invited && c.absence(room) == "" {
+		return
+	}
+	if absences := ids.PortalMeta(room).Absences; absences[ids.MakeLoginID(person)] == "" ||
+		person != c.id && c.connector.isMember(ctx, room.MXID, c.connector.bridge.Matrix.GhostIntent(ids.MakeUserID(person)).GetMXID()) {
 		fn(conversation)
 	}
 }

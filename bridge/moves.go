@@ -133,3 +133,44 @@ func (c *Client) leaveRoom(ctx context.Context, portal networkid.PortalID) error
 	}
 	return c.connector.kick(ctx, room, c.login, reasonLogout)
 }
+
+// staysOut reports whether a Matrix user must not be joined to a room: all of their logins
+// are absent from it.
+func (c *Connector) staysOut(ctx context.Context, roomID id.RoomID, user id.UserID) bool {
+	room, err := c.bridge.GetPortalByMXID(ctx, roomID)
+	if err != nil || room == nil || len(ids.PortalMeta(room).Absences) == 0 {
+		return false
+	}
+	logins, err := c.bridge.GetUserLoginsInPortal(ctx, room.PortalKey)
+	if err != nil {
+		return false
+	}
+	absences, stays := ids.PortalMeta(room).Absences, false
+	for _, login := range logins {
+		if login.UserMXID == user {
+			if absences[login.ID] == "" {
+				return false
+			}
+			stays = true
+		}
+	}
+	return stays
+}
+
+// EnsureJoined joins a user to a room. The framework has double puppets join whenever a
+// login sees something of a room for the first time in a run; one that is absent stays out.
+// mautrix: UserLogin.MarkInPortal in bridgev2/space.go, until it can be told not to join.
+func (i *intent) EnsureJoined(ctx context.Context, room id.RoomID, extra ...bridgev2.EnsureJoinedParams) error {
+	if i.IsDoublePuppet() && i.m.main.connector.staysOut(ctx, room, i.GetMXID()) {
+		return nil
+	}
+	return i.ASIntent.EnsureJoined(ctx, room, extra...)
+}
+
+// EnsureInvited invites a user to a room, unless they are absent from it.
+func (i *intent) EnsureInvited(ctx context.Context, room id.RoomID, user id.UserID) error {
+	if i.m.main.connector.staysOut(ctx, room, user) {
+		return nil
+	}
+	return i.ASIntent.EnsureInvited(ctx, room, user)
+}

@@ -112,7 +112,7 @@ func (h *Handler) memberList(ctx context.Context, portal *bridgev2.Portal, c cha
 	absences := ids.PortalMeta(portal).Absences
 	members := make(bridgev2.ChatMemberMap, len(c.Members)+1)
 	for _, member := range c.Members {
-		members[ids.MakeUserID(member.ID)] = h.member(member, absences)
+		members[ids.MakeUserID(member.ID)] = h.member(portal, member)
 	}
 	members[ids.MakeUserID(h.self)] = h.selfMember(c, absences)
 	list := &bridgev2.ChatMemberList{IsFull: true, TotalMemberCount: len(members), MemberMap: members}
@@ -156,11 +156,16 @@ const never = event.MembershipKnock
 
 // unchanged leaves the Matrix user of a login as it is.
 func unchanged(login networkid.UserLoginID) bridgev2.ChatMember {
-	return bridgev2.ChatMember{EventSender: bridgev2.EventSender{SenderLogin: login}, Membership: event.MembershipJoin, PrevMembership: never}
+	return bridgev2.ChatMember{EventSender: bridgev2.EventSender{SenderLogin: login, Sender: networkid.UserID(login)}, Membership: event.MembershipJoin, PrevMembership: never}
 }
 
 // member leaves the ghost alone: whoever has the room changed brings it up to date before.
-func (h *Handler) member(member chat.Member, absences map[networkid.UserLoginID]ids.Absence) bridgev2.ChatMember {
+// The Matrix user of another login is left to that login. portal may be nil.
+func (h *Handler) member(portal *bridgev2.Portal, member chat.Member) bridgev2.ChatMember {
+	absences, login := absencesOf(portal), ids.MakeLoginID(member.ID)
+	if portal != nil && portal.Receiver == "" && member.ID != h.self && absences[login] == "" && portal.Bridge.GetCachedUserLoginByID(login) != nil {
+		return unchanged(login)
+	}
 	membership := event.MembershipJoin
 	if member.Invited {
 		membership = event.MembershipInvite
@@ -188,17 +193,17 @@ func (h *Handler) Known(ctx context.Context, c chat.Conversation, who ...chat.Pe
 
 // memberChanges is what a membership event changes in the room. Who leaves is only a
 // ghost here: what becomes of the Matrix user of a login is not bridgev2's to decide.
-func (h *Handler) memberChanges(e chat.Event, absences map[networkid.UserLoginID]ids.Absence) *bridgev2.ChatMemberList {
+func (h *Handler) memberChanges(e chat.Event, portal *bridgev2.Portal) *bridgev2.ChatMemberList {
 	changes := bridgev2.ChatMemberMap{}
 	for _, id := range e.Membership.People {
 		switch {
 		case e.Membership.Joined:
-			changes[ids.MakeUserID(id)] = h.member(chat.Member{ID: id}, absences)
+			changes[ids.MakeUserID(id)] = h.member(portal, chat.Member{ID: id})
 		case id != h.self:
 			changes[ids.MakeUserID(id)] = bridgev2.ChatMember{
 				EventSender:  bridgev2.EventSender{Sender: networkid.UserID(id)},
 				Membership:   event.MembershipLeave,
-				MemberSender: h.sender(e.Author, absences),
+				MemberSender: h.sender(e.Author, absencesOf(portal)),
 			}
 		}
 	}

@@ -55,10 +55,14 @@ func (h *Handler) Key(conversation chat.ConversationID, kind chat.ConversationKi
 
 // absences are the absences of all logins from the room of a key.
 func (h *Handler) absences(ctx context.Context, key networkid.PortalKey) map[networkid.UserLoginID]ids.Absence {
-	if room := h.options.room(ctx, key); room != nil {
-		return ids.PortalMeta(room).Absences
+	return absencesOf(h.options.room(ctx, key))
+}
+
+func absencesOf(portal *bridgev2.Portal) map[networkid.UserLoginID]ids.Absence {
+	if portal == nil {
+		return nil
 	}
-	return nil
+	return ids.PortalMeta(portal).Absences
 }
 
 func (o Options) room(ctx context.Context, key networkid.PortalKey) *bridgev2.Portal {
