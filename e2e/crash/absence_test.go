@@ -27,45 +27,35 @@ func (w *world) byGhost(gaia string, at int64) bool {
 	})
 }
 
-// absence logs an account out of Matrix, takes it from the IRC user, or both, has the others go on, and brings it back. What it
-// writes itself on a side without it pauses. In one case of three the bridge is killed meanwhile, in another just after.
-func (w *world) absence(s step, matrix, irc bool, key string) {
-	user, own, heard := w.Alice, "mx", []string{"direct", "trio", "team"}
-	if key == "carol" {
-		user, own, heard = w.carol, "carolmx", []string{"trio", "team"}
+// absence takes an account from the side on which a source writes, has the others go on, and gives it back: Alice or Carol logs out of
+// Matrix, or the IRC user loses the grant. The source pauses. In one case of three the bridge is killed meanwhile, in another just after.
+func (w *world) absence(s step, name string) {
+	src, user := sources[slices.IndexFunc(sources, func(src source) bool { return src.name == name })], w.Alice
+	if src.author == "carol" {
+		user = w.carol
 	}
-	account, pens := w.accounts[key], []string{}
-	if matrix {
-		pens = append(pens, own)
-	}
-	if irc {
-		pens = append(pens, "irc")
-	}
-	for _, name := range pens {
-		w.pens[name].Lock()
-		defer w.pens[name].Unlock()
-		w.arrived(name)
-	}
+	account := w.accounts[src.author]
+	w.pens[name].Lock()
+	defer w.pens[name].Unlock()
+	w.arrived(name)
 	w.up()
-	out := period{account: key, from: time.Now().UnixMilli()}
-	if irc {
+	out := period{account: src.author, from: time.Now().UnixMilli()}
+	if src.matrix {
+		w.LogOut(user, account)
+	} else {
 		require.NoError(w.t, stage.Exec(w.Database(), "DELETE FROM account_grant WHERE side='irc' AND account=$1", account.GaiaID))
 		w.await(20*time.Second, "IRC to be disconnected", func() bool { return !w.irc.Connected() })
 	}
-	if matrix {
-		w.LogOut(user, account)
-	}
-	w.note("%s is out", key)
-	w.awaitEvents(6*time.Second, heard)
+	w.note("%s is out", name)
+	w.awaitEvents(6*time.Second, src.where)
 	if s.b%3 == 0 {
 		w.counts["kill bridge while an account is out"]++
 		w.kill(s, w.Bridge)
+		w.up()
 	}
-	w.up()
-	if matrix {
+	if src.matrix {
 		w.LogIn(user, account)
-	}
-	if irc {
+	} else {
 		w.GrantIRC(account)
 	}
 	if s.b%3 == 1 {
@@ -74,17 +64,16 @@ func (w *world) absence(s step, matrix, irc bool, key string) {
 		w.kill(s, w.Bridge)
 	}
 	out.to = time.Now().UnixMilli()
-	if matrix {
-		w.inside(user, heard)
+	if src.matrix {
+		w.inside(user, src.where)
 		w.mu.Lock()
 		w.absences = append(w.absences, out)
 		w.mu.Unlock()
-	}
-	if irc {
+	} else {
 		w.await(time.Minute, "IRC to be connected", w.irc.Connected)
 	}
-	w.backup = "" // commands to the bot are not repeated by a restored bridge when they are some minutes old; these are not
-	w.note("%s is back", key)
+	w.backup = "" // a restored bridge does not repeat old commands; these are young
+	w.note("%s is back", name)
 }
 
 // arrived waits until Hangouts has what a source has written.

@@ -25,7 +25,7 @@ var (
 	kills = []weighted{{"kill bridge", 10}, {"kill hangouts", 5}, {"kill homeserver", 4}, {"kill bridge twice", 2}, {"kill homeserver with events under way", 1}, {"kill bridge and homeserver", 1}, {"kill bridge and hangouts", 1},
 		{restoreFault, 2}, {powerFault, 3}}
 	others = []weighted{{"cut", 4}, {"truncate", 4}, {"stall", 2}, {"refuse", 3}, {"homeserver error", 3}, {"homeserver loses answer", 3}, {"hangouts fault", 5}, {"drop channel", 3},
-		{backupFault, 2}, {"log out alice", 1}, {"log out carol", 1}, {"revoke IRC", 1}, {"log out alice and revoke IRC", 1}}
+		{backupFault, 2}, {"log out alice", 1}, {"log out carol", 1}, {"revoke IRC", 1}}
 	thorough = []string{restoreFault, powerFault, "log out alice", "log out carol", "revoke IRC"}
 )
 
@@ -142,13 +142,11 @@ func (w *world) do(s step) {
 	case powerFault:
 		w.powerFailure(s)
 	case "log out alice":
-		w.absence(s, true, false, "alice")
+		w.absence(s, "mx")
 	case "log out carol":
-		w.absence(s, true, false, "carol")
+		w.absence(s, "carolmx")
 	case "revoke IRC":
-		w.absence(s, false, true, "alice")
-	case "log out alice and revoke IRC":
-		w.absence(s, true, true, "alice")
+		w.absence(s, "irc")
 	case "cut":
 		link.Cut()
 	case "truncate":
