@@ -288,7 +288,7 @@ func TestTypingAndReadingArrive(t *testing.T) {
 func TestForeignRoomsAreNotAdopted(t *testing.T) {
 	w, alice, room := talk(t)
 	mallory := w.user("mallory")
-	foreign := mallory.CreateRoom(&mautrix.ReqCreateRoom{Preset: "private_chat", Invite: []id.UserID{bot}})
+	foreign := mallory.CreateRoom(&mautrix.ReqCreateRoom{Preset: "public_chat"})
 	asBot := mautrixClient(t, w)
 	_, err := asBot.JoinRoomByID(t.Context(), foreign)
 	require.NoError(t, err)
