@@ -10,6 +10,7 @@ var (
 	// ErrConfig: the configuration cannot be used.
 	ErrConfig = errors.New("invalid irc configuration")
 
+	errInvited   = errors.New("the account is only invited")
 	errPassword  = errors.New("user or password is wrong")
 	errTooMany   = errors.New("too many failed logins, wait a minute")
 	errNoAccount = errors.New("no account is linked to this user; link one with \"hangouts-bridge login\"")

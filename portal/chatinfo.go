@@ -160,17 +160,22 @@ func unchanged(login networkid.UserLoginID) bridgev2.ChatMember {
 }
 
 // member leaves the ghost alone: whoever has the room changed brings it up to date before.
-// The Matrix user of another login is left to that login. portal may be nil.
+// The Matrix user of another login is left to that login; others are ghosts, also when one
+// of them logs in while bridgev2 changes the room. portal may be nil.
 func (h *Handler) member(portal *bridgev2.Portal, member chat.Member) bridgev2.ChatMember {
-	absences, login := absencesOf(portal), ids.MakeLoginID(member.ID)
-	if portal != nil && portal.Receiver == "" && member.ID != h.self && absences[login] == "" && portal.Bridge.GetCachedUserLoginByID(login) != nil {
-		return unchanged(login)
+	sender := h.people.Sender(member.ID)
+	if member.ID != h.self {
+		login := sender.SenderLogin
+		if portal != nil && portal.Receiver == "" && absencesOf(portal)[login] == "" && portal.Bridge.GetCachedUserLoginByID(login) != nil {
+			return unchanged(login)
+		}
+		sender.SenderLogin = ""
 	}
 	membership := event.MembershipJoin
 	if member.Invited {
 		membership = event.MembershipInvite
 	}
-	return bridgev2.ChatMember{EventSender: h.sender(member.ID, absences), Membership: membership}
+	return bridgev2.ChatMember{EventSender: sender, Membership: membership}
 }
 
 // Known returns what is known of people in a conversation, which may know names of those
