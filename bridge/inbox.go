@@ -260,17 +260,28 @@ func (b *inbox) handle(row database.InboxRow) error {
 			}
 			return b.store.Done(b.ctx, row.Seq)
 		}
-		if err = b.store.Done(b.ctx, row.Seq); err != nil {
-			return err
-		}
-		b.dispatch(ctx, e)
-		return nil
+		return b.handleOnce(ctx, e, row)
 	}
 	b.dispatch(ctx, e)
 	if b.ended() {
 		return context.Canceled
 	}
 	return b.store.Done(b.ctx, row.Seq)
+}
+
+// handleOnce has a command run. A power failure neither repeats it nor takes back what it did.
+func (b *inbox) handleOnce(ctx context.Context, e *event.Event, row database.InboxRow) error {
+	if err := b.store.Done(b.ctx, row.Seq); err != nil {
+		return err
+	}
+	if err := b.store.Sync(b.ctx); err != nil {
+		b.log.Err(err).Str("event", row.EventID).Msg("Failed to sync the note that a command is run")
+	}
+	b.dispatch(ctx, e)
+	if err := b.store.Sync(b.ctx); err != nil && !b.ended() {
+		b.log.Err(err).Str("event", row.EventID).Msg("Failed to sync what a command did")
+	}
+	return nil
 }
 
 // parseEvent does what the framework does before it dispatches an event.
