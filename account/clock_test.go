@@ -80,6 +80,24 @@ func TestTheClockIsSetBetweenTwoRuns(t *testing.T) {
 	}
 }
 
+// With a clock that is ahead nothing expires before its time on the network.
+func TestAClockAheadExpiresNothing(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	r := &reader{}
+	b.attach(s, r, "a").Detach()
+	b.net.Post(chat.Event{Conversation: duo, Author: bob, Kind: chat.KindMessage, Expires: time.Now().Add(day / 2).UnixMicro(),
+		Message: &chat.Message{Text: chat.Plain("without history")}})
+	b.net.Say(bob, duo, "last")
+	eventually(t, func() bool { return len(b.logged(duo)) == 2 }, "both logged")
+	b.stop()
+	b.options.Now = clock(day)
+	b.start()
+	eventually(t, func() bool { return b.session(anna).CaughtUp() }, "caught up")
+	b.attach(b.session(anna), r, "a")
+	b.expect(r, duo, "without history", "last")
+}
+
 // A clock that jumps while requests are open changes nothing.
 func TestTheClockIsSetWhileRunning(t *testing.T) {
 	for name, jump := range map[string]time.Duration{"ahead": day, "back": -day} {
