@@ -68,15 +68,6 @@ func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversatio
 	return room, nil
 }
 
-// prepareInvitation notes that the login is only invited to a room that is about to be made.
-func (c *consumer) prepareInvitation(ctx context.Context, key networkid.PortalKey) error {
-	room, err := c.connector.bridge.GetPortalByKey(ctx, key)
-	if err != nil {
-		return fmt.Errorf("%w: get portal: %w", bridgev2.ErrDatabaseError, err)
-	}
-	return setAbsence(ctx, room, c.login.ID, ids.Invited)
-}
-
 // resync makes a conversation's room, if create is set, or brings it up to date.
 func (c *consumer) resync(ctx context.Context, conversation chat.Conversation, create bool) error {
 	known, err := c.Known(ctx, conversation, portal.MemberIDs(conversation)...)
