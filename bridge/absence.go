@@ -282,20 +282,6 @@ func (c *consumer) removalFollows(ctx context.Context, conversation chat.Convers
 	return change != nil && !change.Joined && slices.Contains(change.People, c.id)
 }
 
-// beInvited says in a room that it shows an invitation.
-func (c *consumer) beInvited(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation) error {
-	text, err := c.InvitationText(ctx, conversation)
-	if err != nil {
-		return err
-	}
-	message := ids.MakeMessageID(conversation.ID, chat.EventID(fmt.Sprint(c.login.ID, "-", conversation.SortTime)))
-	if err = c.say(ctx, room, message, invitedPart, text); err != nil {
-		return err
-	}
-	ids.PortalMeta(room).SetShape(c.login.ID, "")
-	return setAbsence(ctx, room, c.login.ID, ids.Invited)
-}
-
 // say writes a line of the bot into a room, once however often it is tried.
 func (c *consumer) say(ctx context.Context, room *bridgev2.Portal, message networkid.MessageID, part networkid.PartID, text string) error {
 	content := &event.MessageEventContent{MsgType: event.MsgNotice, Mentions: &event.Mentions{}, Body: text}

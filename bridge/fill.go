@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2"
@@ -65,15 +66,6 @@ func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversatio
 		return room, c.beInvited(ctx, room, conversation)
 	}
 	return room, nil
-}
-
-// prepareInvitation notes that the login is only invited to a room that is about to be made.
-func (c *consumer) prepareInvitation(ctx context.Context, key networkid.PortalKey) error {
-	room, err := c.connector.bridge.GetPortalByKey(ctx, key)
-	if err != nil {
-		return fmt.Errorf("%w: get portal: %w", bridgev2.ErrDatabaseError, err)
-	}
-	return setAbsence(ctx, room, c.login.ID, ids.Invited)
 }
 
 // resync makes a conversation's room, if create is set, or brings it up to date.
@@ -173,28 +165,66 @@ func (c *consumer) makeRooms(ctx context.Context) {
 	}
 	kv := c.connector.bridge.DB.KV
 	first := kv.Get(ctx, c.keyRoomsMade()) == ""
-	complete, wanted := true, 0
+	var tasks []roomTask
+	wanted := 0
 	for _, conversation := range conversations {
-		if ctx.Err() != nil {
-			return
-		}
-		isWanted := conversation.Standing == chat.Active && !conversation.Archived
+		do := c.complete
 		switch {
-		case first && isWanted:
-			err = c.enter(ctx, conversation, wanted < c.connector.config.InitialChatSync)
+		case first && conversation.Standing == chat.Active && !conversation.Archived:
+			create := wanted < c.connector.config.InitialChatSync
 			wanted++
+			do = func(ctx context.Context, conversation chat.Conversation) error {
+				return c.enter(ctx, conversation, create)
+			}
 		case conversation.Standing == chat.Invited:
-			err = c.refresh(ctx, conversation.ID)
-		default:
-			err = c.complete(ctx, conversation)
+			do = func(ctx context.Context, conversation chat.Conversation) error {
+				return c.refresh(ctx, conversation.ID)
+			}
 		}
-		if err != nil && ctx.Err() == nil {
-			complete = false
-			log.Err(err).Str("conversation", string(conversation.ID)).Msg("Failed to make a room; it comes with the next message")
-		}
+		tasks = append(tasks, roomTask{conversation, do})
 	}
-	if first && complete && wanted > 0 {
+	if c.makeEach(ctx, tasks) && first && wanted > 0 {
 		kv.Set(ctx, c.keyRoomsMade(), "true")
+	}
+}
+
+// roomTask makes or completes one room.
+type roomTask struct {
+	conversation chat.Conversation
+	do           func(context.Context, chat.Conversation) error
+}
+
+// Pauses between attempts to make rooms.
+const (
+	roomPause   = time.Second
+	longestRoom = time.Minute
+)
+
+// makeEach carries tasks out, and those that fail again while trying may help. It reports
+// whether all have succeeded.
+func (c *consumer) makeEach(ctx context.Context, tasks []roomTask) bool {
+	all := true
+	for pause := roomPause; ; pause = min(2*pause, longestRoom) {
+		var again []roomTask
+		for _, task := range tasks {
+			if ctx.Err() != nil {
+				return false
+			}
+			err := task.do(ctx, task.conversation)
+			if err == nil || ctx.Err() != nil {
+				continue
+			}
+			zerolog.Ctx(ctx).Err(err).Str("conversation", string(task.conversation.ID)).Msg("Failed to make or complete a room")
+			if mayHelp(err) {
+				again = append(again, task)
+			} else {
+				all = false
+			}
+		}
+		if tasks = again; len(tasks) == 0 {
+			return all && ctx.Err() == nil
+		}
+		sleep(ctx, pause)
 	}
 }
 
