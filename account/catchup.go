@@ -18,7 +18,8 @@ type catchupState struct {
 	s      *session
 	wanted chan struct{}
 
-	done atomic.Bool // one has been logged in this run of the program
+	done  atomic.Bool  // one has been logged in this run of the program
+	ahead atomic.Int64 // µs; how far the network's clock was ahead of ours then
 
 	mu      sync.Mutex
 	waiters []chan error
@@ -64,6 +65,12 @@ func (c *catchupState) now(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// clock is the network's time, by which its events expire; ok is false until the first
+// catch-up of the run.
+func (c *catchupState) clock() (now time.Time, ok bool) {
+	return c.s.m.now().Add(time.Duration(c.ahead.Load()) * time.Microsecond), c.done.Load()
 }
 
 // loop runs catch-ups when asked for, and regularly while connected so that the cursor
@@ -166,6 +173,7 @@ func (c *catchupState) once(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	c.ahead.Store(c.run.clock - c.s.m.now().UnixMicro())
 	if !c.done.Swap(true) {
 		c.s.outbox.wakeAll()
 	}
@@ -206,6 +214,7 @@ func (c *catchupState) first(ctx context.Context, conn Connection) error {
 			return err
 		}
 		if last {
+			c.run.clock = cursor
 			c.s.lookUpPeople(ctx, conn)
 			c.s.setReady()
 			return nil

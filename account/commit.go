@@ -301,7 +301,7 @@ func (c *commitment) originOf(ctx context.Context, e ReceivedEvent) (chat.Origin
 		return chat.Origin{}, err
 	}
 	if row.State != database.OutboxDone {
-		row.State, row.EventID, row.Error = database.OutboxDone, e.ID, ""
+		row.State, row.EventID, row.Error, row.Closed = database.OutboxDone, e.ID, "", c.m.now().UnixMicro()
 		if err = c.m.db.Outbox().Put(ctx, row); err != nil {
 			return chat.Origin{}, err
 		}

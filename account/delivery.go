@@ -252,10 +252,10 @@ func (a *attachment) next(id chat.ConversationID, seq int64) ([]chat.Event, int6
 }
 
 // handOver delivers a batch and returns how many of its events are settled. Expired ones
-// are, without being delivered.
+// are, without being delivered: by the network's clock, since ours may have been set.
 func (a *attachment) handOver(events []chat.Event) int {
-	now := time.Now()
-	gone := func(e chat.Event) bool { return expired(e, now) }
+	now, known := a.s.catchup.clock()
+	gone := func(e chat.Event) bool { return known && expired(e, now) }
 	if n := slices.IndexFunc(events, gone); n == 0 {
 		return 1
 	} else if n > 0 {

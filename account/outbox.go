@@ -435,7 +435,7 @@ func (o *outbox) fail(row *database.OutboxRow, cause error) {
 		}
 	}
 	o.s.zlog.Warn().Err(cause).Str("origin", row.Request.Origin.Side).Str("origin_ref", row.Request.Origin.Ref).Msg("Request failed")
-	row.State, row.Error = database.OutboxFailed, word+": "+cause.Error()
+	row.State, row.Error, row.Closed = database.OutboxFailed, word+": "+cause.Error(), o.s.m.now().UnixMicro()
 	for o.s.ctx.Err() == nil {
 		err := o.s.m.db.Outbox().Put(o.s.ctx, row)
 		if err == nil || errors.Is(err, database.ErrFinal) {

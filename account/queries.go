@@ -106,7 +106,7 @@ func (s *session) History(ctx context.Context, query HistoryQuery) ([]chat.Event
 		return events, nil
 	}
 	older, err := s.olderThanLog(ctx, query, events)
-	if err != nil && len(events) > 0 {
+	if err != nil && len(events) > 0 && !query.Complete {
 		s.zlog.Warn().Err(err).Msg("Older history is not available now")
 		err = nil
 	}

@@ -136,14 +136,20 @@ const (
 )
 
 func (m *Manager) trim(ctx context.Context) error {
-	now := time.Now()
+	now := m.now()
+	expiry := now
 	for _, s := range m.all() {
+		if clock, known := s.catchup.clock(); !known {
+			expiry = time.UnixMicro(0)
+		} else if clock.Before(expiry) {
+			expiry = clock
+		}
 		if err := s.forgetUnseen(ctx, now); err != nil {
 			return err
 		}
 	}
 	return m.db.Write(ctx, func(ctx context.Context) error {
-		if _, err := m.log.Trim(ctx, now.Add(-m.options.HistoryKeep).UnixMicro(), now.UnixMicro()); err != nil {
+		if _, err := m.log.Trim(ctx, now.Add(-m.options.HistoryKeep).UnixMicro(), expiry.UnixMicro()); err != nil {
 			return err
 		}
 		return m.db.Outbox().Trim(ctx, now.Add(-max(m.options.HistoryKeep, leastKeptIDs)).UnixMicro())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,6 +106,8 @@ func TestNothingLeavesBeforeTheFirstCatchUp(t *testing.T) {
 	b.login(anna)
 	b.stop()
 	block := make(chan struct{})
+	release := sync.OnceFunc(func() { close(block) })
+	defer release()
 	asked := make(chan struct{}, 10)
 	b.net.OnSync(func(chat.PersonID) error {
 		asked <- struct{}{}
@@ -120,7 +123,7 @@ func TestNothingLeavesBeforeTheFirstCatchUp(t *testing.T) {
 		require.Empty(t, b.net.Sends())
 		require.False(t, s.CaughtUp())
 	}
-	close(block)
+	release()
 	_, err := await(t, s, "1")
 	require.NoError(t, err)
 	require.True(t, s.CaughtUp())

@@ -73,11 +73,13 @@ type Session interface {
 }
 
 // HistoryQuery asks for past events of a conversation. Before bounds them: only events
-// with a smaller time (µs) are wanted, 0 = up to the newest.
+// with a smaller time (µs) are wanted, 0 = up to the newest. With Complete it is an error
+// if the network does not answer for what the log does not have.
 type HistoryQuery struct {
 	Conversation chat.ConversationID
 	Before       int64
 	Limit        int
+	Complete     bool
 }
 
 // User is somebody of one of our sides who may use accounts.

@@ -33,6 +33,7 @@ type Client struct {
 	notices   *notices
 
 	mu       sync.Mutex
+	running  *consumer // nil while the login does not deliver
 	attached account.Attachment
 	cancel   context.CancelFunc
 	ended    bool // delivers nothing (any more)
@@ -55,7 +56,7 @@ func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, sessio
 	client := &Client{puppetHandler: people, connector: c, login: login, id: id, session: session, notices: told}
 	client.portalHandler = portal.New(session, id, people, portal.Options{
 		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, EventTime: c.eventTime, Filled: c.delivery.filled,
-		Written: client.keepWritten,
+		Written: client.keepWritten, Room: c.room,
 	})
 	return client
 }
@@ -87,15 +88,18 @@ func (c *Client) Connect(ctx context.Context) {
 // run attaches the login to its account and then makes the rooms that are due.
 func (c *Client) run(ctx context.Context) {
 	consumer := newConsumer(c, c.connector.delivery)
+	c.mu.Lock()
+	c.running = consumer
+	c.mu.Unlock()
+	if err := c.resume(ctx, consumer); err != nil {
+		if ctx.Err() == nil {
+			c.failed(err)
+		}
+		return
+	}
 	attachment, err := c.session.Attach(ctx, consumerID, consumer, account.ConsumerOptions{Batch: deliverBatch, Parallel: deliverParallel})
 	if err != nil {
-		c.mu.Lock()
-		c.ended = true
-		c.mu.Unlock()
-		if ctx.Err() == nil {
-			c.login.Log.Err(err).Msg("Failed to attach to the account")
-			c.login.BridgeState.Send(status.BridgeState{StateEvent: status.StateUnknownError, Error: stateAttachFailed})
-		}
+		c.failed(err)
 		return
 	}
 	c.mu.Lock()
@@ -110,11 +114,40 @@ func (c *Client) run(ctx context.Context) {
 	consumer.makeRooms(ctx)
 }
 
+// resume notes which rooms lack something before a login that is new is delivered to: its
+// consumer begins at the end of the log.
+func (c *Client) resume(ctx context.Context, consumer *consumer) error {
+	known, err := c.session.Attached(ctx, consumerID)
+	if err != nil || known {
+		return err
+	}
+	return consumer.noteGaps(ctx)
+}
+
+// failed says that the login cannot deliver, unless it was disconnected.
+func (c *Client) failed(err error) {
+	c.mu.Lock()
+	ended := c.ended
+	c.ended, c.running = true, nil
+	c.mu.Unlock()
+	if !ended {
+		c.login.Log.Err(err).Msg("Failed to attach to the account")
+		c.login.BridgeState.Send(status.BridgeState{StateEvent: status.StateUnknownError, Error: stateAttachFailed})
+	}
+}
+
+// consumer is what delivers for the login, nil if nothing does.
+func (c *Client) consumer() *consumer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.running
+}
+
 // Disconnect implements bridgev2.NetworkAPI: it ends delivery, the account goes on.
 func (c *Client) Disconnect() {
 	c.mu.Lock()
 	cancel, attached := c.cancel, c.attached
-	c.cancel, c.attached, c.ended = nil, nil, true
+	c.cancel, c.attached, c.running, c.ended = nil, nil, nil, true
 	if cancel != nil {
 		cancel()
 	}
@@ -144,6 +177,7 @@ func (c *Client) IsLoggedIn() bool { return true }
 // goes on while anybody else has one, and is removed otherwise.
 func (c *Client) LogoutRemote(ctx context.Context) {
 	c.Disconnect()
+	c.leaveShared(ctx)
 	c.connector.bridge.DB.KV.Delete(ctx, c.keyRoomsMade())
 	if c.session == nil {
 		return

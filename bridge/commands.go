@@ -25,7 +25,6 @@ func (m *Main) botCommands() []commands.CommandHandler {
 		guarded(replaced(commands.CommandSetPreferredLogin, m.preferLogin), c.ownRoom, c.ownLogin),
 		guarded(commands.CommandSetRelay, c.relayRoom, c.usableLogin),
 		guarded(commands.CommandUnsetRelay, c.relayRoom),
-		guarded(commands.CommandCreatePortal, c.knownChat),
 		guarded(commands.CommandBridge, c.ownRoom, c.knownChat),
 		guarded(commands.CommandDoIn, m.onlyCommands, c.targetRoom),
 		guarded(replaced(matrix.CommandLoginMatrix, m.loginMatrix)),
@@ -33,6 +32,9 @@ func (m *Main) botCommands() []commands.CommandHandler {
 		guarded(replaced(matrix.CommandDiscardMegolmSession, m.discardSession)),
 		guarded(replaced(matrix.CommandPingMatrix, pingMatrix)),
 		guarded(&sendAnywayCommand),
+	}
+	for _, own := range openCommands() { // they find the conversations of the user's own logins only
+		list = append(list, guarded(own))
 	}
 	for _, inRoom := range []*commands.FullHandler{
 		commands.CommandID, commands.CommandUnbridge, commands.CommandSyncChat, commands.CommandMute, commands.CommandDeleteChat,

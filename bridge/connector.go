@@ -135,6 +135,15 @@ func (c *Connector) ValidateUserID(user networkid.UserID) bool {
 	return err == nil
 }
 
+// room returns the portal of a key, nil if it has no room or cannot be read now.
+func (c *Connector) room(ctx context.Context, key networkid.PortalKey) *bridgev2.Portal {
+	room, err := c.existing(ctx, key)
+	if err != nil {
+		return nil
+	}
+	return room
+}
+
 // eventTime asks the homeserver when an event was sent.
 func (c *Connector) eventTime(ctx context.Context, room id.RoomID, eventID id.EventID) (time.Time, error) {
 	e, err := c.matrix().Bot.GetEvent(ctx, room, eventID)

@@ -10,9 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2"
-	bridgedb "maunium.net/go/mautrix/bridgev2/database"
 	"maunium.net/go/mautrix/bridgev2/networkid"
-	"maunium.net/go/mautrix/event"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
@@ -26,6 +24,9 @@ const (
 	deliverParallel = 16
 	// stopGrace is how long a handling may go on after its delivery has ended.
 	stopGrace = 4 * time.Second
+	// handlerPatience is how long an event waits with its portal locked for the handler that
+	// it began with: one that comes before that, of a member who moved, may wait for the lock.
+	handlerPatience = time.Second
 	// poisonTries is how often an event is tried that the homeserver refuses, or whose
 	// handling breaks, before it is given up.
 	poisonTries = 3
@@ -140,6 +141,15 @@ func (c *consumer) forgive(e chat.Event) {
 // nothing of it.
 func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.Conversation) error {
 	key := c.Key(conversation.ID, conversation.Kind)
+	before, err := c.connector.existing(ctx, key)
+	if err != nil {
+		return err
+	}
+	if before != nil {
+		if skip, err := c.attend(ctx, before, e, conversation); err != nil || skip {
+			return err
+		}
+	}
 	if e.Origin.Side == chat.OriginMatrix && (key.Receiver == "" || e.Author == c.id) {
 		return c.settleOwn(ctx, e, key)
 	}
@@ -260,8 +270,10 @@ func (c *consumer) settleOwn(ctx context.Context, e chat.Event, key networkid.Po
 	} else if room == nil || room.MXID == "" {
 		return nil
 	}
-	if err = c.d.inbox.final(ctx, eventID); err != nil {
-		return err
+	patience, cancel := context.WithTimeout(ctx, handlerPatience)
+	defer cancel()
+	if err = c.d.inbox.final(patience, eventID); err != nil {
+		return fmt.Errorf("wait for the handler of %s: %w", eventID, err)
 	}
 	return c.keepOwnRow(ctx, room, e)
 }
@@ -291,16 +303,9 @@ func (c *consumer) tellGivenUp(ctx context.Context, e chat.Event) {
 	if err != nil || room == nil || room.MXID == "" {
 		return
 	}
-	content := &event.MessageEventContent{
-		MsgType: event.MsgNotice, Mentions: &event.Mentions{},
-		Body: "Something that came from Hangouts could not be shown here. The bridge's log says why.",
-	}
-	meta := &bridgedb.Message{ID: ids.MakeMessageID(e.Conversation, e.ID), PartID: poisonPart, Room: room.PortalKey}
-	_, err = c.connector.bridge.Bot.SendMessage(ctx, room.MXID, event.EventMessage, &event.Content{Parsed: content}, &bridgev2.MatrixSendExtra{MessageMeta: meta})
-	if err != nil {
-		zerolog.Ctx(ctx).Err(err).Msg("Failed to tell in the room that an event was given up")
-	}
-	if err = c.settle(ctx, room, meta.ID); err != nil {
-		zerolog.Ctx(ctx).Err(err).Msg("Failed to settle a given-up event")
+	message := ids.MakeMessageID(e.Conversation, e.ID)
+	text := "Something that came from Hangouts could not be shown here. The bridge's log says why."
+	if err = c.say(ctx, room, message, poisonPart, text); err != nil {
+		zerolog.Ctx(ctx).Err(err).Msg("Failed to say in the room that an event was given up")
 	}
 }

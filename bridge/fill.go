@@ -3,7 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
-	"slices"
+	"time"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2"
@@ -32,10 +32,21 @@ func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversatio
 	}
 	exists := room != nil && room.MXID != ""
 	if exists && ids.PortalMeta(room).Filled {
+		if ids.PortalMeta(room).GapAfter != 0 {
+			if err = c.fillGap(ctx, room, conversation); err != nil {
+				return nil, fmt.Errorf("fill gap: %w", err)
+			}
+		}
 		return room, nil
 	}
 	if !exists && (!create || !c.connector.bridge.Config.PortalCreateFilter.ShouldAllow(c.login.ID, key)) {
 		return nil, nil
+	}
+	invited := !exists && conversation.Standing == chat.Invited
+	if invited {
+		if err = c.prepareInvitation(ctx, key); err != nil {
+			return nil, err
+		}
 	}
 	if err = c.resync(ctx, conversation, true); err != nil {
 		return nil, fmt.Errorf("make room: %w", err)
@@ -50,6 +61,9 @@ func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversatio
 		if err = c.fill(ctx, room, conversation); err != nil {
 			return nil, fmt.Errorf("fill room: %w", err)
 		}
+	}
+	if invited {
+		return room, c.beInvited(ctx, room, conversation)
 	}
 	return room, nil
 }
@@ -80,40 +94,49 @@ func (c *consumer) fill(ctx context.Context, room *bridgev2.Portal, conversation
 			zerolog.Ctx(ctx).Warn().Err(err).Str("conversation", string(conversation.ID)).Msg("The room stays without history")
 		}
 	}
-	for _, e := range events {
-		message := ids.MakeMessageID(e.Conversation, e.ID)
-		if e.Origin.Side == chat.OriginMatrix {
-			row, err := c.connector.bridge.DB.Message.GetFirstPartByID(ctx, room.Receiver, message)
-			if err != nil {
-				return fmt.Errorf("%w: look for message: %w", bridgev2.ErrDatabaseError, err)
-			} else if row != nil {
-				if err = c.settle(ctx, room, message); err != nil {
-					return err
-				}
-				continue
-			}
-		}
-		if here, err := c.keepWritten(ctx, room, e); err != nil {
-			return err
-		} else if here {
-			continue
-		}
-		try := &attempt{ctx: ctx}
-		remote, err := c.HistoryEvent(ctx, e, conversation, try.mutate)
-		if err != nil {
-			return err
-		} else if remote == nil {
-			continue
-		}
-		if err = c.queueMessage(ctx, try, remote, e.Author); err != nil {
-			return err
-		}
-		if err = c.settle(ctx, room, message); err != nil {
-			return err
-		}
+	if err := c.showPast(ctx, room, conversation, events, false); err != nil {
+		return err
 	}
 	portal.MarkFilled(ctx, room)
 	return nil
+}
+
+// showPast shows past events that have no message yet. In a room that was there when they
+// happened, what was written in Matrix is already there.
+func (c *consumer) showPast(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation, events []chat.Event, wasThere bool) error {
+	for _, e := range events {
+		if err := c.showPastEvent(ctx, room, conversation, e, wasThere); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *consumer) showPastEvent(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation, e chat.Event, wasThere bool) error {
+	message := ids.MakeMessageID(e.Conversation, e.ID)
+	if e.Origin.Side == chat.OriginMatrix {
+		if wasThere {
+			return c.settleOwn(ctx, e, room.PortalKey)
+		}
+		row, err := c.connector.bridge.DB.Message.GetFirstPartByID(ctx, room.Receiver, message)
+		if err != nil {
+			return fmt.Errorf("%w: look for message: %w", bridgev2.ErrDatabaseError, err)
+		} else if row != nil {
+			return c.settle(ctx, room, message)
+		}
+	}
+	if here, err := c.keepWritten(ctx, room, e); err != nil || here {
+		return err
+	}
+	try := &attempt{ctx: ctx}
+	remote, err := c.HistoryEvent(ctx, e, conversation, try.mutate)
+	if err != nil || remote == nil {
+		return err
+	}
+	if err = c.queueMessage(ctx, try, remote, e.Author); err != nil {
+		return err
+	}
+	return c.settle(ctx, room, message)
 }
 
 // filled forgets the sends of a history that is in its room, with its rows. What cannot be
@@ -142,26 +165,66 @@ func (c *consumer) makeRooms(ctx context.Context) {
 	}
 	kv := c.connector.bridge.DB.KV
 	first := kv.Get(ctx, c.keyRoomsMade()) == ""
-	wanted := slices.DeleteFunc(conversations, func(conversation chat.Conversation) bool {
-		return conversation.Standing != chat.Active || conversation.Archived
-	})
-	complete := true
-	for n, conversation := range wanted {
-		if ctx.Err() != nil {
-			return
+	var tasks []roomTask
+	wanted := 0
+	for _, conversation := range conversations {
+		do := c.complete
+		switch {
+		case first && conversation.Standing == chat.Active && !conversation.Archived:
+			create := wanted < c.connector.config.InitialChatSync
+			wanted++
+			do = func(ctx context.Context, conversation chat.Conversation) error {
+				return c.enter(ctx, conversation, create)
+			}
+		case conversation.Standing == chat.Invited:
+			do = func(ctx context.Context, conversation chat.Conversation) error {
+				return c.refresh(ctx, conversation.ID)
+			}
 		}
-		if first {
-			err = c.enter(ctx, conversation, n < c.connector.config.InitialChatSync)
-		} else {
-			err = c.complete(ctx, conversation)
-		}
-		if err != nil && ctx.Err() == nil {
-			complete = false
-			log.Err(err).Str("conversation", string(conversation.ID)).Msg("Failed to make a room; it comes with the next message")
-		}
+		tasks = append(tasks, roomTask{conversation, do})
 	}
-	if first && complete && len(wanted) > 0 {
+	if c.makeEach(ctx, tasks) && first && wanted > 0 {
 		kv.Set(ctx, c.keyRoomsMade(), "true")
+	}
+}
+
+// roomTask makes or completes one room.
+type roomTask struct {
+	conversation chat.Conversation
+	do           func(context.Context, chat.Conversation) error
+}
+
+// Pauses between attempts to make rooms.
+const (
+	roomPause   = time.Second
+	longestRoom = time.Minute
+)
+
+// makeEach carries tasks out, and those that fail again while trying may help. It reports
+// whether all have succeeded.
+func (c *consumer) makeEach(ctx context.Context, tasks []roomTask) bool {
+	all := true
+	for pause := roomPause; ; pause = min(2*pause, longestRoom) {
+		var again []roomTask
+		for _, task := range tasks {
+			if ctx.Err() != nil {
+				return false
+			}
+			err := task.do(ctx, task.conversation)
+			if err == nil || ctx.Err() != nil {
+				continue
+			}
+			zerolog.Ctx(ctx).Err(err).Str("conversation", string(task.conversation.ID)).Msg("Failed to make or complete a room")
+			if mayHelp(err) {
+				again = append(again, task)
+			} else {
+				all = false
+			}
+		}
+		if tasks = again; len(tasks) == 0 {
+			return all && ctx.Err() == nil
+		}
+		sleep(ctx, pause)
 	}
 }
 
@@ -179,31 +242,65 @@ func (c *consumer) enter(ctx context.Context, conversation chat.Conversation, cr
 		return fmt.Errorf("%w: get portal: %w", bridgev2.ErrDatabaseError, err)
 	}
 	made := before == nil || before.MXID == ""
+	if !made {
+		if err = c.follow(ctx, before, conversation); err != nil || c.absence(before).Out() {
+			return err
+		}
+		if err = c.expelReaders(ctx, before); err != nil {
+			return err
+		}
+	}
 	if room, err := c.ensureRoom(ctx, conversation, create); err != nil || room == nil || made {
 		return err
 	}
 	return c.resync(ctx, conversation, false)
 }
 
-// complete completes a conversation's room if its making was cut short.
+// complete completes a conversation's room if its making was cut short, or if it lacks
+// events.
 func (c *consumer) complete(ctx context.Context, conversation chat.Conversation) error {
-	unlock, err := c.d.portals.lock(ctx, c.Key(conversation.ID, conversation.Kind))
+	key := c.Key(conversation.ID, conversation.Kind)
+	unlock, err := c.d.portals.lock(ctx, key)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	room, err := c.connector.existing(ctx, key)
+	if err != nil || room == nil {
+		return err
+	}
+	if err = c.follow(ctx, room, conversation); err != nil || c.absence(room).Out() {
+		return err
+	}
 	_, err = c.ensureRoom(ctx, conversation, false)
 	return err
 }
 
 // refresh brings a conversation's room up to date if its shape has changed.
-func (c *consumer) refresh(ctx context.Context, conversation chat.Conversation) error {
-	unlock, err := c.d.portals.lock(ctx, c.Key(conversation.ID, conversation.Kind))
+func (c *consumer) refresh(ctx context.Context, id chat.ConversationID) error {
+	conversation, err := c.session.Conversation(ctx, id)
+	if err != nil {
+		return fmt.Errorf("get conversation: %w", err)
+	}
+	key := c.Key(id, conversation.Kind)
+	unlock, err := c.d.portals.lock(ctx, key)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	room, err := c.ensureRoom(ctx, conversation, conversation.Standing == chat.Invited)
+	if conversation, err = c.session.Conversation(ctx, id); err != nil {
+		return fmt.Errorf("get conversation: %w", err)
+	}
+	room, err := c.connector.existing(ctx, key)
+	if err != nil {
+		return err
+	}
+	if room != nil {
+		if err = c.follow(ctx, room, conversation); err != nil || c.absence(room).Out() {
+			return err
+		}
+	}
+	room, err = c.ensureRoom(ctx, conversation, conversation.Standing == chat.Invited)
 	if err != nil || room == nil {
 		return err
 	}

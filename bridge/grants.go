@@ -58,6 +58,8 @@ func (c *Connector) endLogin(ctx context.Context, person chat.PersonID, user id.
 	if c.bridge.GetCachedUserLoginByID(login.ID) == login {
 		if client, ok := login.Client.(*Client); ok {
 			client.handOver(ctx, networkid.PortalKey{})
+			client.Disconnect()
+			client.leaveShared(ctx)
 		}
 		login.Delete(login.Log.WithContext(ctx), status.BridgeState{StateEvent: status.StateLoggedOut}, bridgev2.DeleteOpts{})
 	}

@@ -30,6 +30,8 @@ type inbox struct {
 	// atMostOnce reports whether an event is a command to the bot: it is final before it
 	// is handled, so that a crash cannot repeat what a command does.
 	atMostOnce func(*event.Event) bool
+	// moved hears of a membership before the state store does; may be nil.
+	moved func(context.Context, *event.Event)
 	// refuseStale answers a command that is too old to be run.
 	refuseStale func(context.Context, *event.Event) error
 	state       mautrix.StateStore
@@ -245,6 +247,9 @@ func (b *inbox) handle(row database.InboxRow) error {
 		return b.store.Done(b.ctx, row.Seq)
 	}
 	ctx := b.log.WithContext(b.ctx)
+	if e.Type == event.StateMember && b.moved != nil {
+		b.moved(ctx, e)
+	}
 	if e.Type.IsState() {
 		mautrix.UpdateStateStore(ctx, b.state, e)
 	}
@@ -255,17 +260,28 @@ func (b *inbox) handle(row database.InboxRow) error {
 			}
 			return b.store.Done(b.ctx, row.Seq)
 		}
-		if err = b.store.Done(b.ctx, row.Seq); err != nil {
-			return err
-		}
-		b.dispatch(ctx, e)
-		return nil
+		return b.handleOnce(ctx, e, row)
 	}
 	b.dispatch(ctx, e)
 	if b.ended() {
 		return context.Canceled
 	}
 	return b.store.Done(b.ctx, row.Seq)
+}
+
+// handleOnce has a command run. A power failure neither repeats it nor takes back what it did.
+func (b *inbox) handleOnce(ctx context.Context, e *event.Event, row database.InboxRow) error {
+	if err := b.store.Done(b.ctx, row.Seq); err != nil {
+		return err
+	}
+	if err := b.store.Sync(b.ctx); err != nil {
+		b.log.Err(err).Str("event", row.EventID).Msg("Failed to sync the note that a command is run")
+	}
+	b.dispatch(ctx, e)
+	if err := b.store.Sync(b.ctx); err != nil && !b.ended() {
+		b.log.Err(err).Str("event", row.EventID).Msg("Failed to sync what a command did")
+	}
+	return nil
 }
 
 // parseEvent does what the framework does before it dispatches an event.

@@ -72,21 +72,23 @@ func (c *consumer) Typing(ctx context.Context, typing chat.Typing) {
 		return // typed in Matrix
 	case typing.Person == c.id && c.login.User.DoublePuppet(ctx) == nil && !c.othersWatch(ctx, typing.Conversation):
 		return // there is nobody to show it to
-	case typing.Person != c.id && c.connector.delivers(typing.Person) && c.sharesRoom(ctx, typing.Conversation):
+	case typing.Person != c.id && c.showsItself(ctx, typing.Conversation, typing.Person):
 		return // that person's own login shows it, or it was typed in Matrix
 	}
 	came := time.Now()
 	c.live.do(string(typing.Conversation), "typing/"+string(typing.Person), func() {
 		if time.Since(came) < typingAge {
-			c.inRoom(ctx, typing.Conversation, func(conversation chat.Conversation) {
-				_ = c.queue(ctx, c.RemoteTyping(typing, conversation), typing.Person)
+			c.inRoom(ctx, typing.Conversation, typing.Person, func(conversation chat.Conversation) {
+				_ = c.queue(ctx, c.RemoteTyping(ctx, typing, conversation), typing.Person)
 			})
 		}
 	})
 }
 
-// inRoom runs fn if a conversation has a room, while nothing is delivered to it.
-func (c *consumer) inRoom(ctx context.Context, id chat.ConversationID, fn func(chat.Conversation)) {
+// inRoom runs fn, which shows something of a person, if a conversation has a room that the
+// login delivers to, while nothing is delivered to it. The login's own person shows nothing
+// in a room that they do not take part in, other such people while their ghosts are there.
+func (c *consumer) inRoom(ctx context.Context, id chat.ConversationID, person chat.PersonID, fn func(chat.Conversation)) {
 	conversation, err := c.session.Conversation(ctx, id)
 	if err != nil {
 		return
@@ -97,8 +99,15 @@ func (c *consumer) inRoom(ctx context.Context, id chat.ConversationID, fn func(c
 		return
 	}
 	defer unlock()
-	room, err := c.connector.bridge.GetExistingPortalByKey(ctx, key)
-	if err == nil && room != nil && room.MXID != "" && ctx.Err() == nil {
+	room, err := c.connector.existing(ctx, key)
+	if err != nil || room == nil || ctx.Err() != nil {
+		return
+	}
+	if c.absence(room).Out() || conversation.Standing == chat.Invited && c.absence(room) == "" {
+		return
+	}
+	if absences := ids.PortalMeta(room).Absences; absences[ids.MakeLoginID(person)] == "" ||
+		person != c.id && c.connector.isMember(ctx, room.MXID, c.connector.bridge.Matrix.GhostIntent(ids.MakeUserID(person)).GetMXID()) {
 		fn(conversation)
 	}
 }
@@ -107,7 +116,7 @@ func (c *consumer) inRoom(ctx context.Context, id chat.ConversationID, fn func(c
 func (c *consumer) ConversationChanged(ctx context.Context, conversation chat.Conversation) {
 	ctx = c.login.Log.WithContext(ctx)
 	c.live.do(string(conversation.ID), "shape", func() {
-		if err := c.refresh(ctx, conversation); err != nil && ctx.Err() == nil {
+		if err := c.refresh(ctx, conversation.ID); err != nil && ctx.Err() == nil {
 			zerolog.Ctx(ctx).Err(err).Str("conversation", string(conversation.ID)).Msg("Failed to bring a room up to date")
 		}
 		if conversation.Standing == chat.Left {

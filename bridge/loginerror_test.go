@@ -44,7 +44,7 @@ func TestLoginErrorsRepeatNothing(t *testing.T) {
 	alice.SendText(room, "login cookies")
 	w.asked(alice.UserID())
 	alice.SendText(room, `{"SAPISID":"`+private+`","SID":"`+private+`"}`)
-	w.eventually("the second failure", func() bool { return w.state(alice.UserID()) == nil })
+	w.eventually("the second failure", func() bool { return w.question(alice.UserID()) == nil })
 	for flow, step := range map[string]struct{ path, body string }{
 		"token":   {tokenStep, `{"refresh_token":"` + private + `"}`},
 		"cookies": {"com.github.hangouts-bridge.cookies/cookies", `{"SAPISID":"` + private + `","SID":"` + private + `"}`},
@@ -78,7 +78,7 @@ func TestLoginNamesTheConfiguredPages(t *testing.T) {
 		w.waitNotice(room, says)
 		w.asked(alice.UserID())
 		alice.SendText(room, "cancel")
-		w.eventually("the end of the login", func() bool { return w.state(alice.UserID()) == nil })
+		w.eventually("the end of the login", func() bool { return w.question(alice.UserID()) == nil })
 	}
 	for _, notice := range w.notices(room) {
 		require.NotContains(t, notice, "hangouts.google.com")

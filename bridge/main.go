@@ -288,6 +288,7 @@ func (m *Main) wrap() error {
 	m.watch = m.newWatch(plain)
 	m.inbox = newInbox(m.db.MatrixInbox(), log)
 	m.inbox.dispatch, m.inbox.atMostOnce, m.inbox.state = m.Matrix.EventProcessor.Dispatch, m.isCommand, as.StateStore
+	m.inbox.moved = m.connector.memberMoved
 	m.inbox.refuseStale = m.refuseStale
 	m.watch.inbox = m.inbox
 	m.ephemeral = newEphemeral(m.matrix.typing, log)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
@@ -32,7 +33,7 @@ func (c *consumer) Watermark(ctx context.Context, mark chat.Watermark) {
 	switch {
 	case mark.Person == c.id && mark.Origin.Side == chat.OriginMatrix:
 		return // read in Matrix
-	case mark.Person != c.id && c.connector.delivers(mark.Person) && c.sharesRoom(ctx, mark.Conversation):
+	case mark.Person != c.id && c.showsItself(ctx, mark.Conversation, mark.Person):
 		return // that person's own login shows it, or it was read in Matrix
 	}
 	c.keepMark(mark)
@@ -41,16 +42,28 @@ func (c *consumer) Watermark(ctx context.Context, mark chat.Watermark) {
 
 func (c *consumer) showMark(ctx context.Context, mark chat.Watermark) {
 	c.live.do(string(mark.Conversation), "read/"+string(mark.Person), func() {
-		c.inRoom(ctx, mark.Conversation, func(conversation chat.Conversation) {
-			_ = c.queue(ctx, c.RemoteReceipt(mark, conversation), mark.Person)
+		c.inRoom(ctx, mark.Conversation, mark.Person, func(conversation chat.Conversation) {
+			_ = c.queue(ctx, c.RemoteReceipt(ctx, mark, conversation), mark.Person)
 		})
 	})
 }
 
-// sharesRoom reports whether logins share the room of a conversation.
-func (c *consumer) sharesRoom(ctx context.Context, id chat.ConversationID) bool {
+// showsItself reports whether a person's own login shows what they do in the room of a
+// conversation.
+func (c *consumer) showsItself(ctx context.Context, id chat.ConversationID, person chat.PersonID) bool {
+	if !c.connector.delivers(person) {
+		return false
+	}
 	conversation, err := c.session.Conversation(ctx, id)
-	return err == nil && c.Key(id, conversation.Kind).Receiver == ""
+	if err != nil {
+		return false
+	}
+	key := c.Key(id, conversation.Kind)
+	if key.Receiver != "" {
+		return false
+	}
+	room, err := c.connector.existing(ctx, key)
+	return err != nil || room == nil || ids.PortalMeta(room).Absences[ids.MakeLoginID(person)] == ""
 }
 
 // othersWatch reports whether other logins have the room of a conversation, too.

@@ -115,6 +115,9 @@ func (w *watch) sinceKnown(ctx context.Context, token string) (rows []database.I
 	for _, room := range rooms {
 		found := false
 		raws, err := w.pageUntil(ctx, room, token, "", func(e *event.Event) (bool, error) {
+			if w.isOwn(e) || e.Content.Raw[markerField] != nil {
+				return false, nil // this run may have sent it, behind what is missing
+			}
 			known, err := w.known(ctx, e.ID)
 			found = found || known
 			return known || e.Timestamp < oldest, err

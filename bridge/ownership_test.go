@@ -18,10 +18,10 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
 )
 
-const dora = chat.PersonID("100000000000000000000") // of Mallory; before all others in every order
+const aaron = chat.PersonID("100000000000000000000") // of Mallory; before all others in every order
 
 // mallorys is a world in which Alice uses Anna's account and Mallory, who is no
-// administrator, Dora's. Mallory is a guest in the rooms of Alice's conversations, with all
+// administrator, Aaron's. Mallory is a guest in the rooms of Alice's conversations, with all
 // power there, and in none of those conversations.
 type mallorys struct {
 	*world
@@ -32,7 +32,7 @@ type mallorys struct {
 func newMallorys(t *testing.T) *mallorys {
 	t.Helper()
 	w := &mallorys{world: newWorld(t)}
-	w.network.AddPerson(dora, "Dora Dorn")
+	w.network.AddPerson(aaron, "Aaron Abt")
 	w.network.AddConversation("UgxUnseen", "Unseen", anna, carl)
 	w.change = func(c *bridgeconfig.Config) {
 		c.Bridge.Permissions["@mallory:"+domain] = &bridgeconfig.PermissionLevelUser
@@ -45,7 +45,7 @@ func newMallorys(t *testing.T) *mallorys {
 	w.start()
 	w.alice, w.mallory = w.user("alice"), w.user("mallory")
 	w.management = w.login(w.alice, anna)
-	w.room = w.login(w.mallory, dora)
+	w.room = w.login(w.mallory, aaron)
 	w.network.Say(carl, direct, "in direct")
 	w.network.Say(carl, group, "in group")
 	w.network.Say(carl, "UgxUnseen", "unseen")
@@ -95,7 +95,7 @@ func (w *mallorys) alices() (out []string) {
 	}
 	person, err := w.main.Bridge.GetUserByMXID(ctx, w.alice.UserID())
 	require.NoError(w.t, err)
-	add("management room: %s, question: %t", person.ManagementRoom, w.state(w.alice.UserID()) != nil)
+	add("management room: %s, question: %t", person.ManagementRoom, w.question(w.alice.UserID()) != nil)
 	slices.Sort(out)
 	return out
 }
@@ -116,11 +116,11 @@ const (
 var judged = map[string][]try{
 	"help":                {{"own", "help", "This is your management room"}, {"direct", "help", "This is a portal room"}},
 	"cancel":              {{"own", "cancel", "No ongoing command"}},
-	"list-logins":         {{"own", "list-logins", "Dora Dorn"}},
+	"list-logins":         {{"own", "list-logins", "Aaron Abt"}},
 	"login":               {{"own", "login token $A", "logged in by another Matrix user"}, {"direct", "login token $A", "Log in only in"}, {"group", "login cookies", "Log in only in"}},
-	"relogin":             {{"own", "relogin $A token", notThere}, {"own", "relogin $A token " + string(dora), notThere}, {"direct", "relogin $A token", notThere}, {"own", "relogin " + string(dora) + " token $B", "another Google account"}},
+	"relogin":             {{"own", "relogin $A token", notThere}, {"own", "relogin $A token " + string(aaron), notThere}, {"direct", "relogin $A token", notThere}, {"own", "relogin " + string(aaron) + " token $B", "another Google account"}},
 	"logout":              {{"own", "logout $A", notThere}, {"direct", "logout $A", notThere}},
-	"set-preferred-login": {{"own", "set-preferred-login $A", "only be ran in portal rooms"}, {"direct", "prefer $A", notYours}, {"group", "set-preferred-login " + string(dora), notYours}},
+	"set-preferred-login": {{"own", "set-preferred-login $A", "only be ran in portal rooms"}, {"direct", "prefer $A", notYours}, {"group", "set-preferred-login " + string(aaron), notYours}},
 	"set-relay":           {{"direct", "set-relay", notYours}, {"group", "set-relay", notYours}, {"group", "set-relay $A", notYours}},
 	"unset-relay":         {{"group", "unset-relay", notYours}},
 	"resolve-identifier":  {{"own", "resolve-identifier $A", unsupported}},
@@ -128,12 +128,12 @@ var judged = map[string][]try{
 	"create-group":        {{"direct", "create-group", unsupported}},
 	"search":              {{"own", "search $A x", unsupported}},
 	"create-portal": {
-		{"own", "create-portal $A UgxUnseen", notThere}, {"own", "create-portal UgxUnseen", noSuchChat}, {"own", "create-portal " + string(dora) + " UgxGroup", noSuchChat},
+		{"own", "create-portal $A UgxUnseen", notThere}, {"own", "create-portal UgxUnseen", noSuchChat}, {"own", "create-portal " + string(aaron) + " UgxGroup", noSuchChat},
 		{"own", "create-portal", "Usage"},
 	},
 	"bridge": {
 		{"own", "bridge $A UgxUnseen", notThere}, {"own", "bridge --overwrite UgxUnseen", noSuchChat}, {"own", "bridge --overwrite --ignore-permissions UgxGroup", noSuchChat},
-		{"own", "bridge " + string(dora) + " UgxDirect", noSuchChat}, {"direct", "bridge UgxDirect", notYours},
+		{"own", "bridge " + string(aaron) + " UgxDirect", noSuchChat}, {"direct", "bridge UgxDirect", notYours},
 	},
 	"id":                     {{"direct", "id", notYours}, {"group", "id", notYours}, {"own", "doin $D id", notYours}},
 	"unbridge":               {{"direct", "unbridge", notYours}, {"group", "unbridge", notYours}, {"own", "doin $G unbridge", notYours}},

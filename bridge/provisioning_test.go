@@ -81,7 +81,7 @@ var judgedCalls = map[string][]apiCall{
 	"GET /v3/login/flows":           {{"/v3/login/flows", "", 200}},
 	"POST /v3/login/start/{flowID}": {{"/v3/login/start/token?login_id=$A", "", 404}, {"/v3/login/start/cookies?login_id=$A", "", 404}},
 	"POST /v3/login/step/{loginProcessID}/{stepID}/{stepType}": {
-		{"/v3/login/step/$P/" + tokenStep, `{"refresh_token":"` + string(dora) + `"}`, 404}, {"/v3/login/step/nothing/" + tokenStep, "{}", 404},
+		{"/v3/login/step/$P/" + tokenStep, `{"refresh_token":"` + string(aaron) + `"}`, 404}, {"/v3/login/step/nothing/" + tokenStep, "{}", 404},
 	},
 	"POST /v3/login/step/{loginProcessID}/{stepID}/cancel":        {{"/v3/login/step/$P/com.github.hangouts-bridge.token/cancel", "", 404}},
 	"POST /v3/login/client_http/{loginProcessID}/{txnID}/{reqID}": {{"/v3/login/client_http/$P/1/2", "{}", 404}},

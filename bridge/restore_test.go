@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
 )
 
 // backup copies the database while it is in use.
@@ -145,6 +147,26 @@ func TestUnknownTokenLosesNothing(t *testing.T) {
 	w.waitTexts(direct, "first", "before", "1", "2", "3, which it still has to push")
 	alice.SendText(room, "4")
 	w.waitTexts(direct, "first", "before", "1", "2", "3, which it still has to push", "4")
+}
+
+// What comes from Hangouts while the rooms are not read yet stands behind the missing events.
+func TestUnknownTokenAndLaterMessages(t *testing.T) {
+	w, alice, room := talk(t)
+	alice.SendText(room, "before")
+	w.waitTexts(direct, "first", "before")
+	w.hs.PausePush("hangouts")
+	alice.SendText(room, "1")
+	alice.SendText(room, "2")
+	w.stop()
+	require.NoError(t, w.hs.Restart())
+	w.breakToken()
+	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodGet, Path: "/sync", User: string(bot), Status: http.StatusBadGateway})
+	w.start()
+	w.network.Say(carl, direct, "from carl")
+	w.network.Say(anna, direct, "from my phone")
+	alice.WaitText(room, "from my phone")
+	stop()
+	w.waitTexts(direct, "first", "before", "from carl", "from my phone", "1", "2")
 }
 
 // In a room that two logins share, one account comes back later than the other, or not at

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
@@ -279,4 +281,36 @@ func TestTypingAndReadingArrive(t *testing.T) {
 	w.eventually("carl's receipt", func() bool { return w.hs.Receipt(room, ghost(carl)) == sent })
 	w.network.Read(carl, direct, time.Now().Add(-24*time.Hour).UnixMicro())
 	require.Equal(t, sent, w.hs.Receipt(room, ghost(carl)))
+}
+
+// A room that has our alias is adopted only if our bot made it and no portal has it: nobody
+// can put a room of their own in the place of one of ours.
+func TestForeignRoomsAreNotAdopted(t *testing.T) {
+	w, alice, room := talk(t)
+	mallory := w.user("mallory")
+	foreign := mallory.CreateRoom(&mautrix.ReqCreateRoom{Preset: "public_chat"})
+	asBot := mautrixClient(t, w)
+	_, err := asBot.JoinRoomByID(t.Context(), foreign)
+	require.NoError(t, err)
+	for n, taken := range []id.RoomID{foreign, room} {
+		conversation := chat.ConversationID("UgxTaken" + string(rune('0'+n)))
+		w.network.AddConversation(conversation, "Taken", anna, carl)
+		alias := w.main.Alias(ids.MakePortalKey(conversation, chat.Group, anna, false))
+		_, err = asBot.CreateAlias(t.Context(), alias, taken)
+		require.NoError(t, err)
+		w.network.Say(carl, conversation, "hello "+string(conversation))
+		made := w.room("hello " + string(conversation))
+		require.NotEqual(t, taken, made)
+		alice.WaitText(made, "hello "+string(conversation))
+	}
+	require.Empty(t, w.lines(foreign))
+	w.waitLines(room, line{ghost(carl), "first"})
+}
+
+// mautrixClient acts as the bridge's bot.
+func mautrixClient(t *testing.T, w *world) *mautrix.Client {
+	t.Helper()
+	client, err := mautrix.NewClient(w.hs.URL(), bot, w.tokens.AppToken)
+	require.NoError(t, err)
+	return client
 }

@@ -82,11 +82,11 @@ func TestSendAnyway(t *testing.T) {
 	alice.SendText(room, "!hangouts send-anyway !hangouts login token x")
 	w.eventually("the usage again", func() bool { return len(w.notices(room)) == 2 })
 	require.Equal(t, []string{"first", "an example: " + aSecret}, w.texts(direct))
-	require.Nil(t, w.state(alice.UserID()))
+	require.Nil(t, w.question(alice.UserID()))
 }
 
-// state is the question of the bot that a user has not answered.
-func (w *world) state(user id.UserID) *commands.CommandState {
+// question is the question of the bot that a user has not answered.
+func (w *world) question(user id.UserID) *commands.CommandState {
 	person, err := w.main.Bridge.GetUserByMXID(w.t.Context(), user)
 	require.NoError(w.t, err)
 	return commands.LoadCommandState(person)
@@ -133,7 +133,7 @@ func TestLoginOnlyInTheManagementRoom(t *testing.T) {
 			alice.SendText(room, "!hangouts "+command)
 			w.eventually("an answer", func() bool { return len(w.notices(room)) > before })
 			require.Contains(t, w.notices(room)[before], "Log in only in")
-			require.Nil(t, w.state(alice.UserID()))
+			require.Nil(t, w.question(alice.UserID()))
 		})
 	}
 	alice.SendText(management, "login token")

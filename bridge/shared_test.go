@@ -135,7 +135,7 @@ func TestNewLoginEntersRoomsThatAreThere(t *testing.T) {
 	w.eventually("bob in the room", isIn)
 	bob.SendText(management, "logout "+string(bert))
 	w.waitNotice(management, "Logged out")
-	bob.Leave(room)
+	w.eventually("bob out of the room", func() bool { return !isIn() })
 	w.eventually("the bridge to know", func() bool { return !w.main.Matrix.StateStore.IsInRoom(t.Context(), room, bob.UserID()) })
 	bob.SendText(management, "login token "+string(bert))
 	w.eventually("bob in the room again", isIn)

@@ -76,6 +76,16 @@ func (db *DB) Txn(ctx context.Context, fn func(ctx context.Context) error) error
 	return db.DoTxn(ctx, nil, fn)
 }
 
+// Sync makes sure that a power failure does not take back what is committed. SQLite syncs its
+// WAL at checkpoints only, unless its type says otherwise. It does not belong into a transaction.
+func (db *DB) Sync(ctx context.Context) error {
+	if !db.IsSQLite() {
+		return nil
+	}
+	_, err := db.Exec(ctx, `PRAGMA wal_checkpoint(PASSIVE)`)
+	return err
+}
+
 // IsSQLite reports whether the database is SQLite.
 func (db *DB) IsSQLite() bool { return db.Dialect == dbutil.SQLite }
 

@@ -218,6 +218,9 @@ func (s *MatrixInbox) Done(ctx context.Context, seq int64) error {
 	return err
 }
 
+// Sync is DB.Sync.
+func (s *MatrixInbox) Sync(ctx context.Context) error { return s.db.Sync(ctx) }
+
 // Prune forgets the ids of final events that were received before a time (µs).
 func (s *MatrixInbox) Prune(ctx context.Context, before int64) error {
 	_, err := s.db.Exec(ctx, `

@@ -34,7 +34,7 @@ type OutboxRow struct {
 	State     OutboxState
 	Attempts  int64
 	Created   int64        // µs
-	Closed    int64        // µs; end of the last attempt
+	Closed    int64        // µs; end of the last attempt, or when it was settled
 	EventID   chat.EventID // known from the answer on
 	Error     string       // of a failed request: its kind
 }
@@ -143,9 +143,10 @@ func (s *OutboxStore) put(ctx context.Context, r *OutboxRow) error {
 	return ErrFinal
 }
 
-// Trim deletes final requests that were written before a time (µs), but the last one.
+// Trim deletes final requests that were written and settled before a time (µs), but the last
+// one.
 func (s *OutboxStore) Trim(ctx context.Context, before int64) error {
-	_, err := s.db.Exec(ctx, `DELETE FROM outbox WHERE state IN ('done', 'failed') AND created_us<$1
+	_, err := s.db.Exec(ctx, `DELETE FROM outbox WHERE state IN ('done', 'failed') AND created_us<$1 AND closed_us<$1
 		AND id < (SELECT MAX(id) FROM outbox)`, before)
 	return err
 }

@@ -99,7 +99,7 @@ func (d *delivery) event(e chat.Event) {
 // open makes sure that the client is in the channel of the conversation: a message
 // brings back one that was parted or archived.
 func (d *delivery) open() {
-	if d.target.Channel == "" || d.views[d.conversation.ID] != nil || d.conversation.Standing == chat.Left {
+	if d.target.Channel == "" || d.views[d.conversation.ID] != nil || d.conversation.Standing != chat.Active {
 		return
 	}
 	if _, err := d.hub.names.SetHidden(d.ctx, d.conversation.ID, false); err != nil {
@@ -139,11 +139,15 @@ func (d *delivery) lines(e chat.Event) []ircwire.Message {
 	if to == "" {
 		return nil
 	}
+	command := "PRIVMSG"
+	if d.fromOutside() {
+		command = "NOTICE"
+	}
 	if !d.caps[capServerTime] && d.old(e) {
 		prefix = clock(time.UnixMicro(e.Time), d.g.now()) + " " + prefix
 	}
 	texts := d.texts(e, ircwire.MaxBody-len(":"+source+" PRIVMSG "+to+" :")-len(prefix))
-	if len(texts) > 1 && d.caps[capMultiline] && d.caps[capBatch] && !e.Message.Emote {
+	if len(texts) > 1 && d.caps[capMultiline] && d.caps[capBatch] && !e.Message.Emote && !d.fromOutside() {
 		return d.multiline(e, source, to, prefix, texts)
 	}
 	out := make([]ircwire.Message, 0, len(texts))
@@ -152,7 +156,7 @@ func (d *delivery) lines(e chat.Event) []ircwire.Message {
 		if text == "" {
 			continue
 		}
-		m := ircwire.New(source, "PRIVMSG", to, prefix+text)
+		m := ircwire.New(source, command, to, prefix+text)
 		if e.Message.Emote && prefix == "" {
 			m.Params[1] = "\x01ACTION " + text + "\x01"
 		} else if e.Message.Emote {
@@ -167,6 +171,9 @@ func (d *delivery) lines(e chat.Event) []ircwire.Message {
 // shall not see it.
 func (d *delivery) route(e chat.Event) (source, to, prefix string) {
 	source = d.mask(e.Author)
+	if d.fromOutside() {
+		return d.g.cfg.ServerName, d.nick, "[" + d.target.Channel + ", invited] <" + d.nickOf(e.Author) + "> "
+	}
 	if d.target.Channel != "" {
 		return source, d.target.Channel, ""
 	}
@@ -182,6 +189,12 @@ func (d *delivery) route(e chat.Event) (source, to, prefix string) {
 		}
 	}
 	return source, d.nickOf(d.target.Person), ""
+}
+
+// fromOutside reports whether the conversation is a channel that the client cannot be in,
+// since the account is only invited: its messages are notices of the server.
+func (d *delivery) fromOutside() bool {
+	return d.target.Channel != "" && d.views[d.conversation.ID] == nil && d.conversation.Standing == chat.Invited
 }
 
 // texts are the lines of text of a message: what was written, then one for each

@@ -272,6 +272,32 @@ func TestInvitations(t *testing.T) {
 	c.Send("JOIN #The_Club")
 	require.Contains(t, c.Await("473", "anna", "#The_Club").Last(), "accept the invitation")
 	invited(b.client("phone", tagged...))
+
+	// What happens there is told without membership, and nothing can be written.
+	b.net.Post(chat.Event{Conversation: "club", Author: cleo, Kind: chat.KindRename, Rename: &chat.Rename{New: "The Club"}})
+	b.net.Post(chat.Event{Conversation: "club", Author: cleo, Kind: chat.KindMembership, Membership: &chat.Membership{Joined: true, People: []chat.PersonID{"100000000000000000004"}}})
+	b.net.Type(cleo, "club", chat.TypingStarted)
+	for n := range 3 {
+		text := fmt.Sprint("psst ", n)
+		b.net.Say(cleo, "club", text)
+		line := c.AwaitFunc("the line", func(l ircclient.Line) bool { return l.Command == "NOTICE" && strings.HasSuffix(l.Last(), text) })
+		require.Equal(t, "[#The_Club, invited] <Cleo_Clark> "+text, line.Last())
+		require.Equal(t, "anna", line.Params[0])
+		time.Sleep(100 * time.Millisecond) // well past the comparison that the change leads to
+	}
+	c.Send("PRIVMSG #The_Club :may I?")
+	c.Await("404", "anna", "#The_Club")
+	c.Send("PRIVMSG Dora_Dean :may I?")
+	c.AwaitFunc("a refusal", func(l ircclient.Line) bool { return strings.Contains(l.Last(), "you are only invited") })
+	require.Empty(t, b.net.Sends())
+	shown := 0
+	for _, l := range c.Lines() {
+		require.False(t, l.Is("JOIN", "#The_Club") || l.Is("PART", "#The_Club") || l.Is("PRIVMSG", "#The_Club"), l.Raw)
+		if l.Is("INVITE") {
+			shown++
+		}
+	}
+	require.Equal(t, 1, shown)
 	b.net.Invite(anna, "club", "") // accepted elsewhere
 	c.Await("JOIN", "#The_Club")
 	for _, l := range c.Lines() {

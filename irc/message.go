@@ -150,11 +150,7 @@ func (s *session) recipient(command, target string) (chat.Conversation, bool) {
 			s.numeric("404", ircwire.Middle(target), "Cannot send to channel: join it first")
 			return none, false
 		}
-		c, err := s.hub.account.Conversation(s.ctx, id)
-		if err != nil {
-			s.refuse(command, target, err)
-		}
-		return c, err == nil
+		return s.writable(command, target, id)
 	}
 	person, ok := s.hub.names.Person(target)
 	if !ok {
@@ -162,13 +158,21 @@ func (s *session) recipient(command, target string) (chat.Conversation, bool) {
 		return none, false
 	}
 	if id, ok := s.hub.names.Query(person); ok {
-		c, err := s.hub.account.Conversation(s.ctx, id)
-		if err != nil {
-			s.refuse(command, target, err)
-		}
-		return c, err == nil
+		return s.writable(command, target, id)
 	}
 	return s.createQuery(command, target, person)
+}
+
+// writable returns a conversation if its account may write there.
+func (s *session) writable(command, target string, id chat.ConversationID) (chat.Conversation, bool) {
+	c, err := s.hub.account.Conversation(s.ctx, id)
+	if err == nil && c.Standing == chat.Invited {
+		err = errInvited
+	}
+	if err != nil {
+		s.refuse(command, target, err)
+	}
+	return c, err == nil
 }
 
 // createQuery begins a one-to-one conversation.
@@ -234,6 +238,7 @@ func (s *session) explain(err error) string {
 		err  error
 		text string
 	}{
+		{errInvited, "you are only invited; accept the invitation in a Hangouts app first"},
 		{account.ErrNotSubmitted, "it was not sent, because the bridge was stopped just then; send it again"},
 		{chat.ErrBadCredentials, "the account has to log in again"},
 		{chat.ErrExpired, "the network could not be reached in time"},

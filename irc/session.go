@@ -78,6 +78,7 @@ type session struct {
 	offlineTold bool
 	toldState   chat.AccountStatus
 	views       map[chat.ConversationID]*view
+	invites     map[chat.ConversationID]bool // invitations that were shown
 	pending     map[string]pendingLine // lines submitted, by the reference of their origin
 	settling    map[chat.ConversationID]bool
 	typing      map[chat.ConversationID]ownTyping
@@ -107,7 +108,7 @@ func newSession(g *Gateway, conn net.Conn) *session {
 		log:   g.log.With().Stringer("remote", conn.RemoteAddr()).Logger(),
 		queue: newSendQueue(g.cfg.Limits.SendQueue), input: make(chan input), tasks: make(chan func(), maxTasks),
 		done: make(chan struct{}), pings: make(map[string]ping), caps: make(map[string]bool),
-		views: make(map[chat.ConversationID]*view), pending: make(map[string]pendingLine),
+		views: make(map[chat.ConversationID]*view), invites: make(map[chat.ConversationID]bool), pending: make(map[string]pendingLine),
 		settling: make(map[chat.ConversationID]bool), typing: make(map[chat.ConversationID]ownTyping),
 		typingRound: make(map[typingKey]int), ctcpLimit: rate.NewLimiter(rate.Every(5*time.Second), 2),
 	}

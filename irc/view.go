@@ -49,8 +49,12 @@ func (s *session) openChannels() {
 	}
 }
 
-// invited shows an invitation that awaits an answer.
+// invited shows an invitation that awaits an answer, once.
 func (s *session) invited(c chat.Conversation, t database.IRCTarget) {
+	if s.invites[c.ID] {
+		return
+	}
+	s.invites[c.ID] = true
 	if t.Channel != "" {
 		s.send(ircwire.New(s.mask(c.Inviter), "INVITE", s.nick, t.Channel))
 		return
@@ -102,8 +106,10 @@ func (s *session) shows(c chat.Conversation) bool {
 	t, known := s.hub.names.Target(c.ID)
 	v := s.views[c.ID]
 	switch {
-	case !known || c.Standing == chat.Invited || t.Channel == "" && c.Kind != chat.OneToOne:
+	case !known || t.Channel == "" && c.Kind != chat.OneToOne:
 		return false
+	case c.Standing == chat.Invited || s.invites[c.ID]:
+		return c.Standing == chat.Invited && s.invites[c.ID] && v == nil
 	case v == nil:
 		return !shown(c, t)
 	case c.Standing == chat.Left || !shown(c, t) && !v.asked || v.topic != topicOf(c):
@@ -145,11 +151,15 @@ func (s *session) compare(id chat.ConversationID) {
 	}
 	t, _ := s.hub.names.Target(id)
 	v := s.views[id]
+	if c.Standing != chat.Invited {
+		delete(s.invites, id)
+	}
 	switch {
+	case c.Standing == chat.Invited:
+		s.leaveChannel(id, "you are only invited")
+		s.invited(c, t)
 	case v == nil && shown(c, t):
 		s.joinChannel(c, t, people)
-	case v == nil && c.Standing == chat.Invited:
-		s.invited(c, t)
 	case v == nil:
 	case c.Standing == chat.Left:
 		s.leaveChannel(id, "")

@@ -9,6 +9,7 @@ import (
 	"maunium.net/go/mautrix/bridgev2/database"
 	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -23,20 +24,36 @@ func (h *Handler) GetChatInfo(ctx context.Context, portal *bridgev2.Portal) (*br
 	return h.RoomInfo(ctx, portal, conversation)
 }
 
-// RoomInfo describes a conversation. The name of a one-to-one conversation is left alone:
-// such rooms are called after the other person's ghost.
+// RoomInfo describes a conversation. The name of a one-to-one conversation is left to
+// bridgev2, which uses that of the other person's ghost. An invitation says so.
 func (h *Handler) RoomInfo(ctx context.Context, portal *bridgev2.Portal, c chat.Conversation) (*bridgev2.ChatInfo, error) {
+	members, err := h.memberList(ctx, portal, c)
+	if err != nil {
+		return nil, err
+	}
+	invitation := h.isInvitation(ctx, portal, c)
 	info := &bridgev2.ChatInfo{
 		Type:           ptr.Ptr(database.RoomTypeDefault),
-		Members:        h.memberList(c),
-		MessageRequest: ptr.Ptr(c.Standing == chat.Invited),
+		Members:        members,
+		MessageRequest: ptr.Ptr(invitation),
 		CanBackfill:    true,
+		Topic:          ptr.Ptr(""),
+	}
+	if invitation {
+		says, err := h.InvitationText(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		info.Topic = &says
 	}
 	if c.Kind == chat.OneToOne {
 		info.Type = ptr.Ptr(database.RoomTypeDM)
 		if peer, ok := c.Peer(h.self); ok {
 			info.Members.OtherUserID = ids.MakeUserID(peer)
 		}
+		info.Name = bridgev2.DefaultChatName
+	}
+	if c.Kind == chat.OneToOne && !invitation {
 		return info, nil
 	}
 	title, err := h.Title(ctx, portal, c)
@@ -55,7 +72,11 @@ func (h *Handler) Title(ctx context.Context, portal *bridgev2.Portal, c chat.Con
 	if err != nil {
 		return "", fmt.Errorf("get members of %s: %w", c.ID, err)
 	}
-	return c.Title(h.self, people), nil
+	title := c.Title(h.self, people)
+	if h.isInvitation(ctx, portal, c) {
+		title = invitationTitle(title)
+	}
+	return title, nil
 }
 
 // namesRoom reports whether this login is the one whose view names an unnamed group: the
@@ -85,24 +106,76 @@ func MemberIDs(c chat.Conversation) []chat.PersonID {
 	return all
 }
 
-// memberList is the full list of members. The account's own person is always in it: a
-// conversation that it has left stays readable.
-func (h *Handler) memberList(c chat.Conversation) *bridgev2.ChatMemberList {
+// memberList is the full list of members. Matrix users of logins that stay out of the room,
+// or that this login does not know as members, are left as they are.
+func (h *Handler) memberList(ctx context.Context, portal *bridgev2.Portal, c chat.Conversation) (*bridgev2.ChatMemberList, error) {
+	absences := ids.PortalMeta(portal).Absences
 	members := make(bridgev2.ChatMemberMap, len(c.Members)+1)
 	for _, member := range c.Members {
-		members[ids.MakeUserID(member.ID)] = h.member(member)
+		members[ids.MakeUserID(member.ID)] = h.member(portal, member)
 	}
-	members[ids.MakeUserID(h.self)] = bridgev2.ChatMember{EventSender: h.people.Sender(h.self), Membership: event.MembershipJoin}
-	return &bridgev2.ChatMemberList{IsFull: true, TotalMemberCount: len(members), MemberMap: members}
+	members[ids.MakeUserID(h.self)] = h.selfMember(c, absences)
+	list := &bridgev2.ChatMemberList{IsFull: true, TotalMemberCount: len(members), MemberMap: members}
+	logins, err := portal.Bridge.GetUserLoginsInPortal(ctx, portal.PortalKey)
+	if err != nil {
+		return nil, fmt.Errorf("get logins in portal: %w", err)
+	}
+	listed := map[id.UserID]bool{}
+	isListed := func(login *bridgev2.UserLogin) bool {
+		_, is := members[networkid.UserID(login.ID)]
+		return is && (absences[login.ID] == "" || login.ID == ids.MakeLoginID(h.self))
+	}
+	for _, login := range logins {
+		listed[login.UserMXID] = listed[login.UserMXID] || isListed(login)
+	}
+	for _, login := range logins {
+		if !listed[login.UserMXID] {
+			listed[login.UserMXID] = true
+			members["login:"+networkid.UserID(login.ID)] = unchanged(login.ID)
+		}
+	}
+	return list, nil
+}
+
+// selfMember is the account's own person: their Matrix user, invited while the account is,
+// and in the room as long as it stays readable.
+func (h *Handler) selfMember(c chat.Conversation, absences map[networkid.UserLoginID]ids.Absence) bridgev2.ChatMember {
+	member := bridgev2.ChatMember{EventSender: h.people.Sender(h.self), Membership: event.MembershipJoin}
+	if c.Standing == chat.Invited {
+		member.Membership, member.PrevMembership = event.MembershipInvite, event.MembershipLeave
+	}
+	if absences[ids.MakeLoginID(h.self)].Out() {
+		member.PrevMembership = never
+	}
+	return member
+}
+
+// never is a membership that nobody has: as the previous one it keeps bridgev2 from
+// changing, and from kicking, a member.
+const never = event.MembershipKnock
+
+// unchanged leaves the Matrix user of a login as it is.
+func unchanged(login networkid.UserLoginID) bridgev2.ChatMember {
+	return bridgev2.ChatMember{EventSender: bridgev2.EventSender{SenderLogin: login, Sender: networkid.UserID(login)}, Membership: event.MembershipJoin, PrevMembership: never}
 }
 
 // member leaves the ghost alone: whoever has the room changed brings it up to date before.
-func (h *Handler) member(member chat.Member) bridgev2.ChatMember {
+// The Matrix user of another login is left to that login; others are ghosts, also when one
+// of them logs in while bridgev2 changes the room. portal may be nil.
+func (h *Handler) member(portal *bridgev2.Portal, member chat.Member) bridgev2.ChatMember {
+	sender := h.people.Sender(member.ID)
+	if member.ID != h.self {
+		login := sender.SenderLogin
+		if portal != nil && portal.Receiver == "" && absencesOf(portal)[login] == "" && portal.Bridge.GetCachedUserLoginByID(login) != nil {
+			return unchanged(login)
+		}
+		sender.SenderLogin = ""
+	}
 	membership := event.MembershipJoin
 	if member.Invited {
 		membership = event.MembershipInvite
 	}
-	return bridgev2.ChatMember{EventSender: h.people.Sender(member.ID), Membership: membership}
+	return bridgev2.ChatMember{EventSender: sender, Membership: membership}
 }
 
 // Known returns what is known of people in a conversation, which may know names of those
@@ -123,19 +196,19 @@ func (h *Handler) Known(ctx context.Context, c chat.Conversation, who ...chat.Pe
 	return known, nil
 }
 
-// memberChanges is what a membership event changes in the room. Nobody's own person is
-// taken out of their room: it stays readable.
-func (h *Handler) memberChanges(e chat.Event) *bridgev2.ChatMemberList {
+// memberChanges is what a membership event changes in the room. Who leaves is only a
+// ghost here: what becomes of the Matrix user of a login is not bridgev2's to decide.
+func (h *Handler) memberChanges(e chat.Event, portal *bridgev2.Portal) *bridgev2.ChatMemberList {
 	changes := bridgev2.ChatMemberMap{}
 	for _, id := range e.Membership.People {
 		switch {
 		case e.Membership.Joined:
-			changes[ids.MakeUserID(id)] = h.member(chat.Member{ID: id})
+			changes[ids.MakeUserID(id)] = h.member(portal, chat.Member{ID: id})
 		case id != h.self:
 			changes[ids.MakeUserID(id)] = bridgev2.ChatMember{
 				EventSender:  bridgev2.EventSender{Sender: networkid.UserID(id)},
 				Membership:   event.MembershipLeave,
-				MemberSender: h.people.Sender(e.Author),
+				MemberSender: h.sender(e.Author, absencesOf(portal)),
 			}
 		}
 	}

@@ -63,8 +63,12 @@ func (h *Handler) requests(ctx context.Context, msg *bridgev2.MatrixMessage) ([]
 	c, err := h.conversation(ctx, msg.Portal)
 	if err != nil {
 		return nil, err
-	} else if c.Standing == chat.Left {
+	}
+	switch c.Standing {
+	case chat.Left:
 		return nil, errLeft
+	case chat.Invited:
+		return nil, errInvited
 	}
 	text := fromContent(msg.Content)
 	if text.Empty() {
@@ -161,5 +165,6 @@ func (e *partsError) Unwrap() error { return e.err }
 var (
 	errEmpty        = errors.New("the message has no text")
 	errLeft         = errors.New("not in the conversation any more")
+	errInvited      = errors.New("only invited to the conversation")
 	errStillWaiting = errors.New("no answer yet")
 )

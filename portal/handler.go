@@ -28,6 +28,8 @@ type Options struct {
 	// Written reports whether an event of the initial history was written in the room itself,
 	// and then keeps its row; may be nil.
 	Written func(context.Context, *bridgev2.Portal, chat.Event) (bool, error)
+	// Room returns the portal of a key if there is one, else nil; may be nil.
+	Room func(context.Context, networkid.PortalKey) *bridgev2.Portal
 	// Split says that every login has a room of its own for groups too.
 	Split bool
 }
@@ -49,6 +51,34 @@ func New(session account.Session, self chat.PersonID, people *puppet.Handler, op
 // Key is the key of a conversation's portal.
 func (h *Handler) Key(conversation chat.ConversationID, kind chat.ConversationKind) networkid.PortalKey {
 	return ids.MakePortalKey(conversation, kind, h.self, h.options.Split)
+}
+
+// absences are the absences of all logins from the room of a key.
+func (h *Handler) absences(ctx context.Context, key networkid.PortalKey) map[networkid.UserLoginID]ids.Absence {
+	return absencesOf(h.options.room(ctx, key))
+}
+
+func absencesOf(portal *bridgev2.Portal) map[networkid.UserLoginID]ids.Absence {
+	if portal == nil {
+		return nil
+	}
+	return ids.PortalMeta(portal).Absences
+}
+
+func (o Options) room(ctx context.Context, key networkid.PortalKey) *bridgev2.Portal {
+	if o.Room == nil {
+		return nil
+	}
+	return o.Room(ctx, key)
+}
+
+// sender is a person as the author of something in a room: their Matrix user, or their
+// ghost while that user does not take part. A double puppet would join the room again.
+func (h *Handler) sender(person chat.PersonID, absences map[networkid.UserLoginID]ids.Absence) bridgev2.EventSender {
+	if absences[ids.MakeLoginID(person)] != "" {
+		return bridgev2.EventSender{Sender: ids.MakeUserID(person)}
+	}
+	return h.people.Sender(person)
 }
 
 // conversation returns the snapshot of a portal's conversation.

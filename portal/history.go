@@ -34,6 +34,7 @@ func (h *Handler) FetchMessages(ctx context.Context, params bridgev2.FetchMessag
 		// Whatever was delivered meanwhile is not sent again.
 		AggressiveDeduplication: true,
 	}
+	absences := ids.PortalMeta(params.Portal).Absences
 	var sent []networkid.MessageID
 	response.CompleteCallback = func() {
 		if h.options.Filled != nil {
@@ -57,7 +58,7 @@ func (h *Handler) FetchMessages(ctx context.Context, params bridgev2.FetchMessag
 		sent = append(sent, message)
 		response.Messages = append(response.Messages, &bridgev2.BackfillMessage{
 			ConvertedMessage: &bridgev2.ConvertedMessage{Parts: parts},
-			Sender:           h.people.Sender(e.Author),
+			Sender:           h.sender(e.Author, absences),
 			ID:               message,
 			Timestamp:        time.UnixMicro(e.Time),
 		})
@@ -89,7 +90,7 @@ func (h *Handler) HistoryEvent(ctx context.Context, e chat.Event, c chat.Convers
 	if len(parts) == 0 {
 		return nil, nil
 	}
-	meta := h.meta(e, c.Kind)
+	meta := h.meta(ctx, e, c.Kind)
 	meta.MutateContextFunc = mutate
 	return newMessage(meta, e, parts), nil
 }
@@ -109,7 +110,7 @@ func MarkFilled(ctx context.Context, portal *bridgev2.Portal) {
 
 func (h *Handler) hasRead(ctx context.Context, portal *bridgev2.Portal, events []chat.Event) bool {
 	c, err := h.conversation(ctx, portal)
-	return err == nil && len(events) > 0 && c.ReadTime >= events[len(events)-1].Time
+	return err == nil && c.Standing == chat.Active && len(events) > 0 && c.ReadTime >= events[len(events)-1].Time
 }
 
 func authors(events []chat.Event) []chat.PersonID {

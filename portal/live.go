@@ -20,6 +20,9 @@ func (h *Handler) HandleMatrixTyping(ctx context.Context, typing *bridgev2.Matri
 	if h.session == nil {
 		return puppet.ErrNoAccount
 	}
+	if active, err := h.active(ctx, typing.Portal); err != nil || !active {
+		return quiet(err)
+	}
 	state := chat.TypingStopped
 	if typing.IsTyping {
 		state = chat.TypingStarted
@@ -38,6 +41,9 @@ func (h *Handler) HandleMatrixReadReceipt(ctx context.Context, receipt *bridgev2
 	if h.session == nil {
 		return puppet.ErrNoAccount
 	}
+	if active, err := h.active(ctx, receipt.Portal); err != nil || !active {
+		return quiet(err)
+	}
 	read := receipt.ExactMessage
 	if read == nil {
 		var err error
@@ -50,6 +56,13 @@ func (h *Handler) HandleMatrixReadReceipt(ctx context.Context, receipt *bridgev2
 		Origin: chat.Origin{Side: chat.OriginMatrix, Ref: string(receipt.EventID)},
 	})
 	return quiet(err)
+}
+
+// active reports whether the account takes part in a portal's conversation: one who is
+// only invited, or has left, shows nothing there.
+func (h *Handler) active(ctx context.Context, portal *bridgev2.Portal) (bool, error) {
+	c, err := h.conversation(ctx, portal)
+	return c.Standing == chat.Active, err
 }
 
 // messageBefore is the latest message up to an event that is none, nil if that cannot be

@@ -20,13 +20,11 @@ import (
 // Remote is an event in bridgev2's form, nil if Matrix shows nothing of it. mutate is put
 // into the context in which bridgev2 handles it.
 func (h *Handler) Remote(ctx context.Context, e chat.Event, c chat.Conversation, mutate func(context.Context) context.Context) (bridgev2.RemoteEvent, error) {
-	meta := h.meta(e, c.Kind)
+	meta := h.meta(ctx, e, c.Kind)
 	meta.MutateContextFunc = mutate
 	switch {
-	case e.Membership != nil && slices.Contains(e.Membership.People, h.self) && !e.Membership.Joined:
-		return h.selfLeft(e, meta), nil
 	case e.Membership != nil:
-		return h.membership(e, meta), nil
+		return h.membership(ctx, e, meta), nil
 	case e.Rename != nil:
 		return h.rename(ctx, e, c, meta)
 	}
@@ -48,10 +46,11 @@ func IsMessage(remote bridgev2.RemoteEvent) bool {
 	return ok
 }
 
-func (h *Handler) meta(e chat.Event, kind chat.ConversationKind) simplevent.EventMeta {
+func (h *Handler) meta(ctx context.Context, e chat.Event, kind chat.ConversationKind) simplevent.EventMeta {
+	key := h.Key(e.Conversation, kind)
 	return simplevent.EventMeta{
-		PortalKey: h.Key(e.Conversation, kind),
-		Sender:    h.people.Sender(e.Author),
+		PortalKey: key,
+		Sender:    h.sender(e.Author, h.absences(ctx, key)),
 		Timestamp: time.UnixMicro(e.Time),
 		LogContext: func(with zerolog.Context) zerolog.Context {
 			return with.Str("conversation", string(e.Conversation)).Str("event", string(e.ID)).Str("kind", string(e.Kind))
@@ -59,18 +58,8 @@ func (h *Handler) meta(e chat.Event, kind chat.ConversationKind) simplevent.Even
 	}
 }
 
-// selfLeft tells the person that they are no longer in the conversation.
-func (h *Handler) selfLeft(e chat.Event, meta simplevent.EventMeta) bridgev2.RemoteEvent {
-	line := "You were removed from this conversation. Its messages stay readable."
-	if e.Author == h.self {
-		line = "You left this conversation. Its messages stay readable."
-	}
-	parts := convert(chat.Event{Kind: chat.KindNotice, Notice: &chat.Notice{Text: line}}, nil, false)
-	return newMessage(meta, e, parts)
-}
-
-func (h *Handler) membership(e chat.Event, meta simplevent.EventMeta) bridgev2.RemoteEvent {
-	changes := h.memberChanges(e)
+func (h *Handler) membership(ctx context.Context, e chat.Event, meta simplevent.EventMeta) bridgev2.RemoteEvent {
+	changes := h.memberChanges(e, h.options.room(ctx, meta.PortalKey))
 	if len(changes.MemberMap) == 0 {
 		return nil
 	}
@@ -92,6 +81,9 @@ func (h *Handler) rename(ctx context.Context, e chat.Event, c chat.Conversation,
 		}
 		c.Name = ""
 		title = c.Title(h.self, people)
+	}
+	if h.isInvitation(ctx, h.options.room(ctx, meta.PortalKey), c) {
+		title = invitationTitle(title)
 	}
 	return &simplevent.ChatInfoChange{
 		EventMeta:      meta.WithType(bridgev2.RemoteEventChatInfoChange),
@@ -126,24 +118,26 @@ func (h *Handler) Resync(c chat.Conversation, create bool, mutate func(context.C
 const typingTime = 30 * time.Second
 
 // RemoteTyping is a typing state in bridgev2's form.
-func (h *Handler) RemoteTyping(typing chat.Typing, c chat.Conversation) bridgev2.RemoteEvent {
+func (h *Handler) RemoteTyping(ctx context.Context, typing chat.Typing, c chat.Conversation) bridgev2.RemoteEvent {
+	key := h.Key(c.ID, c.Kind)
 	timeout := time.Duration(0)
 	if typing.State == chat.TypingStarted {
 		timeout = typingTime
 	}
 	return &simplevent.Typing{
 		EventMeta: simplevent.EventMeta{
-			Type: bridgev2.RemoteEventTyping, PortalKey: h.Key(c.ID, c.Kind), Sender: h.people.Sender(typing.Person),
+			Type: bridgev2.RemoteEventTyping, PortalKey: key, Sender: h.sender(typing.Person, h.absences(ctx, key)),
 		},
 		Timeout: timeout,
 	}
 }
 
 // RemoteReceipt is a watermark in bridgev2's form.
-func (h *Handler) RemoteReceipt(mark chat.Watermark, c chat.Conversation) bridgev2.RemoteEvent {
+func (h *Handler) RemoteReceipt(ctx context.Context, mark chat.Watermark, c chat.Conversation) bridgev2.RemoteEvent {
+	key := h.Key(c.ID, c.Kind)
 	return &simplevent.Receipt{
 		EventMeta: simplevent.EventMeta{
-			Type: bridgev2.RemoteEventReadReceipt, PortalKey: h.Key(c.ID, c.Kind), Sender: h.people.Sender(mark.Person),
+			Type: bridgev2.RemoteEventReadReceipt, PortalKey: key, Sender: h.sender(mark.Person, h.absences(ctx, key)),
 			Timestamp: time.UnixMicro(mark.Time),
 		},
 		ReadUpTo: time.UnixMicro(mark.Time),

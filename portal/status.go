@@ -27,6 +27,7 @@ var statuses = []struct {
 	{chat.ErrBadCredentials, "Hangouts does not accept your login any more. Log in again with the command `login`.", true, event.MessageStatusRetriable, event.MessageStatusNoPermission},
 	{puppet.ErrNoAccount, "Your Hangouts account is not known any more. Log in again with the command `login`.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
 	{errLeft, "You are not in this conversation any more.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
+	{errInvited, "You are only invited to this conversation. Accept the invitation in a Hangouts app first.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
 	{chat.ErrUnknownConversation, "Hangouts does not know this conversation.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
 	{chat.ErrForbidden, "You may not use this account.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
 	{chat.ErrTooLarge, "The text is too long for Hangouts.", true, event.MessageStatusFail, event.MessageStatusUnsupported},

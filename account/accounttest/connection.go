@@ -98,6 +98,29 @@ func (c *connection) see(conv *conversation) chat.ConversationDelta {
 	return d
 }
 
+// parted returns the events since a time (µs) of the conversations that the account is not in
+// any more, up to its leaving. mu is held.
+func (c *connection) parted(since int64) (events []account.ReceivedEvent) {
+	for _, conv := range c.n.conversations {
+		if conv.snapshot.Has(c.id) {
+			continue
+		}
+		for n := len(conv.events) - 1; n >= 0; n-- {
+			change := conv.events[n].Membership
+			if change == nil || change.Joined || !slices.Contains(change.People, c.id) {
+				continue
+			}
+			for _, e := range conv.events[:n+1] {
+				if e.Time >= since {
+					events = append(events, c.n.asSeenBy(c.id, e))
+				}
+			}
+			break
+		}
+	}
+	return events
+}
+
 // mine returns the account's conversations, latest first. mu is held.
 func (c *connection) mine() []*conversation {
 	var list []*conversation
@@ -153,6 +176,7 @@ func (c *connection) sync(since int64) (account.SyncPage, error) {
 		}
 		page.Conversations = append(page.Conversations, c.see(conv))
 	}
+	page.Events = append(page.Events, c.parted(since)...)
 	slices.SortFunc(page.Events, func(a, b account.ReceivedEvent) int { return cmp.Compare(a.Time, b.Time) })
 	if limit := c.n.syncLimit; limit > 0 && len(page.Events) > limit {
 		page.Events = page.Events[:limit]

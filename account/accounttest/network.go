@@ -87,6 +87,20 @@ func (n *Network) AddPerson(id chat.PersonID, name string) {
 	n.people[id] = chat.Person{ID: id, FullName: name, FirstName: first}
 }
 
+// Rename gives a person another name and tells all who are in a conversation with them.
+func (n *Network) Rename(id chat.PersonID, name string) {
+	n.AddPerson(id, name)
+	n.mu.Lock()
+	update := account.Update{People: []chat.Person{n.people[id]}}
+	for in, c := range n.conversations {
+		if c.snapshot.Has(id) {
+			n.pushLocked(in, update)
+		}
+	}
+	n.mu.Unlock()
+	n.flush()
+}
+
 // AddConversation adds a conversation; two members without a name are one-to-one.
 func (n *Network) AddConversation(id chat.ConversationID, name string, members ...chat.PersonID) {
 	n.mu.Lock()

@@ -25,6 +25,7 @@ type Config struct {
 	DisplaynameTemplate string `yaml:"displayname_template"`
 	InitialChatSync     int    `yaml:"initial_chat_sync"`
 	CreateOnMessage     bool   `yaml:"create_on_message"`
+	LeaveOnLogout       bool   `yaml:"leave_on_logout"`
 
 	displayname *template.Template
 	sections    []Section

@@ -26,6 +26,52 @@ type PortalMetadata struct {
 	// Shapes are, by login, the ShapeHash of the conversation that the room was last
 	// brought up to date with.
 	Shapes map[networkid.UserLoginID]string `json:"shapes,omitempty"`
+	// Absences are, by login, why its Matrix user does not take part in the room.
+	Absences map[networkid.UserLoginID]Absence `json:"absences,omitempty"`
+	// GapAfter (µs) says that events after this time may be missing from the room, since
+	// no login delivered to it for a while; 0 = none are.
+	GapAfter int64 `json:"gap_after,omitempty"`
+}
+
+// Absence says why the Matrix user of a login does not take part in a portal's room. ""
+// is a login whose user does.
+type Absence string
+
+// Absences.
+const (
+	// Hidden: the user left the room in Matrix and is still in the conversation.
+	Hidden Absence = "hidden"
+	// Declined: the user left the room of an invitation.
+	Declined Absence = "declined"
+	// Invited: the account is only invited; the room is an invitation.
+	Invited Absence = "invited"
+	// Removed: the account is not in the conversation any more, and the user is out of
+	// the room.
+	Removed Absence = "removed"
+	// Expelled is Removed as another account has seen it: the login's own account may not
+	// know it yet, so that its being in the conversation means nothing.
+	Expelled Absence = "expelled"
+	// Reader: the account is not in the conversation any more, but no other login uses
+	// the room, so the user keeps it to read.
+	Reader Absence = "reader"
+)
+
+// Out reports whether the user is out of the room, so that the login delivers nothing to it.
+func (a Absence) Out() bool {
+	return a == Hidden || a == Declined || a == Removed || a == Expelled
+}
+
+// SetAbsence changes the absence of a login; "" ends it. Like SetShape it leaves the old
+// map alone.
+func (m *PortalMetadata) SetAbsence(login networkid.UserLoginID, absence Absence) {
+	absences := maps.Clone(m.Absences)
+	if absences == nil {
+		absences = map[networkid.UserLoginID]Absence{}
+	}
+	if absences[login] = absence; absence == "" {
+		delete(absences, login)
+	}
+	m.Absences = absences
 }
 
 // SetShape changes the shape of a login; "" forgets it. The map that was there before

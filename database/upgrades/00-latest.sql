@@ -105,7 +105,7 @@ CREATE TABLE outbox (
 	state        TEXT   NOT NULL,
 	attempts     BIGINT NOT NULL,
 	created_us   BIGINT NOT NULL,
-	closed_us    BIGINT NOT NULL, -- end of the last attempt
+	closed_us    BIGINT NOT NULL, -- end of the last attempt, or when it was settled
 	event_id     TEXT   NOT NULL,
 	error        TEXT   NOT NULL,
 	PRIMARY KEY (id),

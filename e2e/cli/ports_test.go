@@ -15,6 +15,7 @@ func TestPortInUse(t *testing.T) {
 		p.run().refused("another program listens on "+taken, "irc.listen")
 		p.set("network.irc.listen", []string{p.irc})
 		bridge := p.start() // the refused start has left nothing behind
+		p.set("database.uri", "file:other.db?_txlock=immediate")
 		p.run().refused("listen")
 		require.Zero(t, bridge.Terminate())
 	})

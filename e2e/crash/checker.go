@@ -24,6 +24,7 @@ const (
 	Backwards   Kind = "watermark moved back"
 	FailureTold Kind = "failure told" // somebody was told that a message was not delivered
 	Ended       Kind = "bridge ended by itself"
+	Outside     Kind = "not back"
 )
 
 // Message is a message as one end has accepted or shown it. Fields that are empty where a message was accepted are not
@@ -33,6 +34,8 @@ type Message struct {
 	Author string
 	ID     string
 	TimeMS int64
+	// OrBy is another author that is right, too.
+	OrBy string
 	// Optional is for what was sent and never confirmed: it may be there or not.
 	Optional bool
 }
@@ -95,7 +98,7 @@ func Compare(where string, accepted, shown []Message) (found []Problem) {
 		}
 		latest = max(latest, at)
 		want, got := accepted[at], shown[i]
-		if want.Author != "" && want.Author != got.Author {
+		if want.Author != "" && want.Author != got.Author && (want.OrBy == "" || want.OrBy != got.Author) {
 			report(WrongAuthor, o.text, "is by %s, shown as by %s", want.Author, got.Author)
 		}
 		if want.TimeMS != 0 && want.TimeMS != got.TimeMS {
@@ -113,7 +116,7 @@ func Compare(where string, accepted, shown []Message) (found []Problem) {
 	return found
 }
 
-// Mark is one observation of a watermark.
+// Mark is one observation of a watermark. One without a subject says that what was shown before may be forgotten.
 type Mark struct {
 	Subject string // whose, where
 	Value   int64
@@ -123,12 +126,22 @@ type Mark struct {
 func Forward(where string, marks []Mark) (found []Problem) {
 	last := map[string]int64{}
 	for _, m := range marks {
+		if m.Subject == "" {
+			clear(last)
+			continue
+		}
 		if m.Value < last[m.Subject] {
 			found = append(found, Problem{Kind: Backwards, Where: where, What: m.Subject, Detail: fmt.Sprintf("from %d to %d", last[m.Subject], m.Value)})
 		}
 		last[m.Subject] = m.Value
 	}
 	return found
+}
+
+// SetBack counts the watermarks that moved back because they were forgotten.
+func SetBack(marks []Mark) int {
+	whole := slices.DeleteFunc(slices.Clone(marks), func(m Mark) bool { return m.Subject == "" })
+	return len(Forward("", whole)) - len(Forward("", marks))
 }
 
 // Split takes those problems out of a list that fit.

@@ -35,6 +35,13 @@ func TestChecker(t *testing.T) {
 		change(&out[2])
 		return out
 	}
+	absent := stream("a", "b", "c")
+	absent[1].OrBy = "ghost of bob"
+	by := func(author string) []Message {
+		out := at(absent, 0, 1, 2)
+		out[1].Author = author
+		return out
+	}
 	for _, test := range []struct {
 		name            string
 		accepted, shown []Message
@@ -63,6 +70,16 @@ func TestChecker(t *testing.T) {
 		{"unconfirmed and there", optional, optional, nil},
 		{"unconfirmed and not there", optional, at(optional, 0, 2), nil},
 		{"unconfirmed and twice", optional, at(optional, 0, 1, 1, 2), []string{`doubled x: "b" shown 2 times or more, accepted 1 times`}},
+		{"by one author or the other", absent, by("ghost of bob"), nil},
+		{"by neither", absent, by("ghost of carol"), []string{`wrong author x: "b" is by bob, shown as by ghost of carol`}},
+		{"only there by one author or the other", absent, func() []Message {
+			out := by("bob")
+			out[2].Author = "ghost of bob"
+			return out
+		}(), []string{`wrong author x: "c" is by bob, shown as by ghost of bob`}},
+		{"what was said while an account was out, lost", absent, at(absent, 0, 2), []string{`lost x: "b"`}},
+		{"a stream that is shown again from the middle", four, at(four, 0, 1, 2, 1, 2, 3), []string{`doubled x: "b" shown 2 times or more, accepted 1 times`, `doubled x: "c" shown 2 times or more, accepted 1 times`}},
+		{"a gap that is filled after what came later", four, at(four, 0, 3, 1, 2), []string{`disordered x: "b" comes after "d"`, `disordered x: "c" comes after "d"`}},
 		{"unconfirmed and too late", optional, at(optional, 0, 2, 1), []string{`disordered x: "b" comes after "c"`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -88,6 +105,18 @@ func TestCheckerOfWatermarks(t *testing.T) {
 	require.Len(t, found, 2, "every step back once")
 	require.Equal(t, `watermark moved back x: "bob" from 5 to 4`, found[0].String())
 	require.Equal(t, `watermark moved back x: "bob" from 6 to 5`, found[1].String())
+}
+
+func TestCheckerOfWatermarksThatAreForgotten(t *testing.T) {
+	list := marks("bob", 5, "", 0, "bob", 4, "bob", 6)
+	require.Empty(t, Forward("x", list))
+	require.Equal(t, 1, SetBack(list))
+	list = marks("bob", 5, "carol", 9, "", 0, "bob", 4, "bob", 3, "carol", 9)
+	found := Forward("x", list)
+	require.Len(t, found, 1, "a step back after that is none of it")
+	require.Equal(t, `watermark moved back x: "bob" from 4 to 3`, found[0].String())
+	require.Equal(t, 1, SetBack(list))
+	require.Zero(t, SetBack(marks("bob", 5, "bob", 4, "", 0, "bob", 5)))
 }
 
 func TestSplitAndSummary(t *testing.T) {
@@ -122,5 +151,17 @@ func TestPlan(t *testing.T) {
 	}
 	for _, f := range append(slices.Clone(kills), others...) {
 		require.NotZero(t, count[f.name], f.name)
+	}
+	clear(count)
+	killing := 0
+	for _, s := range plan(7, 3, kills, others, thorough...) {
+		count[s.fault]++
+		if isKill(s.fault) {
+			killing++
+		}
+	}
+	require.Equal(t, 3, killing)
+	for _, name := range thorough {
+		require.NotZero(t, count[name], name)
 	}
 }

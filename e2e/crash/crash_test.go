@@ -22,13 +22,19 @@ const settling = 150 * time.Second
 // conversations. CRASH_KILLS and CRASH_MESSAGES make it longer; SEED repeats a run.
 func TestNothingLostInCrashes(t *testing.T) {
 	n, messages := number(t, "CRASH_KILLS", 12), number(t, "CRASH_MESSAGES", 200)
-	w := newWorld(t, seed(t), false, 5*time.Minute+time.Duration(n)*10*time.Second)
-	w.run(plan(w.seed, n, kills, others), messages)
+	w := newWorld(t, seed(t), false, false, 5*time.Minute+time.Duration(n)*15*time.Second)
+	w.run(plan(w.seed, n, kills, others, thorough...), messages)
+}
+
+// A power failure takes nothing from a database that syncs every transaction.
+func TestPowerFailureWithFullSync(t *testing.T) {
+	w := newWorld(t, seed(t), false, true, 8*time.Minute)
+	w.run(plan(w.seed, 3, []weighted{{powerFault, 1}}, nil), 80)
 }
 
 // Synapse is killed three times while the same people write.
 func TestNothingLostWhenSynapseIsKilled(t *testing.T) {
-	w := newWorld(t, seed(t), true, 8*time.Minute)
+	w := newWorld(t, seed(t), true, false, 8*time.Minute)
 	w.run(plan(w.seed, 3, []weighted{{"kill homeserver", 1}}, nil), 120)
 }
 
@@ -119,7 +125,7 @@ func (w *world) report(v verdict, took, settled time.Duration) {
 	var faults []string
 	for _, name := range slices.Sorted(maps.Keys(w.counts)) {
 		faults = append(faults, fmt.Sprintf("%d %s", w.counts[name], name))
-		if strings.HasPrefix(name, "kill") {
+		if isKill(name) {
 			killed += w.counts[name]
 		}
 	}
@@ -130,6 +136,7 @@ func (w *world) report(v verdict, took, settled time.Duration) {
 	w.t.Logf("SEED=%d: %d kill points, %d messages accepted %v (%d on IRC unconfirmed, %d of them not there), %v; all there %v after the last fault", w.seed, killed, total,
 		v.accepted, v.unconfirmed, v.absent, took.Round(time.Second), settled.Round(time.Second))
 	w.t.Logf("faults: %s", strings.Join(faults, ", "))
+	w.t.Logf("power failures took %d acknowledged Matrix messages from the database; restores and power failures set back %d read markers on IRC", w.unsynced, SetBack(w.ircMarks))
 	w.t.Logf("IRC connected %d times, %d messages repeated with a known msgid; hangups has seen %s", welcomes, repeats, v.hangups)
 	w.t.Logf("found: %s", Summary(append(slices.Clone(v.problems), v.byHomeserver...)))
 	problems := slices.Clone(v.problems)

@@ -161,6 +161,8 @@ func (w *world) write(src source, random *rand.Rand, count int, pause time.Durat
 
 // one writes a message and notes that it is accepted.
 func (w *world) one(src source, conversation, text string) error {
+	w.pens[src.name].RLock()
+	defer w.pens[src.name].RUnlock()
 	m, err := src.say(w, conversation, text)
 	if err != nil {
 		return err

@@ -3,6 +3,8 @@ package crash
 import (
 	"math/rand/v2"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
@@ -18,11 +20,26 @@ type step struct {
 	a, b  uint64
 }
 
-// kills are the faults that kill, with their weights; others the rest.
+// kills are the faults that kill, with their weights; others the rest; thorough those that come in every run.
 var (
-	kills  = []weighted{{"kill bridge", 10}, {"kill hangouts", 5}, {"kill homeserver", 4}, {"kill bridge twice", 2}, {"kill homeserver with events under way", 1}, {"kill bridge and homeserver", 1}, {"kill bridge and hangouts", 1}}
-	others = []weighted{{"cut", 4}, {"truncate", 4}, {"stall", 2}, {"refuse", 3}, {"homeserver error", 3}, {"homeserver loses answer", 3}, {"hangouts fault", 5}, {"drop channel", 3}}
+	kills = []weighted{{"kill bridge", 10}, {"kill hangouts", 5}, {"kill homeserver", 4}, {"kill bridge twice", 2}, {"kill homeserver with events under way", 1}, {"kill bridge and homeserver", 1}, {"kill bridge and hangouts", 1},
+		{restoreFault, 2}, {powerFault, 3}}
+	others = []weighted{{"cut", 4}, {"truncate", 4}, {"stall", 2}, {"refuse", 3}, {"homeserver error", 3}, {"homeserver loses answer", 3}, {"hangouts fault", 5}, {"drop channel", 3},
+		{backupFault, 2}, {"log out alice", 1}, {"log out carol", 1}, {"revoke IRC", 1}}
+	thorough = []string{restoreFault, powerFault, "log out alice", "log out carol", "revoke IRC"}
 )
+
+// Faults of several places.
+const (
+	backupFault  = "backup"
+	restoreFault = "restore backup"
+	powerFault   = "power failure"
+)
+
+// isKill reports whether a fault counts as a kill point.
+func isKill(fault string) bool {
+	return strings.HasPrefix(fault, "kill") || fault == restoreFault || fault == powerFault
+}
 
 type weighted struct {
 	name   string
@@ -43,11 +60,15 @@ func pick(random *rand.Rand, list []weighted) string {
 	panic("unreachable")
 }
 
-// plan draws faults until so many of them kill.
-func plan(seed uint64, n int, killing, other []weighted) (steps []step) {
+// plan draws faults until so many of them kill. The faults in always come besides, in random places.
+func plan(seed uint64, n int, killing, other []weighted, always ...string) (steps []step) {
 	random := rand.New(rand.NewPCG(seed, 0))
+	draw := func() step {
+		return step{pause: time.Duration(random.IntN(700)) * time.Millisecond, await: random.IntN(10) < 7, a: random.Uint64(), b: random.Uint64()}
+	}
+	n -= len(slices.DeleteFunc(slices.Clone(always), func(fault string) bool { return !isKill(fault) }))
 	for n > 0 {
-		s := step{pause: time.Duration(random.IntN(700)) * time.Millisecond, await: random.IntN(10) < 7, a: random.Uint64(), b: random.Uint64()}
+		s := draw()
 		if len(other) == 0 || random.IntN(100) < 55 {
 			s.fault = pick(random, killing)
 			n--
@@ -55,6 +76,11 @@ func plan(seed uint64, n int, killing, other []weighted) (steps []step) {
 			s.fault = pick(random, other)
 		}
 		steps = append(steps, s)
+	}
+	for _, fault := range always {
+		s := draw()
+		s.fault = fault
+		steps = slices.Insert(steps, random.IntN(len(steps)+1), s)
 	}
 	return steps
 }
@@ -109,6 +135,18 @@ func (w *world) do(s step) {
 		w.kill(s, w.Bridge, w.home)
 	case "kill bridge and hangouts":
 		w.kill(s, w.hangouts, w.Bridge)
+	case backupFault:
+		w.backUp()
+	case restoreFault:
+		w.restore(s)
+	case powerFault:
+		w.powerFailure(s)
+	case "log out alice":
+		w.absence(s, "mx")
+	case "log out carol":
+		w.absence(s, "carolmx")
+	case "revoke IRC":
+		w.absence(s, "irc")
 	case "cut":
 		link.Cut()
 	case "truncate":

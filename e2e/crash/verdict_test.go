@@ -128,6 +128,9 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 		sent[src.name] = append(sent[src.name], m)
 		if !src.matrix {
 			m.ID, m.Author = "", string(w.inMatrix(e.Sender))
+			if w.byGhost(e.Sender, m.TimeMS) {
+				m.OrBy = string(id.NewUserID("hangouts_"+e.Sender, stage.Domain))
+			}
 			remote = append(remote, m)
 		}
 	}

@@ -62,6 +62,15 @@ type world struct {
 	ids      map[string]string    // Hangouts id by key of a conversation
 	rooms    map[string]id.RoomID // by key of a conversation
 
+	fullSync bool                     // every transaction of the bridge is synced
+	accounts map[string]stage.Account // Alice's and Carol's
+	pens     map[string]*sync.RWMutex // by source: it writes while it holds one shared
+
+	backup   string // of the database, "" if the next restore needs a new one
+	backups  int
+	unsynced int      // messages acknowledged to the homeserver that power failures took from the database
+	absences []period // when Alice or Carol was logged out
+
 	progress atomic.Int64 // messages that IRC has got
 	faulted  atomic.Bool  // all faults are done
 	ending   atomic.Bool  // watermarks stay where they are
@@ -99,7 +108,7 @@ func number(t *testing.T, name string, otherwise int) int {
 }
 
 // newWorld starts everything and waits until all conversations are at all ends.
-func newWorld(t *testing.T, seed uint64, realHomeserver bool, limit time.Duration) *world {
+func newWorld(t *testing.T, seed uint64, realHomeserver, fullSync bool, limit time.Duration) *world {
 	t.Helper()
 	hangups.Python(t) // skips before anything is started
 	dir, err := os.MkdirTemp("", "hangouts-crash-")
@@ -114,7 +123,11 @@ func newWorld(t *testing.T, seed uint64, realHomeserver bool, limit time.Duratio
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	w := &world{t: t, ctx: ctx, seed: seed, counts: map[string]int{}, said: map[string]map[string][]Message{}, marks: map[string][]Mark{},
-		gaia: map[string]string{}, ids: map[string]string{}, rooms: map[string]id.RoomID{}, links: map[string]*stage.Link{}}
+		gaia: map[string]string{}, ids: map[string]string{}, rooms: map[string]id.RoomID{}, links: map[string]*stage.Link{},
+		fullSync: fullSync, accounts: map[string]stage.Account{}, pens: map[string]*sync.RWMutex{}}
+	for _, src := range sources {
+		w.pens[src.name] = &sync.RWMutex{}
+	}
 	w.diary, err = os.Create(filepath.Join(dir, "diary.log"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.diary.Close() })
@@ -134,6 +147,10 @@ func newWorld(t *testing.T, seed uint64, realHomeserver bool, limit time.Duratio
 	w.links["appservice"] = stage.NewLink(t, w.ASAddr)
 	w.links["irc"] = stage.NewLink(t, w.IRCAddr)
 	w.Set("network.hangouts.base_url", w.links["hangouts"].URL())
+	if fullSync {
+		w.Set("database.type", "sqlite3-fk-wal-fullsync")
+	}
+	w.KeepSynced()
 	registrations := w.Registrations(w.links["homeserver"].URL(), w.links["appservice"].URL())
 	if realHomeserver {
 		_, port, _ := strings.Cut(hsAddr, ":")
@@ -152,14 +169,18 @@ func newWorld(t *testing.T, seed uint64, realHomeserver bool, limit time.Duratio
 // enter brings Alice, Carol and Bob in.
 func (w *world) enter() {
 	w.t.Helper()
-	alice, bob, carol := w.hangouts.Account("alice@example.com"), w.hangouts.Account("bob@example.com"), w.hangouts.Account("carol@example.com")
-	who := stage.Account{RefreshToken: alice.RefreshToken, GaiaID: alice.GaiaID}
+	bob := w.hangouts.Account("bob@example.com")
+	for _, key := range []string{"alice", "carol"} {
+		a := w.hangouts.Account(key + "@example.com")
+		w.accounts[key] = stage.Account{RefreshToken: a.RefreshToken, GaiaID: a.GaiaID}
+	}
+	who := w.accounts["alice"]
 	w.Login(w.home, who)
 	for _, c := range conversations {
 		w.rooms[c.key] = w.Alice.WaitRoom(c.room)
 		w.Alice.WaitText(w.rooms[c.key], "welcome")
 	}
-	w.carol = w.LoginAs(w.home, "carol", stage.Account{RefreshToken: carol.RefreshToken, GaiaID: carol.GaiaID})
+	w.carol = w.LoginAs(w.home, "carol", w.accounts["carol"])
 	for _, key := range []string{"trio", "team"} {
 		w.carol.WaitFor("her room "+key, func() bool { return w.Alice.Members(w.rooms[key])[w.carol.UserID()] == "join" })
 	}

@@ -13,10 +13,11 @@ import (
 	"maunium.net/go/mautrix/id"
 )
 
-// Fault makes requests fail. It fits a request when Method and Path do.
+// Fault makes requests fail. It fits a request when Method, Path, Query and User do.
 type Fault struct {
 	Method string // empty: any
 	Path   string // a part of the URL's path, empty: any
+	Query  string // a part of the URL's query, empty: any
 	User   string // acting user of an application service (?user_id=), empty: any
 	Times  int    // how many requests it takes; 0: all until it is removed
 
@@ -64,7 +65,7 @@ func (s *Server) takeFault(r *http.Request) *Fault {
 	defer s.mu.Unlock()
 	for _, f := range s.faults {
 		if f.Method != "" && f.Method != r.Method || !strings.Contains(r.URL.Path, f.Path) ||
-			f.User != "" && f.User != r.URL.Query().Get("user_id") {
+			!strings.Contains(r.URL.RawQuery, f.Query) || f.User != "" && f.User != r.URL.Query().Get("user_id") {
 			continue
 		}
 		taken := *f

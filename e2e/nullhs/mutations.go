@@ -23,6 +23,7 @@ var mutationKinds = map[string]func() mutation{
 	"alias":    func() mutation { return &setAlias{} },
 	"receipt":  func() mutation { return &setReceipt{} },
 	"sendtxn":  func() mutation { return &addSendTxn{} },
+	"unsent":   func() mutation { return &dropSendTxns{} },
 	"media":    func() mutation { return &addMedia{} },
 	"pending":  func() mutation { return &addPending{} },
 	"sent":     func() mutation { return &dropPending{} },
@@ -178,6 +179,10 @@ type addSendTxn struct {
 }
 
 func (m *addSendTxn) apply(d *data) { d.sendTxns[m.Key] = m.Event }
+
+type dropSendTxns struct{}
+
+func (m *dropSendTxns) apply(d *data) { clear(d.sendTxns) }
 
 type addMedia struct {
 	ID, ContentType, Name string

@@ -199,6 +199,8 @@ func TestTransactionIDs(t *testing.T) {
 	require.NotEqual(t, first, sendTxn(t, plain, room, "one", "t1"), "a restart forgets ids without a device")
 	require.Equal(t, kept, sendTxn(t, device, room, "three", "t2"), "a restart keeps ids with a device")
 	require.Equal(t, []string{"hangouts_1: one", "hangouts_3: three", "hangouts_1: one"}, mxclient.Texts(hs.Messages(room)))
+	hs.ForgetSends()
+	require.NotEqual(t, kept, sendTxn(t, device, room, "three", "t2"), "after a day")
 
 	device.DeviceID = "OTHER"
 	_, err := device.SendText(t.Context(), room, "x")

@@ -116,6 +116,8 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 		}
 	case "clear":
 		s.ClearFaults()
+	case "forget-sends":
+		s.ForgetSends()
 	case "rooms":
 		answer = s.Rooms()
 	case "events":
@@ -172,6 +174,12 @@ func (p *Process) Inject(f Fault) {
 func (p *Process) ClearFaults() {
 	p.t.Helper()
 	p.call("clear", "", nil, nil)
+}
+
+// ForgetSends is Server.ForgetSends.
+func (p *Process) ForgetSends() {
+	p.t.Helper()
+	p.call("forget-sends", "", nil, nil)
 }
 
 // Rooms is Server.Rooms.

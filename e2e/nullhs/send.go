@@ -90,6 +90,15 @@ func (s *Server) once(c *call, build func(*room) (*pdu, error)) (any, error) {
 	return answer, nil
 }
 
+// ForgetSends forgets all transaction ids, as Synapse does with those that are a day old.
+func (s *Server) ForgetSends() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.flush()
+	clear(s.txns)
+	s.commit(&dropSendTxns{})
+}
+
 func (s *Server) putTyping(c *call) (any, error) {
 	r, err := s.joinedRoom(c)
 	if err != nil {
@@ -231,12 +240,4 @@ func (s *Server) putPresence(c *call) (any, error) {
 		}
 	}
 	return object{}, nil
-}
-
-// ForgetSends forgets the transactions of sends, as homeservers do after a day.
-func (s *Server) ForgetSends() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.txns)
-	clear(s.data.sendTxns)
 }

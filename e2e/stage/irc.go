@@ -55,10 +55,13 @@ func StartIRC(addr, user, password string, seen func(ircclient.Line)) *IRC {
 	go func() {
 		defer close(c.done)
 		for ctx.Err() == nil {
-			c.live(ctx)
+			pause := 50 * time.Millisecond
+			if c.live(ctx) {
+				pause = refusedPause
+			}
 			select {
 			case <-ctx.Done():
-			case <-time.After(50 * time.Millisecond):
+			case <-time.After(pause):
 			}
 		}
 	}()
@@ -71,11 +74,14 @@ func (c *IRC) Close() {
 	<-c.done
 }
 
-// live is one connection from its beginning to its end.
-func (c *IRC) live(ctx context.Context) {
+// refusedPause is how long the client waits after its password was refused.
+const refusedPause = 300 * time.Millisecond
+
+// live is one connection from its beginning to its end. refused reports whether the server does not let the client in.
+func (c *IRC) live(ctx context.Context) (refused bool) {
 	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", c.addr)
 	if err != nil {
-		return
+		return false
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
@@ -87,9 +93,13 @@ func (c *IRC) live(ctx context.Context) {
 		_ = conn.SetReadDeadline(time.Now().Add(3 * time.Minute))
 		raw, err := in.ReadString('\n')
 		if err != nil {
-			return
+			return false
 		}
-		c.line(conn, ircclient.ParseLine(strings.TrimRight(raw, "\r\n")))
+		l := ircclient.ParseLine(strings.TrimRight(raw, "\r\n"))
+		c.line(conn, l)
+		if l.Command == "904" {
+			return true
+		}
 	}
 }
 

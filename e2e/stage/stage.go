@@ -6,7 +6,6 @@ package stage
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -50,8 +49,10 @@ type Stage struct {
 	Alice   *mxclient.Client // nil without a homeserver
 	IRCAddr string           // where the bridge listens for IRC
 	ASAddr  string           // where the bridge listens for the homeserver
+	Env     []string         // of the bridge, "KEY=value"
 
-	edits map[string]any
+	edits      map[string]any
+	management map[id.UserID]id.RoomID // rooms with the bot
 }
 
 // programVariable names a program that is tested instead of the one built from this tree.
@@ -69,7 +70,7 @@ func program(t testing.TB) string {
 // long run uses one and the same.
 func New(t testing.TB, dir, hangoutsURL string) *Stage {
 	t.Helper()
-	s := &Stage{T: t, Dir: dir, Program: filepath.Join(dir, "hangouts-bridge")}
+	s := &Stage{T: t, Dir: dir, Program: filepath.Join(dir, "hangouts-bridge"), management: map[id.UserID]id.RoomID{}}
 	s.must(copyFile(program(t), s.Program))
 	s.IRCAddr, s.ASAddr = FreeAddr(t), FreeAddr(t)
 	s.edits = map[string]any{
@@ -169,7 +170,7 @@ func (s *Stage) Registrations(homeserverURL, bridgeURL string) []string {
 // Command runs the bridge's program to its end and returns what it said.
 func (s *Stage) Command(args ...string) string {
 	s.T.Helper()
-	p := proc.Start(s.T, proc.Options{Path: s.Program, Args: args, Dir: s.Dir, Quiet: true})
+	p := proc.Start(s.T, proc.Options{Path: s.Program, Args: args, Dir: s.Dir, Env: s.Env, Quiet: true})
 	if code := p.WaitExit(time.Minute); code != 0 {
 		s.T.Fatalf("%s ended with %d:\n%s", strings.Join(args, " "), code, p.Log())
 	}
@@ -179,75 +180,13 @@ func (s *Stage) Command(args ...string) string {
 // Run starts the bridge and waits until IRC can connect.
 func (s *Stage) Run() {
 	s.T.Helper()
-	s.Bridge = proc.Start(s.T, proc.Options{Name: "bridge", Path: s.Program, Args: []string{"-n", "-c", s.Config()}, Dir: s.Dir})
+	s.Bridge = proc.Start(s.T, proc.Options{Name: "bridge", Path: s.Program, Args: []string{"-n", "-c", s.Config()}, Dir: s.Dir, Env: s.Env})
 	s.Bridge.WaitPort(s.IRCAddr)
-}
-
-// Login makes the Matrix user alice and logs an account in for her through the bot.
-func (s *Stage) Login(hs mxclient.Homeserver, who Account) {
-	s.T.Helper()
-	s.Alice = s.LoginAs(hs, "alice", who)
-}
-
-// LoginAs makes a Matrix user and logs an account in for them through the bot.
-func (s *Stage) LoginAs(hs mxclient.Homeserver, name string, who Account) *mxclient.Client {
-	s.T.Helper()
-	s.Bridge.WaitPort(s.ASAddr)
-	user := mxclient.New(s.T, hs, name)
-	user.AutoJoin()
-	user.WaitFor("the bot", func() bool {
-		_, err := user.Matrix.GetProfile(context.Background(), Bot)
-		return err == nil
-	})
-	room := user.CreateDM(Bot)
-	user.WaitFor("the bot joins", func() bool { return user.Members(room)[Bot] == "join" })
-	user.SendText(room, "login token")
-	user.WaitText(room, "Please enter your refresh token")
-	// The bot takes the answer to its question only some moments after it has asked.
-	said := func(text string) (n int) {
-		for _, e := range user.Timeline(room) {
-			if strings.Contains(e.Content.AsMessage().Body, text) {
-				n++
-			}
-		}
-		return n
-	}
-	for n := 0; said("Logged in as") == 0; n++ {
-		user.SendText(room, who.RefreshToken)
-		user.WaitFor("the login", func() bool { return said("Logged in as") > 0 || said("Unknown command") > n })
-	}
-	return user
-}
-
-// IRCPassword gives an account to the IRC user alice, from the terminal, and returns a password.
-func (s *Stage) IRCPassword(who Account) string {
-	s.T.Helper()
-	file := filepath.Join(s.Dir, "token")
-	s.must(os.WriteFile(file, []byte(who.RefreshToken+"\n"), 0o600))
-	s.Command("login", "-c", s.Config(), "-refresh-token", file, "-irc-user", "alice")
-	return strings.TrimSpace(s.Command("irc-password", "-c", s.Config(), "alice"))
 }
 
 // Column reads a column of the bridge's database as text.
 func (s *Stage) Column(query string) (out []string, err error) {
-	db, err := sql.Open("sqlite3-fk-wal", "file:"+s.Database()+"?mode=ro")
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
-	rows, err := db.Query(query)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var text string
-		if err = rows.Scan(&text); err != nil {
-			return nil, err
-		}
-		out = append(out, text)
-	}
-	return out, rows.Err()
+	return column("file:"+s.Database()+"?mode=ro", query)
 }
 
 // Eventually waits for a condition and fails the test after limit.

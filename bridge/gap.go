@@ -1,0 +1,123 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix/bridgev2"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+const (
+	// gapPage is how many events of a gap are asked for at once; more than gapEvents are
+	// not filled in.
+	gapPage   = 500
+	gapEvents = 50_000
+)
+
+// noteGaps notes, before a login that is new is delivered to, which rooms may lack what came
+// since another login, or an earlier one of the same account, ended.
+func (c *consumer) noteGaps(ctx context.Context) error {
+	rooms, err := c.connector.bridge.GetAllPortalsWithMXID(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: list rooms: %w", bridgev2.ErrDatabaseError, err)
+	}
+	for _, room := range rooms {
+		if room.Receiver != "" && room.Receiver != c.login.ID {
+			continue
+		}
+		unlock, err := c.d.portals.lock(ctx, room.PortalKey)
+		if err != nil {
+			return err
+		}
+		err = c.noteGap(ctx, room)
+		unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noteGap notes that a room which no other login delivers to may lack what came after its
+// last message. The portal's lock is held.
+func (c *consumer) noteGap(ctx context.Context, room *bridgev2.Portal) error {
+	meta := ids.PortalMeta(room)
+	if !meta.Filled || meta.GapAfter != 0 {
+		return nil
+	}
+	others, err := c.connector.present(ctx, room, c.login.ID)
+	if err != nil || len(others) > 0 {
+		return err
+	}
+	last, err := c.connector.bridge.DB.Message.GetLastPartAtOrBeforeTime(ctx, room.PortalKey, time.Now().AddDate(1, 0, 0))
+	if err != nil {
+		return fmt.Errorf("%w: look for the last message: %w", bridgev2.ErrDatabaseError, err)
+	}
+	if last == nil {
+		meta.Filled = false
+	} else {
+		meta.GapAfter = last.Timestamp.UnixMicro()
+	}
+	if err = room.Save(ctx); err != nil {
+		meta.Filled, meta.GapAfter = true, 0
+		return fmt.Errorf("%w: note gap: %w", bridgev2.ErrDatabaseError, err)
+	}
+	return nil
+}
+
+// fillGap brings what a room lacks into it, in order. A failure leaves the gap noted, and
+// what is there already is left out the next time.
+func (c *consumer) fillGap(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation) error {
+	meta := ids.PortalMeta(room)
+	events, err := c.since(ctx, conversation.ID, meta.GapAfter)
+	if mayHelp(err) {
+		return err
+	} else if err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("conversation", string(conversation.ID)).Msg("Filling a room without the history that the network does not give")
+	}
+	if err = c.showPast(ctx, room, conversation, events, true); err != nil {
+		return err
+	}
+	gap := meta.GapAfter
+	meta.GapAfter = 0
+	if err = room.Save(ctx); err != nil {
+		meta.GapAfter = gap
+		return fmt.Errorf("%w: note that a gap is filled: %w", bridgev2.ErrDatabaseError, err)
+	}
+	return nil
+}
+
+// since returns the events of a conversation after a time (µs), oldest first.
+func (c *consumer) since(ctx context.Context, conversation chat.ConversationID, after int64) (events []chat.Event, err error) {
+	known := map[chat.EventID]bool{}
+	before := int64(0)
+	for len(events) < gapEvents {
+		page, err := c.session.History(ctx, account.HistoryQuery{Conversation: conversation, Before: before, Limit: gapPage, Complete: true})
+		if err != nil {
+			return events, fmt.Errorf("get history of %s: %w", conversation, err)
+		}
+		fresh := slices.DeleteFunc(page, func(e chat.Event) bool { return known[e.ID] })
+		if len(fresh) == 0 {
+			return events, nil
+		}
+		oldest := fresh[0].Time
+		for _, e := range fresh {
+			known[e.ID] = true
+		}
+		fresh = slices.DeleteFunc(fresh, func(e chat.Event) bool { return e.Time <= after })
+		events = append(fresh, events...)
+		if oldest <= after {
+			return events, nil
+		}
+		before = oldest + 1 // another event may have the same time
+	}
+	zerolog.Ctx(ctx).Warn().Str("conversation", string(conversation)).Int("events", len(events)).Msg("A room lacks too many events; the oldest are given up")
+	return events, nil
+}

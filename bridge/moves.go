@@ -1,0 +1,176 @@
+package bridge
+
+import (
+	"context"
+	"time"
+
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/networkid"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// zeroTime lets the homeserver say when an event happens.
+var zeroTime time.Time
+
+// memberMoved follows a user of ours who leaves or enters a portal's room in Matrix. It is
+// called before the room's state is known to have changed: a delivery that is under way
+// then fails, instead of joining the user again.
+func (c *Connector) memberMoved(ctx context.Context, e *event.Event) {
+	user := id.UserID(e.GetStateKey())
+	if e.Type != event.StateMember || e.StateKey == nil || e.Sender == c.bridge.Bot.GetMXID() || c.bridge.IsGhostMXID(user) {
+		return
+	}
+	content, ok := e.Content.Parsed.(*event.MemberEventContent)
+	if !ok {
+		return
+	}
+	room, err := c.bridge.GetPortalByMXID(ctx, e.RoomID)
+	if err != nil || room == nil {
+		return
+	}
+	logins, err := c.bridge.GetUserLoginsInPortal(ctx, room.PortalKey)
+	if err != nil {
+		c.bridge.Log.Err(err).Stringer("room", e.RoomID).Msg("Failed to get the logins in a room")
+		return
+	}
+	for _, login := range logins {
+		client, ok := login.Client.(*Client)
+		if !ok || login.UserMXID != user {
+			continue
+		}
+		if err = client.moved(login.Log.WithContext(ctx), room, content.Membership); err != nil && ctx.Err() == nil {
+			login.Log.Err(err).Stringer("room", e.RoomID).Msg("Failed to note that the user left or entered a room")
+		}
+	}
+}
+
+// moved notes what the login's user did with a room in Matrix.
+func (c *Client) moved(ctx context.Context, room *bridgev2.Portal, to event.Membership) error {
+	unlock, err := c.connector.delivery.portals.lock(ctx, room.PortalKey)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	absence := c.absence(room)
+	switch to {
+	case event.MembershipLeave, event.MembershipBan:
+		return setAbsence(ctx, room, c.login.ID, absenceAfterLeaving(absence))
+	case event.MembershipJoin:
+		consumer := c.consumer()
+		if consumer == nil {
+			return nil
+		}
+		return consumer.entered(ctx, room, absence)
+	}
+	return nil
+}
+
+func absenceAfterLeaving(absence ids.Absence) ids.Absence {
+	switch absence {
+	case "":
+		return ids.Hidden
+	case ids.Invited:
+		return ids.Declined
+	case ids.Reader:
+		return ids.Removed
+	}
+	return absence
+}
+
+// entered follows the login's user into a room that somebody else has invited them to.
+func (c *consumer) entered(ctx context.Context, room *bridgev2.Portal, absence ids.Absence) error {
+	switch absence {
+	case ids.Hidden, ids.Declined:
+		return c.comeBack(ctx, room)
+	case ids.Removed, ids.Expelled:
+		others, err := c.connector.present(ctx, room, c.login.ID)
+		if err != nil || len(others) == 0 {
+			return err
+		}
+		return c.connector.kick(ctx, room, c.login, reasonRemoved)
+	}
+	return nil
+}
+
+// leaveShared takes the user out of the rooms that other logins use, when the login ends.
+func (c *Client) leaveShared(ctx context.Context) {
+	if !c.connector.config.LeaveOnLogout {
+		return
+	}
+	rows, err := c.connector.bridge.DB.UserPortal.GetAllForLogin(ctx, c.login.UserLogin)
+	if err != nil {
+		c.login.Log.Err(err).Msg("Failed to list the rooms of a login that ends")
+		return
+	}
+	for _, row := range rows {
+		if row.Portal.Receiver != "" {
+			continue
+		}
+		if err = c.leaveRoom(ctx, row.Portal.ID); err != nil {
+			c.login.Log.Err(err).Str("conversation", string(row.Portal.ID)).Msg("Failed to take the user of a login that ends out of a room")
+		}
+	}
+}
+
+func (c *Client) leaveRoom(ctx context.Context, portal networkid.PortalID) error {
+	key := c.Key(ids.ParsePortalID(portal), chat.Group)
+	unlock, err := c.connector.delivery.portals.lock(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	room, err := c.connector.existing(ctx, key)
+	if err != nil || room == nil || c.absence(room).Out() {
+		return err
+	}
+	others, err := c.connector.present(ctx, room, c.login.ID)
+	if err != nil || len(others) == 0 {
+		return err
+	}
+	return c.connector.kick(ctx, room, c.login, reasonLogout)
+}
+
+// staysOut reports whether a Matrix user must not be joined to a room: all of their logins
+// are absent from it.
+func (c *Connector) staysOut(ctx context.Context, roomID id.RoomID, user id.UserID) bool {
+	room, err := c.bridge.GetPortalByMXID(ctx, roomID)
+	if err != nil || room == nil || len(ids.PortalMeta(room).Absences) == 0 {
+		return false
+	}
+	logins, err := c.bridge.GetUserLoginsInPortal(ctx, room.PortalKey)
+	if err != nil {
+		return false
+	}
+	absences, stays := ids.PortalMeta(room).Absences, false
+	for _, login := range logins {
+		if login.UserMXID == user {
+			if absences[login.ID] == "" {
+				return false
+			}
+			stays = true
+		}
+	}
+	return stays
+}
+
+// EnsureJoined joins a user to a room. The framework has double puppets join whenever a
+// login sees something of a room for the first time in a run; one that is absent stays out.
+// mautrix: UserLogin.MarkInPortal in bridgev2/space.go, until it can be told not to join.
+func (i *intent) EnsureJoined(ctx context.Context, room id.RoomID, extra ...bridgev2.EnsureJoinedParams) error {
+	if i.IsDoublePuppet() && i.m.main.connector.staysOut(ctx, room, i.GetMXID()) {
+		return nil
+	}
+	return i.ASIntent.EnsureJoined(ctx, room, extra...)
+}
+
+// EnsureInvited invites a user to a room, unless they are absent from it.
+func (i *intent) EnsureInvited(ctx context.Context, room id.RoomID, user id.UserID) error {
+	if i.m.main.connector.staysOut(ctx, room, user) {
+		return nil
+	}
+	return i.ASIntent.EnsureInvited(ctx, room, user)
+}
