@@ -35,7 +35,7 @@ type Row struct {
 var areas = []struct {
 	letter string
 	last   int
-}{{"A", 45}, {"B", 36}, {"C", 20}, {"D", 15}}
+}{{"A", 46}, {"B", 41}, {"C", 22}, {"D", 15}, {"E", 1}}
 
 var (
 	idPattern    = regexp.MustCompile(`^[A-Z][0-9]{2}$`)
