@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -114,4 +115,14 @@ func FuzzClean(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestTitleOfManyMembersIsBounded(t *testing.T) {
+	c := chat.Conversation{Kind: chat.Group, Members: []chat.Member{{ID: "1"}}}
+	for i := range 150 {
+		c.Members = append(c.Members, chat.Member{ID: chat.PersonID(strconv.Itoa(100 + i)), Name: "Bartholomew"})
+	}
+	title := c.Title("1", nil)
+	require.Equal(t, chat.MaxName, len(title))
+	require.True(t, strings.HasPrefix(title, "Bartholomew, Bartholomew"))
 }

@@ -180,7 +180,8 @@ func (c Conversation) Peer(self PersonID) (id PersonID, ok bool) {
 const EmptyTitle = "Empty Conversation"
 
 // Title is the conversation's name, or one made of its other members: the full name of
-// the only one, the first names of several (protocol §11.4). people may lack any or all.
+// the only one, the first names of several (protocol §11.4), at most MaxName code points. people may
+// lack any or all.
 func (c Conversation) Title(self PersonID, people map[PersonID]Person) string {
 	if c.Name != "" {
 		return c.Name
@@ -199,5 +200,5 @@ func (c Conversation) Title(self PersonID, people map[PersonID]Person) string {
 	for i, m := range others {
 		names[i] = person(m).ShortName()
 	}
-	return strings.Join(names, ", ")
+	return CleanName(strings.Join(names, ", "))
 }
