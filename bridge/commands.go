@@ -14,8 +14,8 @@ import (
 )
 
 // botCommands are all commands, the framework's and ours, each with the checks that it
-// needs. A login, a room or a conversation of somebody else's does not exist for whoever is
-// no administrator of the bridge.
+// needs. To everybody but an administrator of the bridge, another user's login, room or
+// conversation does not exist.
 func (m *Main) botCommands() []commands.CommandHandler {
 	c := m.connector
 	list := []commands.CommandHandler{

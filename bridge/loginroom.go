@@ -13,7 +13,7 @@ import (
 // removal is what the bot can promise about a message with credentials.
 type removal struct{ possible bool }
 
-// sentence tells people what becomes of their message; without a room nothing.
+// sentence describes what happens to a message with credentials. Outside of a room it is empty.
 func (r *removal) sentence() string {
 	switch {
 	case r == nil:

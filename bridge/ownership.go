@@ -52,10 +52,10 @@ func isIn(ctx context.Context, login *bridgev2.UserLogin, portal networkid.Porta
 	return err == nil && conversation.Standing != chat.Left
 }
 
-// The refusals say the same of what is somebody else's and of what does not exist.
+// A refusal does not differ between another user's and a missing one.
 func noLogin(login string) string { return fmt.Sprintf("Login `%s` not found", login) }
 func noChat(chat string) string   { return fmt.Sprintf("Conversation `%s` not found", chat) }
-func noRoom() string              { return "This is no room of a conversation of yours." }
+func noRoom() string              { return "This room is not one of your conversations." }
 
 // ownLogin refuses a first argument that is not a login of the user's.
 func (c *Connector) ownLogin(ce *commands.Event) string {

@@ -105,7 +105,7 @@ type try struct{ where, text, says string }
 
 const (
 	notAdmin    = "limited to bridge administrators"
-	notYours    = "This is no room of a conversation of yours."
+	notYours    = "This room is not one of your conversations."
 	notThere    = "Login `"
 	noSuchChat  = "Conversation `"
 	unsupported = "Hangouts does not support this command"
@@ -169,8 +169,8 @@ func (w *world) commandNames() (names []string) {
 	return names
 }
 
-// Whatever somebody says to the bot, what is another's stays as it is. A command that a later
-// framework brings fails here until somebody has judged it.
+// No command changes another user's login, rooms or conversations. A command that a later
+// framework brings fails here until it is judged.
 func TestNoCommandTouchesWhatIsAnothers(t *testing.T) {
 	w := newMallorys(t)
 	names := w.commandNames()
@@ -188,7 +188,7 @@ func TestNoCommandTouchesWhatIsAnothers(t *testing.T) {
 	for _, name := range names {
 		tries, ok := judged[name]
 		if !ok {
-			t.Errorf("%s: nobody has judged this command", name)
+			t.Errorf("%s: this command is not judged", name)
 		}
 		for _, c := range tries {
 			t.Run(c.where+" "+c.text, func(t *testing.T) {

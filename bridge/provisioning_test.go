@@ -103,8 +103,8 @@ var judgedCalls = map[string][]apiCall{
 	"POST /v3/session_transfer/finish":                            {{"/v3/session_transfer/finish", `{"remote_id":"$A"}`, 404}},
 }
 
-// Whatever somebody asks the provisioning API for, what is another's stays as it is. A route
-// that a later framework brings fails here until somebody has judged it.
+// No provisioning call changes another user's login, rooms or conversations. A route that a
+// later framework brings fails here until it is judged.
 func TestNoProvisioningCallTouchesWhatIsAnothers(t *testing.T) {
 	w := newMallorys(t)
 	routes := w.routes()
@@ -119,7 +119,7 @@ func TestNoProvisioningCallTouchesWhatIsAnothers(t *testing.T) {
 	for _, route := range routes {
 		calls, ok := judgedCalls[route]
 		if !ok {
-			t.Errorf("%s: nobody has judged this route", route)
+			t.Errorf("%s: this route is not judged", route)
 		}
 		method, _, _ := strings.Cut(route, " ")
 		for _, c := range calls {

@@ -24,7 +24,7 @@ import (
 const aSecret = "1//0gThatsMySecretWhichIsLongEnough_-x"
 
 // A credential in the room of a conversation goes to nobody, in whatever part of an event it
-// stands; it is removed, its writer is told, and what follows arrives.
+// stands; it is removed, the bot answers its writer, and what follows arrives.
 func TestSecretsInARoomStayIn(t *testing.T) {
 	w, alice, room := talk(t)
 	message := func(change func(*event.MessageEventContent)) *event.MessageEventContent {
@@ -219,7 +219,7 @@ func (w *world) grants(person chat.PersonID) []account.Grant {
 	return grants
 }
 
-// A removed secret is told of once, also when its event is handled again.
+// A removed secret is answered once, also when its event is handled again.
 func TestSecretHandledAgain(t *testing.T) {
 	w, alice, room := talk(t)
 	sent := alice.SendText(room, aSecret)
@@ -299,4 +299,16 @@ func TestEncryptedSecret(t *testing.T) {
 	}
 	alice.SendText(room, "after")
 	w.waitTexts(direct, "first", "after")
+}
+
+// What the user wrote with another Hangouts client is out already, and is shown.
+func TestSecretFromElsewhereIsShown(t *testing.T) {
+	w, alice, room := talk(t)
+	w.network.Say(anna, direct, "from my phone: "+aSecret)
+	w.network.Say(carl, direct, aSecret)
+	w.waitLines(room, line{ghost(carl), "first"}, line{alice.UserID(), "from my phone: " + aSecret}, line{ghost(carl), aSecret})
+	alice.SendText(room, "after") // what came from Hangouts has been handled when this is
+	w.waitTexts(direct, "first", "from my phone: "+aSecret, aSecret, "after")
+	require.Empty(t, w.notices(room))
+	require.True(t, w.shown(room, "from my phone: "+aSecret))
 }

@@ -167,7 +167,7 @@ func (g *secretGuard) unwrap(e *event.Event) {
 	message.Format, message.FormattedBody = "", ""
 }
 
-// refuse removes an event with a credential and tells its writer.
+// refuse removes an event with a credential and answers its writer.
 func (g *secretGuard) refuse(ctx context.Context, e *event.Event, user *bridgev2.User) {
 	says := secretGone
 	if err := g.erase(ctx, e.RoomID, e.ID, user); err != nil {
@@ -204,7 +204,7 @@ func (g *secretGuard) erase(ctx context.Context, room id.RoomID, target id.Event
 	return err
 }
 
-// say tells the writer of an event something, once however often it is handled.
+// say sends the writer of an event a notice. Handling the event again does not repeat it.
 func (g *secretGuard) say(ctx context.Context, e *event.Event, says string) {
 	content := format.RenderMarkdown(strings.ReplaceAll(says, "$cmdprefix", g.m.Config.Bridge.CommandPrefix), true, false)
 	content.MsgType = event.MsgNotice

@@ -22,8 +22,9 @@ import (
 // helpLine is a command in the bot's help.
 var helpLine = regexp.MustCompile(`(?m)^\*\*([a-z-]+)\*\* `)
 
-// answered waits until the bot has written something new in a room.
-func answered(user *mxclient.Client, room id.RoomID, text string) (answer string) {
+// answered writes to the bot and waits until it has written something new in the room.
+func (w *world) answered(user *mxclient.Client, room id.RoomID, text string) (answer string) {
+	w.T.Helper()
 	said := func() (bodies []string) {
 		for _, e := range user.Timeline(room) {
 			if e.Sender == stage.Bot && e.Type.Type == "m.room.message" {
@@ -34,8 +35,16 @@ func answered(user *mxclient.Client, room id.RoomID, text string) (answer string
 	}
 	before := len(said())
 	user.SendText(room, text)
-	user.WaitFor("an answer to "+text, func() bool { return len(said()) > before })
+	w.Eventually(patience, "an answer to "+text, func() bool { return len(said()) > before })
 	return said()[before]
+}
+
+// heard waits until a room shows a text.
+func (w *world) heard(user *mxclient.Client, room id.RoomID, text string) {
+	w.T.Helper()
+	w.Eventually(patience, text, func() bool {
+		return slices.ContainsFunc(user.Texts(room), func(line string) bool { return strings.Contains(line, text) })
+	})
 }
 
 // Two people use the bridge. One of them tries all that the help and the provisioning API
@@ -50,9 +59,9 @@ func TestTheOthersLoginIsSafe(t *testing.T) {
 	login := w.hangouts.Person("alice").GaiaID()
 	mallory := w.LoginAs(w.synapse, "mallory", stage.Account{RefreshToken: w.hangouts.Person("dave").RefreshToken()})
 	team := mallory.WaitRoom("Team")
-	mallory.WaitText(team, "welcome")
+	w.heard(mallory, team, "welcome")
 	var management id.RoomID
-	mallory.WaitFor("the management room", func() bool {
+	w.Eventually(patience, "the management room", func() bool {
 		i := slices.IndexFunc(mallory.Rooms(), func(room id.RoomID) bool {
 			return len(mallory.Members(room)) == 2 && mallory.RoomName(room) == ""
 		})
@@ -63,7 +72,7 @@ func TestTheOthersLoginIsSafe(t *testing.T) {
 	})
 	trio, ok := w.hangouts.Conversation("trio")
 	require.True(t, ok)
-	help := answered(mallory, management, "help")
+	help := w.answered(mallory, management, "help")
 	commands := helpLine.FindAllStringSubmatch(help, -1)
 	require.Greater(t, len(commands), 15, help)
 	for _, unsupported := range []string{"mute", "delete-chat", "block-user", "search", "sudo", "delete-portal"} {
@@ -71,12 +80,12 @@ func TestTheOthersLoginIsSafe(t *testing.T) {
 	}
 	for _, command := range commands {
 		for _, args := range []string{" " + login + " token", " " + login + " " + trio.ID} {
-			answer := answered(mallory, management, command[1]+args)
+			answer := w.answered(mallory, management, command[1]+args)
 			require.NotContains(t, answer, "Logged out")
 			require.NotContains(t, answer, "@alice")
-			answered(mallory, management, "cancel")
+			w.answered(mallory, management, "cancel")
 		}
-		answered(mallory, management, "doin "+string(w.room)+" "+command[1]+" "+login)
+		w.answered(mallory, management, "doin "+string(w.room)+" "+command[1]+" "+login)
 	}
 	for call, want := range map[string]int{
 		"POST /v3/logout/" + login: 404, "POST /v3/login/start/token?login_id=" + login: 404, "GET /v3/contacts?login_id=" + login: 404,
@@ -90,7 +99,7 @@ func TestTheOthersLoginIsSafe(t *testing.T) {
 	w.wait("still here")
 	_, err := w.hangouts.Person("bob").Send("trio", "so am I")
 	require.NoError(t, err)
-	w.Alice.WaitText(w.room, "so am I")
+	w.heard(w.Alice, w.room, "so am I")
 	require.NotContains(t, w.Alice.Members(w.room), mallory.UserID())
 }
 
@@ -130,7 +139,7 @@ func TestSecretsLeaveTheRoom(t *testing.T) {
 	const token = "1//0gThatsMySecretWhichIsLongEnough_-x"
 	sent := w.Alice.SendText(w.room, token)
 	gone(t, w, w.Alice, w.room, sent)
-	w.Alice.WaitText(w.room, "I removed your message from the room")
+	w.heard(w.Alice, w.room, "I removed your message from the room")
 	w.Alice.SendText(w.room, "!hangouts send-anyway for example "+token)
 	w.wait("for example " + token)
 	require.Equal(t, []string{"for example " + token}, w.texts())
@@ -138,17 +147,17 @@ func TestSecretsLeaveTheRoom(t *testing.T) {
 	eve := mxclient.New(t, w.synapse, "eve")
 	eve.AutoJoin()
 	room := eve.CreateRoom(&mautrix.ReqCreateRoom{IsDirect: true, Invite: []id.UserID{stage.Bot}})
-	eve.WaitFor("the bot joins", func() bool { return eve.Members(room)[stage.Bot] == "join" })
-	eve.WaitText(room, "marked as your management room")
-	answered(eve, room, "login token")
-	eve.WaitText(room, "Your message is removed from the room at once") // as her own: she has a double puppet
-	eve.WaitText(room, "Please enter your refresh token")
+	w.Eventually(patience, "the bot to join", func() bool { return eve.Members(room)[stage.Bot] == "join" })
+	w.heard(eve, room, "marked as your management room")
+	w.answered(eve, room, "login token")
+	w.heard(eve, room, "Your message is removed from the room at once") // as her own: she has a double puppet
+	w.heard(eve, room, "Please enter your refresh token")
 	sent = eve.SendText(room, w.hangouts.Person("carol").RefreshToken())
-	eve.WaitText(room, "Logged in as")
+	w.heard(eve, room, "Logged in as")
 	gone(t, w, eve, room, sent)
 
-	answered(eve, room, "login cookies")
-	eve.WaitText(room, "Login URL")
+	w.answered(eve, room, "login cookies")
+	w.heard(eve, room, "Login URL")
 	var exported []map[string]any
 	for name, value := range w.hangouts.Person("dave").Cookies() {
 		exported = append(exported, map[string]any{"name": name, "value": value, "domain": ".google.com", "httpOnly": true})
@@ -156,6 +165,6 @@ func TestSecretsLeaveTheRoom(t *testing.T) {
 	list, err := json.Marshal(exported)
 	require.NoError(t, err)
 	sent = eve.SendText(room, string(list))
-	eve.WaitText(room, "Logged in as Dave")
+	w.heard(eve, room, "Logged in as Dave")
 	gone(t, w, eve, room, sent)
 }
