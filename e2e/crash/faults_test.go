@@ -23,7 +23,7 @@ type step struct {
 // kills are the faults that kill, with their weights; others the rest; thorough those that come in every run.
 var (
 	kills = []weighted{{"kill bridge", 10}, {"kill hangouts", 5}, {"kill homeserver", 4}, {"kill bridge twice", 2}, {"kill homeserver with events under way", 1}, {"kill bridge and homeserver", 1}, {"kill bridge and hangouts", 1},
-		{restoreFault, 2}, {powerFault, 3}}
+		{restoreFault, 4}, {powerFault, 3}}
 	others = []weighted{{"cut", 4}, {"truncate", 4}, {"stall", 2}, {"refuse", 3}, {"homeserver error", 3}, {"homeserver loses answer", 3}, {"hangouts fault", 5}, {"drop channel", 3},
 		{backupFault, 2}, {"log out alice", 1}, {"log out carol", 1}, {"revoke IRC", 1}}
 	thorough = []string{restoreFault, powerFault, "log out alice", "log out carol", "revoke IRC"}
