@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -92,29 +93,50 @@ func FuzzClean(f *testing.F) {
 		f.Add(s, s)
 	}
 	f.Add("a\u202e\u2067\u202c\u2069\r\n\u2028\x01\xff", "\u2066b"+strings.Repeat("\u200d", 40))
-	f.Fuzz(func(t *testing.T, one, two string) {
-		bad := func(r rune) bool {
-			return r != '\t' && unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == '\ufffe'
-		}
-		for _, s := range []string{one, two} {
-			name := chat.CleanName(s)
-			require.Equal(t, name, chat.CleanName(name))
-			require.True(t, utf8.ValidString(name) && !strings.ContainsFunc(name, bad) && !strings.ContainsAny(name, "\t\u202e\u2066"))
-			require.LessOrEqual(t, utf8.RuneCountInString(name), chat.MaxName)
-		}
-		text := chat.Text{{Kind: chat.SegmentText, Text: one}, {Kind: chat.SegmentLink, Text: two, Target: one}, {Kind: chat.SegmentText, Text: two, Bold: true}}
-		clean := text.Clean()
-		require.Equal(t, clean, clean.Clean())
-		depth := 0
-		for _, segment := range clean {
-			require.True(t, utf8.ValidString(segment.Text) && !strings.ContainsFunc(segment.Text, bad), "%q", segment.Text)
-			depth += strings.Count(segment.Text, "\u202e") + strings.Count(segment.Text, "\u202d") + strings.Count(segment.Text, "\u202a") + strings.Count(segment.Text, "\u202b") - strings.Count(segment.Text, "\u202c")
-			if segment.Kind == chat.SegmentBreak {
-				require.GreaterOrEqual(t, depth, 0)
-				depth = 0
+	f.Fuzz(cleanHolds)
+}
+
+// TestCleanOfRandomTexts does what FuzzClean does, with a fixed choice of the worst characters.
+func TestCleanOfRandomTexts(t *testing.T) {
+	worst := []rune("a \t\n\r\x00\x01\x7f\u0085\u009b\u00ad\u0300\u200b\u200d\u200f\u2028\u202a\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufe0f\ufeff\ufffe👍🇨")
+	random := rand.New(rand.NewPCG(1, 2))
+	text := func() string {
+		runes := make([]rune, random.IntN(90))
+		for i := range runes {
+			runes[i] = worst[random.IntN(len(worst))]
+			if i > 0 && random.IntN(3) > 0 {
+				runes[i] = runes[i-1]
 			}
 		}
-	})
+		return string(runes) + []string{"", "\xff", "\xed\xa0\x80"}[random.IntN(3)]
+	}
+	for range 3000 {
+		cleanHolds(t, text(), text())
+	}
+}
+
+func cleanHolds(t *testing.T, one, two string) {
+	bad := func(r rune) bool {
+		return r != '\t' && unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == '\ufffe'
+	}
+	for _, s := range []string{one, two} {
+		name := chat.CleanName(s)
+		require.Equal(t, name, chat.CleanName(name))
+		require.True(t, utf8.ValidString(name) && !strings.ContainsFunc(name, bad) && !strings.ContainsAny(name, "\t\u202e\u2066"))
+		require.LessOrEqual(t, utf8.RuneCountInString(name), chat.MaxName)
+	}
+	text := chat.Text{{Kind: chat.SegmentText, Text: one}, {Kind: chat.SegmentLink, Text: two, Target: one}, {Kind: chat.SegmentText, Text: two, Bold: true}}
+	clean := text.Clean()
+	require.Equal(t, clean, clean.Clean())
+	depth := 0
+	for _, segment := range clean {
+		require.True(t, utf8.ValidString(segment.Text) && !strings.ContainsFunc(segment.Text, bad), "%q", segment.Text)
+		depth += strings.Count(segment.Text, "\u202e") + strings.Count(segment.Text, "\u202d") + strings.Count(segment.Text, "\u202a") + strings.Count(segment.Text, "\u202b") - strings.Count(segment.Text, "\u202c")
+		if segment.Kind == chat.SegmentBreak {
+			require.GreaterOrEqual(t, depth, 0)
+			depth = 0
+		}
+	}
 }
 
 func TestTitleOfManyMembersIsBounded(t *testing.T) {
