@@ -151,9 +151,12 @@ func TestLoginOnlyInTheManagementRoom(t *testing.T) {
 
 // managementRoom is where a user and the bot talk.
 func (w *world) managementRoom(user *mxclient.Client) id.RoomID {
-	person, err := w.main.Bridge.GetUserByMXID(w.t.Context(), user.UserID())
+	row, err := w.main.Bridge.DB.User.GetByMXID(w.t.Context(), user.UserID())
 	require.NoError(w.t, err)
-	return person.ManagementRoom
+	if row == nil {
+		return ""
+	}
+	return row.ManagementRoom
 }
 
 // Where the bot may not remove messages, and cannot do it as the user either, it says so
