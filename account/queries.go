@@ -30,6 +30,9 @@ func (s *session) Conversation(ctx context.Context, id chat.ConversationID) (cha
 	if err != nil {
 		return chat.Conversation{}, err
 	}
+	if delta.Standing != nil && *delta.Standing == chat.Left {
+		return chat.Conversation{}, chat.ErrUnknownConversation // somebody else's, whatever the network shows of it
+	}
 	update := Update{Conversations: []chat.ConversationDelta{delta}, People: people}
 	if err = s.m.commit(ctx, s, update, commitOptions{}); err != nil {
 		return chat.Conversation{}, err

@@ -104,11 +104,12 @@ func (w *mallorys) alices() (out []string) {
 type try struct{ where, text, says string }
 
 const (
-	notAdmin    = "limited to bridge administrators"
-	notYours    = "This room is not one of your conversations."
-	notThere    = "Login `"
-	noSuchChat  = "Conversation `"
-	unsupported = "Hangouts does not support this command"
+	notAdmin       = "limited to bridge administrators"
+	notYours       = "This room is not one of your conversations."
+	notThere       = "Login `"
+	noSuchChat     = "Conversation `"
+	noConversation = "You have no such conversation."
+	unsupported    = "Hangouts does not support this command"
 )
 
 // judged says of every command how it could name what is Alice's, and what comes of it.
@@ -128,8 +129,11 @@ var judged = map[string][]try{
 	"create-group":        {{"direct", "create-group", unsupported}},
 	"search":              {{"own", "search $A x", unsupported}},
 	"create-portal": {
-		{"own", "create-portal $A UgxUnseen", notThere}, {"own", "create-portal UgxUnseen", noSuchChat}, {"own", "create-portal " + string(aaron) + " UgxGroup", noSuchChat},
-		{"own", "create-portal", "Usage"},
+		{"own", "create-portal $A UgxUnseen", noConversation}, {"own", "create-portal UgxUnseen", noConversation}, {"own", "create-portal " + string(aaron) + " UgxGroup", noConversation},
+	},
+	"open": {
+		{"own", "open UgxUnseen", noConversation}, {"own", "open Family", noConversation}, {"direct", "open", noConversation}, {"group", "open UgxGroup", noConversation},
+		{"own", "doin $G open", notYours},
 	},
 	"bridge": {
 		{"own", "bridge $A UgxUnseen", notThere}, {"own", "bridge --overwrite UgxUnseen", noSuchChat}, {"own", "bridge --overwrite --ignore-permissions UgxGroup", noSuchChat},
@@ -248,7 +252,7 @@ func TestNoEventTouchesWhatIsAnothers(t *testing.T) {
 			heard := len(w.notices(w.direct))
 			w.mallory.SendText(w.direct, "!hangouts list-logins") // the act has been handled when this is
 			w.eventually("the answer", func() bool {
-				return slices.ContainsFunc(w.notices(w.direct)[heard:], func(notice string) bool { return strings.Contains(notice, "Dora") })
+				return slices.ContainsFunc(w.notices(w.direct)[heard:], func(notice string) bool { return strings.Contains(notice, "Aaron") })
 			})
 			require.Equal(t, before, w.alices())
 		})

@@ -43,7 +43,11 @@ func (m *Main) refuseStale(ctx context.Context, e *event.Event) error {
 	}
 	log := zerolog.Ctx(ctx)
 	log.Info().Stringer("event", e.ID).Stringer("sender", e.Sender).Msg("Not running a command that is too old")
-	if secret.InContent(e.Content.Raw) {
+	user, err := m.Bridge.GetExistingUserByMXID(ctx, e.Sender)
+	if err != nil {
+		return fmt.Errorf("get user: %w", err)
+	}
+	if secret.InContent(e.Content.Raw) || m.guard.asked(user, e) {
 		redaction := &event.Content{Parsed: &event.RedactionEventContent{Redacts: e.ID}}
 		if _, err := bot.ASIntent.SendMessage(ctx, e.RoomID, event.EventRedaction, redaction, nil); err != nil {
 			log.Warn().Err(err).Msg("Failed to remove a secret from a room")
