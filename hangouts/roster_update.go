@@ -14,11 +14,11 @@ import (
 const (
 	rosterPage  = 100 // conversations of an answer, and people of a request
 	rosterPages = 100
-	// resyncEvents is how many events of each conversation are fetched when the server has everything loaded anew.
+	// resyncEvents is how many events of each conversation are fetched after ErrResync.
 	resyncEvents = 50
 )
 
-// load fetches all conversations with their newest events, and everybody in them (protocol §12.2).
+// load fetches all conversations with their newest events, and their members (protocol §12.2).
 func (r *Roster) load(ctx context.Context, events uint64) ([]*pb.ConversationState, error) {
 	info, err := r.client.GetSelfInfo(ctx, &pb.GetSelfInfoRequest{})
 	if err != nil {
@@ -90,7 +90,7 @@ func (r *Roster) lookUp(ctx context.Context, states []*pb.ConversationState) (li
 	return list, nil
 }
 
-// entityLocked takes what a look-up says of somebody.
+// entityLocked applies the result of a lookup.
 func (r *Roster) entityLocked(e *pb.Entity) {
 	id, properties := e.GetId().GetGaiaId(), e.GetProperties()
 	if id == "" {
@@ -108,7 +108,7 @@ func (r *Roster) entityLocked(e *pb.Entity) {
 	r.people[id] = p
 }
 
-// mergeLocked applies a conversation, whole or changed, and takes the names of its members (protocol §11.3, §12.1).
+// mergeLocked applies a conversation or a change of one, and the names of its members (protocol §11.3, §12.1).
 func (r *Roster) mergeLocked(delta *pb.Conversation) {
 	id := delta.GetConversationId().GetId()
 	if id == "" {
@@ -127,7 +127,7 @@ func (r *Roster) mergeLocked(delta *pb.Conversation) {
 	r.conversations[id] = MergeConversation(r.conversations[id], delta)
 }
 
-// wholeLocked takes a conversation of which the server told everything.
+// wholeLocked applies a complete conversation: one without a name has none.
 func (r *Roster) wholeLocked(c *pb.Conversation) {
 	r.mergeLocked(c)
 	if kept := r.conversations[c.GetConversationId().GetId()]; kept != nil {
@@ -149,7 +149,7 @@ func plain(err error) error {
 	return err
 }
 
-// batch takes a batch of pushed updates.
+// batch applies a batch of pushed updates.
 func (r *Roster) batch(ctx context.Context, updates []*pb.StateUpdate) error {
 	for _, u := range updates {
 		if err := r.update(ctx, u); err != nil {
@@ -159,7 +159,7 @@ func (r *Roster) batch(ctx context.Context, updates []*pb.StateUpdate) error {
 	return nil
 }
 
-// update takes one state update (protocol §12.2): first the conversation, then the notification.
+// update applies one state update (protocol §12.2): first the conversation, then the notification.
 func (r *Roster) update(ctx context.Context, u *pb.StateUpdate) error {
 	if err := r.merge(ctx, u.GetConversation()); err != nil {
 		return err
@@ -189,7 +189,7 @@ func (r *Roster) update(ctx context.Context, u *pb.StateUpdate) error {
 	return nil
 }
 
-// merge applies a change. A conversation that is not known is fetched, since a change may say little of it.
+// merge applies a change. It fetches an unknown conversation instead, since a change can be incomplete.
 func (r *Roster) merge(ctx context.Context, delta *pb.Conversation) error {
 	id := delta.GetConversationId().GetId()
 	if id == "" {
@@ -205,8 +205,8 @@ func (r *Roster) merge(ctx context.Context, delta *pb.Conversation) error {
 	return nil
 }
 
-// fetch loads a conversation. When the server does not give it, a fallback is taken; without one, what was known stays
-// unless the conversation is no longer the account's.
+// fetch loads a conversation. When that fails it applies the fallback; without one the known state stays, unless the
+// account is no longer a member.
 func (r *Roster) fetch(ctx context.Context, id string, fallback *pb.Conversation) error {
 	var conversation *pb.Conversation
 	err := r.retry(ctx, func(ctx context.Context) (err error) {
@@ -244,7 +244,7 @@ func (r *Roster) forget(id string) {
 	delete(r.conversations, id)
 }
 
-// read moves somebody's watermark; that of the account is its read time too (protocol §9.3).
+// read moves a watermark; that of the account is its read time too (protocol §9.3).
 func (r *Roster) read(id *pb.ConversationId, person *pb.ParticipantId, us uint64) {
 	state := &pb.UserReadState{ParticipantId: person, LatestReadTimestamp: proto.Uint64(us)}
 	delta := &pb.Conversation{ConversationId: id, ReadState: []*pb.UserReadState{state}}
@@ -254,7 +254,7 @@ func (r *Roster) read(id *pb.ConversationId, person *pb.ParticipantId, us uint64
 	r.apply(delta)
 }
 
-// event hands an event over unless it was before, after its conversation was brought up to date.
+// event delivers an event that was not delivered before, once its conversation is up to date.
 func (r *Roster) event(ctx context.Context, e *pb.Event) error {
 	id := e.GetConversationId().GetId()
 	r.mu.Lock()
@@ -266,7 +266,7 @@ func (r *Roster) event(ctx context.Context, e *pb.Event) error {
 	}
 	var err error
 	switch {
-	case !known, KindOf(e) == MembershipChangeEvent: // who is in it, a change may not say
+	case !known, KindOf(e) == MembershipChangeEvent: // a change may not list the members
 		err = r.fetch(ctx, id, nil)
 	case KindOf(e) == RenameEvent:
 		r.apply(&pb.Conversation{ConversationId: e.ConversationId, Name: proto.String(e.GetConversationRename().GetNewName())})
@@ -284,7 +284,7 @@ func (r *Roster) event(ctx context.Context, e *pb.Event) error {
 	return nil
 }
 
-// catchUp hands over what was missed, oldest first (protocol §12.3).
+// catchUp delivers missed events, oldest first (protocol §12.3).
 func (r *Roster) catchUp(ctx context.Context) error {
 	return plain(r.retry(ctx, func(ctx context.Context) error {
 		from := r.SyncedTo()
@@ -311,7 +311,7 @@ func (r *Roster) catchUp(ctx context.Context) error {
 	}))
 }
 
-// take hands over the events of conversations in the order of their times.
+// take delivers the events of conversations, ordered by time.
 func (r *Roster) take(ctx context.Context, states []*pb.ConversationState) error {
 	var events []*pb.Event
 	for _, state := range states {
