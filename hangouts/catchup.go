@@ -58,7 +58,7 @@ func (c *Client) CatchUp(ctx context.Context, since uint64, page func([]*pb.Conv
 }
 
 // cut reports whether an answer ends before the present: its sync_timestamp is the time of its last event, or lies far
-// back. Without events, one that is what was asked from says nothing at all.
+// back. Without events, a sync_timestamp equal to the requested time means that the server made no progress.
 func cut(answer *pb.SyncAllNewEventsResponse, since, newest uint64) bool {
 	now, synced := answer.GetResponseHeader().GetCurrentServerTime(), answer.GetSyncTimestamp()
 	if newest == 0 {

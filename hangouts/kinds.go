@@ -62,7 +62,7 @@ func (k *kinds) makeRoom(id string) {
 	k.next = (k.next + 1) % maxKinds
 }
 
-// get returns what is known of a conversation, nil when nothing is. It must not be changed.
+// get returns a known conversation, nil for an unknown one. It must not be changed.
 func (k *kinds) get(id string) *pb.Conversation {
 	k.mu.Lock()
 	defer k.mu.Unlock()

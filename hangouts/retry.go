@@ -69,7 +69,7 @@ func retry(ctx context.Context, again func(error) bool, request func(context.Con
 	}
 }
 
-// readable tells the failures after which a request without effect is sent again.
+// readable reports whether to repeat a request without effect.
 func readable(err error) bool {
 	var network *NetworkError
 	return Temporary(err) || errors.As(err, &network) && (network.Ambiguous || network.Code >= http.StatusInternalServerError)

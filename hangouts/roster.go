@@ -34,14 +34,14 @@ type Roster struct {
 	OnEvent Event[*pb.Event]
 
 	client *Client
-	start  uint64 // nothing at or before this time (µs) is handed over
+	start  uint64 // µs; only later events are delivered
 
 	mu            sync.Mutex // guards all below
 	self          string
 	people        map[string]Person
 	conversations map[string]*pb.Conversation // never changed in place
 	seen          *seenIDs
-	newest        uint64 // time of the newest event handed over, or of the last complete catch-up
+	newest        uint64 // time of the newest delivered event, or of the last complete catch-up
 }
 
 // NewRoster makes a roster of a client. since is a time in µs, such as an earlier roster's

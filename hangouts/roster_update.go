@@ -11,130 +11,6 @@ import (
 	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 )
 
-const (
-	rosterPage  = 100 // conversations of an answer, and people of a request
-	rosterPages = 100
-	// resyncEvents is how many events of each conversation are fetched when the server has everything loaded anew.
-	resyncEvents = 50
-)
-
-// load fetches all conversations with their newest events, and everybody in them (protocol §12.2).
-func (r *Roster) load(ctx context.Context, events uint64) ([]*pb.ConversationState, error) {
-	info, err := r.client.GetSelfInfo(ctx, &pb.GetSelfInfoRequest{})
-	if err != nil {
-		return nil, err
-	}
-	r.mu.Lock()
-	r.self = info.GetSelfEntity().GetId().GetGaiaId()
-	r.mu.Unlock()
-	req := &pb.SyncRecentConversationsRequest{
-		MaxConversations: proto.Uint64(rosterPage), MaxEventsPerConversation: proto.Uint64(events),
-		SyncFilter: []pb.SyncFilter{pb.SyncFilter_SYNC_FILTER_INBOX, pb.SyncFilter_SYNC_FILTER_ARCHIVED},
-	}
-	var all []*pb.ConversationState
-	var loaded uint64
-	for range rosterPages {
-		answer, err := r.client.SyncRecentConversations(ctx, req)
-		if err != nil {
-			return nil, err
-		}
-		if loaded == 0 {
-			loaded = answer.GetResponseHeader().GetCurrentServerTime()
-		}
-		all = append(all, answer.GetConversationState()...)
-		end := answer.GetContinuationEndTimestamp()
-		if end == 0 || end == req.GetLastEventTimestamp() {
-			break
-		}
-		req.LastEventTimestamp = proto.Uint64(end)
-	}
-	entities, err := r.lookUp(ctx, all)
-	if err != nil {
-		return nil, err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range append(entities, info.GetSelfEntity()) {
-		r.entityLocked(e)
-	}
-	for _, state := range all {
-		r.wholeLocked(state.GetConversation())
-	}
-	if r.start == 0 {
-		r.start, r.newest = loaded, loaded
-	}
-	return all, nil
-}
-
-// lookUp fetches the people of conversations.
-func (r *Roster) lookUp(ctx context.Context, states []*pb.ConversationState) (list []*pb.Entity, err error) {
-	var specs []*pb.EntityLookupSpec
-	asked := map[string]bool{"": true}
-	for _, state := range states {
-		for _, data := range state.GetConversation().GetParticipantData() {
-			if id := data.GetId().GetGaiaId(); !asked[id] {
-				asked[id] = true
-				specs = append(specs, &pb.EntityLookupSpec{GaiaId: proto.String(id), CreateOffnetworkGaia: proto.Bool(true)})
-			}
-		}
-	}
-	for part := range slices.Chunk(specs, rosterPage) {
-		answer, err := r.client.GetEntityByID(ctx, &pb.GetEntityByIdRequest{BatchLookupSpec: part})
-		if err != nil {
-			return nil, err
-		}
-		for _, result := range answer.GetEntityResult() {
-			list = append(list, result.GetEntity()...)
-		}
-	}
-	return list, nil
-}
-
-// entityLocked takes what a look-up says of somebody.
-func (r *Roster) entityLocked(e *pb.Entity) {
-	id, properties := e.GetId().GetGaiaId(), e.GetProperties()
-	if id == "" {
-		return
-	}
-	p := Person{GaiaID: id, Name: EntityName(e), PhotoURL: PhotoURL(properties.GetPhotoUrl()), Self: id == r.self}
-	for _, email := range append([]string{properties.GetCanonicalEmail()}, properties.GetEmail()...) {
-		if email != "" && !slices.Contains(p.Emails, email) {
-			p.Emails = append(p.Emails, email)
-		}
-	}
-	if known, ok := r.people[id]; ok {
-		p.Name = p.Name.Upgrade(known.Name)
-	}
-	r.people[id] = p
-}
-
-// mergeLocked applies a conversation, whole or changed, and takes the names of its members (protocol §11.3, §12.1).
-func (r *Roster) mergeLocked(delta *pb.Conversation) {
-	id := delta.GetConversationId().GetId()
-	if id == "" {
-		return
-	}
-	for _, data := range delta.GetParticipantData() {
-		gaia := data.GetId().GetGaiaId()
-		p, known := r.people[gaia]
-		if !known {
-			p = Person{GaiaID: gaia, Self: gaia == r.self}
-			p.Name = ParticipantName(data)
-		}
-		p.Name = p.Name.Upgrade(ParticipantName(data))
-		r.people[gaia] = p
-	}
-	r.conversations[id] = MergeConversation(r.conversations[id], delta)
-}
-
-// wholeLocked takes a conversation of which the server told everything.
-func (r *Roster) wholeLocked(c *pb.Conversation) {
-	r.mergeLocked(c)
-	if kept := r.conversations[c.GetConversationId().GetId()]; kept != nil {
-		kept.Name = c.Name
-	}
-}
-
 // observerError is an error of an observer of OnEvent: it ends Run, whatever it is.
 type observerError struct{ err error }
 
@@ -149,7 +25,7 @@ func plain(err error) error {
 	return err
 }
 
-// batch takes a batch of pushed updates.
+// batch applies a batch of pushed updates.
 func (r *Roster) batch(ctx context.Context, updates []*pb.StateUpdate) error {
 	for _, u := range updates {
 		if err := r.update(ctx, u); err != nil {
@@ -159,7 +35,7 @@ func (r *Roster) batch(ctx context.Context, updates []*pb.StateUpdate) error {
 	return nil
 }
 
-// update takes one state update (protocol §12.2): first the conversation, then the notification.
+// update applies one state update (protocol §12.2): first the conversation, then the notification.
 func (r *Roster) update(ctx context.Context, u *pb.StateUpdate) error {
 	if err := r.merge(ctx, u.GetConversation()); err != nil {
 		return err
@@ -189,7 +65,7 @@ func (r *Roster) update(ctx context.Context, u *pb.StateUpdate) error {
 	return nil
 }
 
-// merge applies a change. A conversation that is not known is fetched, since a change may say little of it.
+// merge applies a change. It fetches an unknown conversation instead, since a change can be incomplete.
 func (r *Roster) merge(ctx context.Context, delta *pb.Conversation) error {
 	id := delta.GetConversationId().GetId()
 	if id == "" {
@@ -205,8 +81,8 @@ func (r *Roster) merge(ctx context.Context, delta *pb.Conversation) error {
 	return nil
 }
 
-// fetch loads a conversation. When the server does not give it, a fallback is taken; without one, what was known stays
-// unless the conversation is no longer the account's.
+// fetch loads a conversation. When that fails it applies the fallback; without one the known state stays, unless the
+// account is no longer a member.
 func (r *Roster) fetch(ctx context.Context, id string, fallback *pb.Conversation) error {
 	var conversation *pb.Conversation
 	err := r.retry(ctx, func(ctx context.Context) (err error) {
@@ -244,7 +120,7 @@ func (r *Roster) forget(id string) {
 	delete(r.conversations, id)
 }
 
-// read moves somebody's watermark; that of the account is its read time too (protocol §9.3).
+// read moves a watermark; that of the account is its read time too (protocol §9.3).
 func (r *Roster) read(id *pb.ConversationId, person *pb.ParticipantId, us uint64) {
 	state := &pb.UserReadState{ParticipantId: person, LatestReadTimestamp: proto.Uint64(us)}
 	delta := &pb.Conversation{ConversationId: id, ReadState: []*pb.UserReadState{state}}
@@ -254,7 +130,7 @@ func (r *Roster) read(id *pb.ConversationId, person *pb.ParticipantId, us uint64
 	r.apply(delta)
 }
 
-// event hands an event over unless it was before, after its conversation was brought up to date.
+// event delivers an event that was not delivered before, once its conversation is up to date.
 func (r *Roster) event(ctx context.Context, e *pb.Event) error {
 	id := e.GetConversationId().GetId()
 	r.mu.Lock()
@@ -266,7 +142,7 @@ func (r *Roster) event(ctx context.Context, e *pb.Event) error {
 	}
 	var err error
 	switch {
-	case !known, KindOf(e) == MembershipChangeEvent: // who is in it, a change may not say
+	case !known, KindOf(e) == MembershipChangeEvent: // a change may not list the members
 		err = r.fetch(ctx, id, nil)
 	case KindOf(e) == RenameEvent:
 		r.apply(&pb.Conversation{ConversationId: e.ConversationId, Name: proto.String(e.GetConversationRename().GetNewName())})
@@ -284,7 +160,7 @@ func (r *Roster) event(ctx context.Context, e *pb.Event) error {
 	return nil
 }
 
-// catchUp hands over what was missed, oldest first (protocol §12.3).
+// catchUp delivers missed events, oldest first (protocol §12.3).
 func (r *Roster) catchUp(ctx context.Context) error {
 	return plain(r.retry(ctx, func(ctx context.Context) error {
 		from := r.SyncedTo()
@@ -311,7 +187,7 @@ func (r *Roster) catchUp(ctx context.Context) error {
 	}))
 }
 
-// take hands over the events of conversations in the order of their times.
+// take delivers the events of conversations, ordered by time.
 func (r *Roster) take(ctx context.Context, states []*pb.ConversationState) error {
 	var events []*pb.Event
 	for _, state := range states {

@@ -29,7 +29,7 @@ type verb struct {
 	run    func(s *Server, ctx context.Context, body []byte) (any, error)
 }
 
-// command makes a verb whose body is a Q and nothing else.
+// command makes a verb whose body is exactly one Q.
 func command[Q any](help string, run func(*Server, context.Context, *Q) (any, error)) verb {
 	return verb{help: help, params: reflect.TypeFor[Q](), run: func(s *Server, ctx context.Context, body []byte) (any, error) {
 		q := new(Q)
@@ -146,7 +146,7 @@ func controlStatus(err error) int {
 	return http.StatusInternalServerError
 }
 
-// actor returns somebody by key, e-mail or gaia id.
+// actor returns a person by key, e-mail or gaia id.
 func (s *Server) actor(name string) (*Person, error) {
 	if p := s.Person(name); p != nil {
 		return p, nil

@@ -45,7 +45,7 @@ func acting[Q any, P actingParams[Q]](help string, f func(*Person, *Q) (EventInf
 	return doing(help, func(p *Person, q P) (any, error) { return f(p, q) })
 }
 
-// telling makes a verb of an action that yields nothing.
+// telling makes a verb of an action without a result.
 func telling[Q any, P actingParams[Q]](help string, f func(*Person, *Q) error) verb {
 	return doing(help, func(p *Person, q P) (any, error) { return nil, f(p, q) })
 }

@@ -3,6 +3,7 @@ package hangoutstest
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -155,7 +156,7 @@ func picture(t *testing.T, w *world) string {
 // serveWorld asks a server with a world for all that its accounts may see.
 func serveWorld(t *testing.T, w *world) {
 	s := &Server{
-		clock: func() time.Time { return fuzzTime }, world: w, settings: DefaultSettings(), gen: newGenerator(1, 9),
+		clock: func() time.Time { return fuzzTime }, log: slog.New(slog.DiscardHandler), world: w, settings: DefaultSettings(), gen: newGenerator(1, 9),
 		sessions: map[string]*session{}, ephemera: map[string]*ephemeral{}, changed: make(chan struct{}),
 	}
 	handler := s.handler()

@@ -29,7 +29,7 @@ type RequestInfo struct {
 	Status int `json:"status"`
 }
 
-// note logs a request for inspection, with its credentials: this server's are worth nothing.
+// note logs a request for inspection, with its credentials: those of a test server are no secrets.
 func (s *Server) note(r *http.Request, endpoint, gaia string, m proto.Message, status int) *RequestInfo {
 	info := &RequestInfo{
 		Time: time.Now(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Endpoint: endpoint,

@@ -2,8 +2,8 @@
 //
 //	go run ./hangouts/examples/echobot -url http://127.0.0.1:16680 -dir ~/.echobot
 //
-// At the first start it asks for an authorization code. The folder keeps the refresh token, so that later starts ask
-// nothing, and up to when messages were answered, so that those which came while the bot was down are answered too.
+// At the first start it asks for an authorization code. The folder keeps the refresh token, so that later starts do not
+// ask, and the time up to which messages were answered, so that the bot also answers those sent while it was down.
 package main
 
 import (
