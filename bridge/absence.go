@@ -41,19 +41,19 @@ const (
 
 // absence is why the login's user does not take part in a room.
 func (c *Client) absence(room *bridgev2.Portal) ids.Absence {
-	return ids.PortalMeta(room).Absences[c.login.ID]
+	return ids.PortalMeta(room).Absences.All()[c.login.ID]
 }
 
 // setAbsence stores the absence of a login. The portal's lock is held.
 func setAbsence(ctx context.Context, room *bridgev2.Portal, login networkid.UserLoginID, absence ids.Absence) error {
 	meta := ids.PortalMeta(room)
-	if meta.Absences[login] == absence {
+	before := meta.Absences.All()[login]
+	if before == absence {
 		return nil
 	}
-	before := meta.Absences
-	meta.SetAbsence(login, absence)
+	meta.Absences.Set(login, absence)
 	if err := room.Save(ctx); err != nil {
-		meta.Absences = before
+		meta.Absences.Set(login, before)
 		return fmt.Errorf("%w: save absence: %w", bridgev2.ErrDatabaseError, err)
 	}
 	return nil
@@ -76,7 +76,7 @@ func (c *Connector) present(ctx context.Context, room *bridgev2.Portal, beside n
 	if err != nil {
 		return nil, fmt.Errorf("%w: get logins in portal: %w", bridgev2.ErrDatabaseError, err)
 	}
-	absences := ids.PortalMeta(room).Absences
+	absences := ids.PortalMeta(room).Absences.All()
 	return slices.DeleteFunc(slices.Clone(logins), func(login *bridgev2.UserLogin) bool {
 		return login.ID == beside || absences[login.ID] != "" || !c.delivers(chat.PersonID(login.ID))
 	}), nil
@@ -166,7 +166,7 @@ func (c *consumer) part(ctx context.Context, room *bridgev2.Portal, e chat.Event
 
 // expelReaders takes those out who keep the room only to read: another login uses it now.
 func (c *consumer) expelReaders(ctx context.Context, room *bridgev2.Portal) error {
-	for reader, absence := range ids.PortalMeta(room).Absences {
+	for reader, absence := range ids.PortalMeta(room).Absences.All() {
 		if absence != ids.Reader || reader == c.login.ID {
 			continue
 		}
@@ -184,7 +184,7 @@ func (c *consumer) expelReaders(ctx context.Context, room *bridgev2.Portal) erro
 // expel takes the user of a removed login out of a room, unless another login of the same
 // user takes part in it.
 func (c *Connector) expel(ctx context.Context, room *bridgev2.Portal, login *bridgev2.UserLogin, reason string) error {
-	before, now := ids.PortalMeta(room).Absences[login.ID], ids.Expelled
+	before, now := ids.PortalMeta(room).Absences.All()[login.ID], ids.Expelled
 	switch before {
 	case ids.Removed, ids.Expelled:
 		return nil
@@ -220,14 +220,20 @@ func (c *Connector) kick(ctx context.Context, room *bridgev2.Portal, login *brid
 	return nil
 }
 
-// isMember asks the homeserver whether a user is in a room or invited.
-func (c *Connector) isMember(ctx context.Context, room id.RoomID, user id.UserID) bool {
+// membership asks the homeserver for a user's membership of a room.
+func (c *Connector) membership(ctx context.Context, room id.RoomID, user id.UserID) (event.Membership, error) {
 	var member event.MemberEventContent
 	err := c.bridge.Matrix.(*matrixConnector).Bot.StateEvent(ctx, room, event.StateMember, user.String(), &member)
 	if errors.Is(err, mautrix.MNotFound) {
-		return false
+		return event.MembershipLeave, nil
 	}
-	return err != nil || member.Membership == event.MembershipJoin || member.Membership == event.MembershipInvite
+	return member.Membership, err
+}
+
+// isMember reports whether a user is in a room or invited.
+func (c *Connector) isMember(ctx context.Context, room id.RoomID, user id.UserID) bool {
+	membership, err := c.membership(ctx, room, user)
+	return err != nil || membership == event.MembershipJoin || membership == event.MembershipInvite
 }
 
 // comeBack lets the login's user take part in a room again; the room is brought up to date

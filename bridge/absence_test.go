@@ -82,7 +82,7 @@ func (s *scene) isBob(membership string) bool {
 func (s *scene) absence() ids.Absence {
 	room, err := s.main.Bridge.GetPortalByMXID(s.t.Context(), s.room)
 	require.NoError(s.t, err)
-	return ids.PortalMeta(room).Absences[ids.MakeLoginID(bert)]
+	return ids.PortalMeta(room).Absences.All()[ids.MakeLoginID(bert)]
 }
 
 // kinds are what may happen in a conversation without bringing anybody back.

@@ -106,7 +106,7 @@ func (c *consumer) inRoom(ctx context.Context, id chat.ConversationID, person ch
 	if c.absence(room).Out() || conversation.Standing == chat.Invited && c.absence(room) == "" {
 		return
 	}
-	if absences := ids.PortalMeta(room).Absences; absences[ids.MakeLoginID(person)] == "" ||
+	if absences := ids.PortalMeta(room).Absences.All(); absences[ids.MakeLoginID(person)] == "" ||
 		person != c.id && c.connector.isMember(ctx, room.MXID, c.connector.bridge.Matrix.GhostIntent(ids.MakeUserID(person)).GetMXID()) {
 		fn(conversation)
 	}

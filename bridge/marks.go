@@ -63,7 +63,7 @@ func (c *consumer) showsItself(ctx context.Context, id chat.ConversationID, pers
 		return false
 	}
 	room, err := c.connector.existing(ctx, key)
-	return err != nil || room == nil || ids.PortalMeta(room).Absences[ids.MakeLoginID(person)] == ""
+	return err != nil || room == nil || ids.PortalMeta(room).Absences.All()[ids.MakeLoginID(person)] == ""
 }
 
 // othersWatch reports whether other logins have the room of a conversation, too.

@@ -55,6 +55,10 @@ func (c *Client) moved(ctx context.Context, room *bridgev2.Portal, to event.Memb
 		return err
 	}
 	defer unlock()
+	now, err := c.connector.membership(ctx, room.MXID, c.login.UserMXID)
+	if err == nil && now != to {
+		return nil // the event came late, another one has followed
+	}
 	absence := c.absence(room)
 	switch to {
 	case event.MembershipLeave, event.MembershipBan:
@@ -138,14 +142,14 @@ func (c *Client) leaveRoom(ctx context.Context, portal networkid.PortalID) error
 // are absent from it.
 func (c *Connector) staysOut(ctx context.Context, roomID id.RoomID, user id.UserID) bool {
 	room, err := c.bridge.GetPortalByMXID(ctx, roomID)
-	if err != nil || room == nil || len(ids.PortalMeta(room).Absences) == 0 {
+	if err != nil || room == nil || len(ids.PortalMeta(room).Absences.All()) == 0 {
 		return false
 	}
 	logins, err := c.bridge.GetUserLoginsInPortal(ctx, room.PortalKey)
 	if err != nil {
 		return false
 	}
-	absences, stays := ids.PortalMeta(room).Absences, false
+	absences, stays := ids.PortalMeta(room).Absences.All(), false
 	for _, login := range logins {
 		if login.UserMXID == user {
 			if absences[login.ID] == "" {

@@ -109,7 +109,7 @@ func MemberIDs(c chat.Conversation) []chat.PersonID {
 // memberList is the full list of members. Matrix users of logins that stay out of the room,
 // or that this login does not know as members, are left as they are.
 func (h *Handler) memberList(ctx context.Context, portal *bridgev2.Portal, c chat.Conversation) (*bridgev2.ChatMemberList, error) {
-	absences := ids.PortalMeta(portal).Absences
+	absences := ids.PortalMeta(portal).Absences.All()
 	members := make(bridgev2.ChatMemberMap, len(c.Members)+1)
 	for _, member := range c.Members {
 		members[ids.MakeUserID(member.ID)] = h.member(portal, member)

@@ -62,7 +62,7 @@ func absencesOf(portal *bridgev2.Portal) map[networkid.UserLoginID]ids.Absence {
 	if portal == nil {
 		return nil
 	}
-	return ids.PortalMeta(portal).Absences
+	return ids.PortalMeta(portal).Absences.All()
 }
 
 func (o Options) room(ctx context.Context, key networkid.PortalKey) *bridgev2.Portal {

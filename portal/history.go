@@ -34,7 +34,7 @@ func (h *Handler) FetchMessages(ctx context.Context, params bridgev2.FetchMessag
 		// Whatever was delivered meanwhile is not sent again.
 		AggressiveDeduplication: true,
 	}
-	absences := ids.PortalMeta(params.Portal).Absences
+	absences := ids.PortalMeta(params.Portal).Absences.All()
 	var sent []networkid.MessageID
 	response.CompleteCallback = func() {
 		if h.options.Filled != nil {

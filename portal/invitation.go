@@ -23,7 +23,7 @@ func (h *Handler) isInvitation(ctx context.Context, portal *bridgev2.Portal, c c
 	if err != nil {
 		return false
 	}
-	absences := ids.PortalMeta(portal).Absences
+	absences := ids.PortalMeta(portal).Absences.All()
 	for _, login := range logins {
 		if login.ID != ids.MakeLoginID(h.self) && absences[login.ID] == "" {
 			return false

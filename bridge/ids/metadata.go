@@ -3,7 +3,9 @@ package ids
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"maps"
+	"sync/atomic"
 
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/database"
@@ -27,7 +29,7 @@ type PortalMetadata struct {
 	// brought up to date with.
 	Shapes map[networkid.UserLoginID]string `json:"shapes,omitempty"`
 	// Absences are, by login, why its Matrix user does not take part in the room.
-	Absences map[networkid.UserLoginID]Absence `json:"absences,omitempty"`
+	Absences Absences `json:"absences,omitzero"`
 	// GapAfter (µs) says that events after this time may be missing from the room, since
 	// no login delivered to it for a while; 0 = none are.
 	GapAfter int64 `json:"gap_after,omitempty"`
@@ -61,17 +63,44 @@ func (a Absence) Out() bool {
 	return a == Hidden || a == Declined || a == Removed || a == Expelled
 }
 
-// SetAbsence changes the absence of a login; "" ends it. Like SetShape it leaves the old
-// map alone.
-func (m *PortalMetadata) SetAbsence(login networkid.UserLoginID, absence Absence) {
-	absences := maps.Clone(m.Absences)
-	if absences == nil {
-		absences = map[networkid.UserLoginID]Absence{}
+// Absences are the absences of logins from one room. They are read while others change
+// them.
+type Absences struct {
+	now atomic.Pointer[map[networkid.UserLoginID]Absence]
+}
+
+// All returns the absences of all logins. It must not be changed.
+func (a *Absences) All() map[networkid.UserLoginID]Absence {
+	if now := a.now.Load(); now != nil {
+		return *now
 	}
-	if absences[login] = absence; absence == "" {
-		delete(absences, login)
+	return nil
+}
+
+// Set changes the absence of a login; "" ends it. No two calls may run at once.
+func (a *Absences) Set(login networkid.UserLoginID, absence Absence) {
+	next := maps.Clone(a.All())
+	if next == nil {
+		next = map[networkid.UserLoginID]Absence{}
 	}
-	m.Absences = absences
+	if next[login] = absence; absence == "" {
+		delete(next, login)
+	}
+	a.now.Store(&next)
+}
+
+// IsZero reports whether no login is absent.
+func (a *Absences) IsZero() bool { return len(a.All()) == 0 }
+
+// MarshalJSON writes the absences as an object, by login.
+func (a *Absences) MarshalJSON() ([]byte, error) { return json.Marshal(a.All()) }
+
+// UnmarshalJSON reads what MarshalJSON has written.
+func (a *Absences) UnmarshalJSON(data []byte) error {
+	var next map[networkid.UserLoginID]Absence
+	err := json.Unmarshal(data, &next)
+	a.now.Store(&next)
+	return err
 }
 
 // SetShape changes the shape of a login; "" forgets it. The map that was there before
