@@ -104,14 +104,23 @@ func (c *consumer) attend(ctx context.Context, room *bridgev2.Portal, e chat.Eve
 	}
 	for _, person := range e.Membership.People {
 		login := c.connector.bridge.GetCachedUserLoginByID(ids.MakeLoginID(person))
-		if person == c.id || login == nil || conversation.Has(person) {
-			continue // or came back since
+		if person == c.id || login == nil || c.cameBack(ctx, e, person) {
+			continue
 		}
 		if err = c.connector.expel(ctx, room, login, reasonOf(e.Author, person)); err != nil {
 			return true, err
 		}
 	}
 	return false, nil
+}
+
+// cameBack reports whether somebody was added again after an event, as far as the latest
+// events tell. The snapshot does not: the event may have come through another account.
+func (c *consumer) cameBack(ctx context.Context, e chat.Event, person chat.PersonID) bool {
+	latest, err := c.session.History(ctx, account.HistoryQuery{Conversation: e.Conversation, Limit: 50})
+	return err == nil && slices.ContainsFunc(latest, func(later chat.Event) bool {
+		return later.Time > e.Time && later.Membership != nil && later.Membership.Joined && slices.Contains(later.Membership.People, person)
+	})
 }
 
 // attendOwn follows an event that takes the account out of the conversation, or into it.

@@ -274,3 +274,20 @@ func TestBothRemoved(t *testing.T) {
 	require.True(t, s.isBob("leave"))
 	require.Equal(t, "join", s.hs.Membership(s.room, s.alice.UserID()))
 }
+
+// Another login takes a removed one out of the room, also while that one delivers nothing.
+func TestRemovedWhileNotDelivering(t *testing.T) {
+	s := newScene(t, true)
+	login := s.main.Bridge.GetCachedUserLoginByID(ids.MakeLoginID(bert))
+	login.Client.Disconnect()
+	s.change(carl, false, bert)
+	s.network.Say(carl, group, "without bert")
+	s.alice.WaitText(s.room, "without bert")
+	require.True(t, s.isBob("leave"))
+	require.NotContains(t, s.bob.Texts(s.room), "without bert")
+	before := s.moves(s.bob.UserID())
+	login.Client.Connect(t.Context())
+	s.settled()
+	s.eventually("the absence to be noted", func() bool { return s.absence() == ids.Removed })
+	require.Equal(t, before, s.moves(s.bob.UserID()))
+}

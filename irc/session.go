@@ -77,7 +77,7 @@ type session struct {
 	toldState   chat.AccountStatus
 	views       map[chat.ConversationID]*view
 	invites     map[chat.ConversationID]bool // invitations that were shown
-	pending     map[string]pendingLine // lines submitted, by the reference of their origin
+	pending     map[string]pendingLine       // lines submitted, by the reference of their origin
 	settling    map[chat.ConversationID]bool
 	typing      map[chat.ConversationID]ownTyping
 	typingRound map[typingKey]int // typing that is shown to the client

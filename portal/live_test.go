@@ -16,7 +16,12 @@ import (
 // typingSession is an account that notes what it is told of typing.
 type typingSession struct {
 	account.Session
-	told []chat.Typing
+	standing chat.Standing
+	told     []chat.Typing
+}
+
+func (s *typingSession) Conversation(_ context.Context, id chat.ConversationID) (chat.Conversation, error) {
+	return chat.Conversation{ID: id, Standing: s.standing}, nil
 }
 
 func (s *typingSession) SetTyping(_ context.Context, typing chat.Typing) error {
@@ -27,7 +32,7 @@ func (s *typingSession) SetTyping(_ context.Context, typing chat.Typing) error {
 // The homeserver tells only of the beginning and the end, so the account has to go on by
 // itself, and it has to know whose it is.
 func TestTypingLastsUntilItsEnd(t *testing.T) {
-	session := &typingSession{}
+	session := &typingSession{standing: chat.Active}
 	h := New(session, "1", nil, Options{})
 	room := &bridgev2.Portal{Portal: &bridgedb.Portal{PortalKey: networkid.PortalKey{ID: "c", Receiver: "1"}, MXID: "!room"}}
 	for _, typing := range []bool{true, false} {
@@ -40,5 +45,15 @@ func TestTypingLastsUntilItsEnd(t *testing.T) {
 		require.Equal(t, chat.Typing{
 			Conversation: "c", Person: "1", State: state, Lasting: true, Origin: chat.Origin{Side: chat.OriginMatrix, Ref: "!room"},
 		}, session.told[n])
+	}
+}
+
+// Who is only invited, or has left, shows nothing of themselves.
+func TestTypingOfOneWhoTakesNoPart(t *testing.T) {
+	for _, standing := range []chat.Standing{chat.Invited, chat.Left} {
+		session := &typingSession{standing: standing}
+		room := &bridgev2.Portal{Portal: &bridgedb.Portal{PortalKey: networkid.PortalKey{ID: "c", Receiver: "1"}, MXID: "!room"}}
+		require.NoError(t, New(session, "1", nil, Options{}).HandleMatrixTyping(t.Context(), &bridgev2.MatrixTyping{Portal: room, IsTyping: true}))
+		require.Empty(t, session.told)
 	}
 }
