@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
 )
 
@@ -167,6 +169,25 @@ func TestUnknownTokenAndLaterMessages(t *testing.T) {
 	alice.WaitText(room, "from my phone")
 	stop()
 	w.waitTexts(direct, "first", "before", "from carl", "from my phone", "1", "2")
+}
+
+// What a user wrote stands in the room before messages that were on the network earlier and that the database knows.
+func TestForgottenMessageBeforeAKnownOne(t *testing.T) {
+	w, alice, room := talk(t)
+	w.hs.PausePush("hangouts")
+	mine := alice.SendText(room, "mine")
+	w.network.Say(carl, direct, "from carl")
+	alice.WaitText(room, "from carl")
+	w.stop()
+	w.network.SayAs(anna, direct, "mine", account.RequestID(ids.MakeOrigin(mine, 0))) // by a run that the database has forgotten
+	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodGet, Path: "/sync", User: string(bot), Status: http.StatusBadGateway})
+	w.start()
+	w.network.Say(carl, direct, "after")
+	alice.WaitText(room, "after")
+	stop()
+	w.hasRow(mine)
+	w.waitLines(room, line{ghost(carl), "first"}, line{alice.UserID(), "mine"}, line{ghost(carl), "from carl"}, line{ghost(carl), "after"})
+	w.waitTexts(direct, "first", "from carl", "mine", "after")
 }
 
 // In a room that two logins share, one account comes back later than the other, or not at

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -26,6 +27,9 @@ const (
 	// tracePage events are asked for after that, at most tracePages times.
 	tracePage  = 100
 	tracePages = 500
+	// deepPages of them are read once more for what users wrote: it stands in the room where it
+	// was written, before messages that were on the network earlier.
+	deepPages = 5
 )
 
 // traces finds what earlier runs left in rooms without a row in the database: it was restored
@@ -34,7 +38,8 @@ const (
 // knows and that is not newer than what is sent. Rooms are filled in the network's order, so
 // nothing before that message is in doubt.
 type traces struct {
-	m *matrixConnector
+	m       *matrixConnector
+	started time.Time
 
 	mu    sync.Mutex
 	rooms map[id.RoomID]*roomTraces
@@ -47,6 +52,7 @@ type roomTraces struct {
 	encrypted map[encryptedBy]trace // sent by us, unless a user wrote it
 	written   map[uint64]trace      // by RequestID of what they became
 	texts     []trace               // what users wrote, oldest first
+	deep      bool                  // written has the latest deepPages
 }
 
 // trace is an event in a room.
@@ -63,7 +69,7 @@ type encryptedBy struct {
 }
 
 func newTraces(m *matrixConnector) *traces {
-	return &traces{m: m, rooms: map[id.RoomID]*roomTraces{}}
+	return &traces{m: m, started: time.Now(), rooms: map[id.RoomID]*roomTraces{}}
 }
 
 // empty notes a room that this run has just made.
@@ -144,11 +150,9 @@ func (t *traces) add(ctx context.Context, found *roomTraces, e *event.Event, unt
 	}
 	left := trace{event: e.ID, sender: e.Sender}
 	marker, _ := e.Content.Raw[markerField].(string)
-	byUser := marker == "" && !t.m.Bridge.IsGhostMXID(e.Sender) && e.Sender != t.m.Bot.UserID
+	byUser := t.byUser(e)
 	if byUser { // also with a row: later parts of it may have none
-		for left.part = range portal.MaxParts {
-			found.written[account.RequestID(ids.MakeOrigin(e.ID, left.part))] = left
-		}
+		left.note(found.written)
 	}
 	switch {
 	case row != nil:
@@ -163,6 +167,62 @@ func (t *traces) add(ctx context.Context, found *roomTraces, e *event.Event, unt
 		}
 	}
 	return false, nil
+}
+
+// byUser reports whether somebody wrote an event in Matrix.
+func (t *traces) byUser(e *event.Event) bool {
+	return e.Content.Raw[markerField] == nil && !t.m.Bridge.IsGhostMXID(e.Sender) && e.Sender != t.m.Bot.UserID
+}
+
+// note adds the requests that a user's event may have become.
+func (left trace) note(written map[uint64]trace) {
+	for left.part = range portal.MaxParts {
+		written[account.RequestID(ids.MakeOrigin(left.event, left.part))] = left
+	}
+}
+
+// writtenDeep is writtenAs of an event that was on the network at a time. One from before this
+// run may have been written before a message of the room that the database knows.
+func (t *traces) writtenDeep(ctx context.Context, room id.RoomID, r *roomTraces, requestID uint64, at time.Time) (chat.Origin, bool, error) {
+	if origin, ok := r.writtenAs(requestID); ok || at.After(t.started) || r.isDeep() {
+		return origin, ok, nil
+	}
+	written, from := map[uint64]trace{}, ""
+	for range deepPages {
+		page, err := t.m.Bot.Messages(ctx, room, from, "", mautrix.DirectionBackward, nil, tracePage)
+		if err != nil {
+			return chat.Origin{}, false, fmt.Errorf("look for what was written before: %w", err)
+		}
+		for _, e := range page.Chunk {
+			if e.StateKey == nil && t.byUser(e) {
+				trace{event: e.ID, sender: e.Sender}.note(written)
+			}
+		}
+		if page.End == "" || page.End == from || len(page.Chunk) == 0 {
+			break
+		}
+		from = page.End
+	}
+	r.deepen(written)
+	origin, ok := r.writtenAs(requestID)
+	return origin, ok, nil
+}
+
+func (r *roomTraces) isDeep() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.deep
+}
+
+func (r *roomTraces) deepen(written map[uint64]trace) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deep = true
+	if r.written == nil {
+		r.written = written
+		return
+	}
+	maps.Copy(r.written, written)
 }
 
 // contentOf is the content of a message that is not encrypted, else nil.

@@ -38,8 +38,7 @@ func (c *Client) writtenHere(ctx context.Context, room *bridgev2.Portal, e chat.
 		return chat.Origin{}, false, err
 	}
 	if requestID != 0 {
-		origin, ok := left.writtenAs(requestID)
-		return origin, ok, nil
+		return c.connector.matrix().sender.traces.writtenDeep(ctx, room.MXID, left, requestID, timeOf(e))
 	}
 	if author.session == nil || author.session.CaughtUp() {
 		return chat.Origin{}, false, nil

@@ -109,5 +109,5 @@ func (s *Stage) GrantIRC(who Account) {
 func (s *Stage) IRCPassword(who Account) string {
 	s.T.Helper()
 	s.GrantIRC(who)
-	return strings.TrimSpace(s.Command("irc-password", "-c", s.Config(), "alice"))
+	return s.command("irc-password", "-c", s.Config(), "alice").WaitStdout("") // on the other output may be that the disk is slow
 }

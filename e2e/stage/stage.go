@@ -170,11 +170,16 @@ func (s *Stage) Registrations(homeserverURL, bridgeURL string) []string {
 // Command runs the bridge's program to its end and returns what it said.
 func (s *Stage) Command(args ...string) string {
 	s.T.Helper()
+	return s.command(args...).Log()
+}
+
+func (s *Stage) command(args ...string) *proc.Process {
+	s.T.Helper()
 	p := proc.Start(s.T, proc.Options{Path: s.Program, Args: args, Dir: s.Dir, Env: s.Env, Quiet: true})
 	if code := p.WaitExit(time.Minute); code != 0 {
 		s.T.Fatalf("%s ended with %d:\n%s", strings.Join(args, " "), code, p.Log())
 	}
-	return p.Log()
+	return p
 }
 
 // Run starts the bridge and waits until IRC can connect.
