@@ -49,8 +49,8 @@ func runAll(ctx context.Context, resultsPath, featuresPath string) (bool, error)
 		return false, err
 	}
 	stages := []stage{
-		{title: "unit and in-process tests", args: []string{"-race", "-timeout", "10m"}},
-		{title: "end-to-end tests", args: []string{"-count=1", "-p", "1", "-timeout", "15m"}},
+		{title: "unit and in-process tests", args: []string{"-race", "-timeout", "20m"}},
+		{title: "end-to-end tests", args: []string{"-count=1", "-p", "1", "-timeout", "20m"}},
 	}
 	for _, pkg := range packages {
 		n := 0
