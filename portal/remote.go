@@ -114,24 +114,6 @@ func (h *Handler) Resync(c chat.Conversation, create bool, mutate func(context.C
 	}
 }
 
-// typingTime is how long a typing notification lasts in Matrix without a new one.
-const typingTime = 30 * time.Second
-
-// RemoteTyping is a typing state in bridgev2's form.
-func (h *Handler) RemoteTyping(ctx context.Context, typing chat.Typing, c chat.Conversation) bridgev2.RemoteEvent {
-	key := h.Key(c.ID, c.Kind)
-	timeout := time.Duration(0)
-	if typing.State == chat.TypingStarted {
-		timeout = typingTime
-	}
-	return &simplevent.Typing{
-		EventMeta: simplevent.EventMeta{
-			Type: bridgev2.RemoteEventTyping, PortalKey: key, Sender: h.sender(typing.Person, h.absences(ctx, key)),
-		},
-		Timeout: timeout,
-	}
-}
-
 // RemoteReceipt is a watermark in bridgev2's form.
 func (h *Handler) RemoteReceipt(ctx context.Context, mark chat.Watermark, c chat.Conversation) bridgev2.RemoteEvent {
 	key := h.Key(c.ID, c.Kind)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/database"
@@ -13,26 +12,6 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/puppet"
 )
-
-// HandleMatrixTyping tells the account what its person does at the keyboard in Matrix. The
-// homeserver says only when it begins and ends, so it lasts until then.
-func (h *Handler) HandleMatrixTyping(ctx context.Context, typing *bridgev2.MatrixTyping) error {
-	if h.session == nil {
-		return puppet.ErrNoAccount
-	}
-	if active, err := h.active(ctx, typing.Portal); err != nil || !active {
-		return quiet(err)
-	}
-	state := chat.TypingStopped
-	if typing.IsTyping {
-		state = chat.TypingStarted
-	}
-	err := h.session.SetTyping(ctx, chat.Typing{
-		Conversation: ids.ParsePortalID(typing.Portal.ID), Person: h.self, State: state, Time: time.Now().UnixMicro(),
-		Origin: chat.Origin{Side: chat.OriginMatrix, Ref: string(typing.Portal.MXID)}, Lasting: true,
-	})
-	return quiet(err)
-}
 
 // HandleMatrixReadReceipt moves the account's watermark to the message that was read in
 // Matrix. What is no message of the conversation, such as a notice of the bot, stands for
