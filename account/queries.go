@@ -158,3 +158,8 @@ func (s *session) olderThanLog(ctx context.Context, query HistoryQuery, logged [
 
 // expired reports whether an event of a conversation without history is gone at now.
 func expired(e chat.Event, now time.Time) bool { return e.Expires != 0 && e.Expires <= now.UnixMicro() }
+
+// Logged implements Session.
+func (s *session) Logged(ctx context.Context, conversation chat.ConversationID, id chat.EventID) (chat.Event, bool, error) {
+	return s.m.log.Find(ctx, conversation, id)
+}

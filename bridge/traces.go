@@ -52,7 +52,8 @@ type roomTraces struct {
 	encrypted map[encryptedBy]trace // sent by us, unless a user wrote it
 	written   map[uint64]trace      // by RequestID of what they became
 	texts     []trace               // what users wrote, oldest first
-	deep      bool                  // written has the latest deepPages
+	matched   map[chat.EventID]chat.Origin
+	deep      bool // written has the latest deepPages
 }
 
 // trace is an event in a room.
@@ -253,10 +254,13 @@ func (r *roomTraces) writtenAs(requestID uint64) (chat.Origin, bool) {
 }
 
 // writtenText returns the oldest event of a user that became, among others, a message with
-// a text. It is found once.
-func (r *roomTraces) writtenText(sender id.UserID, is func(*event.MessageEventContent) (part int, last, ok bool)) (chat.Origin, bool) {
+// a text. Each is found for one message only, and again for the same one.
+func (r *roomTraces) writtenText(message chat.EventID, sender id.UserID, is func(*event.MessageEventContent) (part int, last, ok bool)) (chat.Origin, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if origin, ok := r.matched[message]; ok {
+		return origin, true
+	}
 	for n, left := range r.texts {
 		if left.sender != sender {
 			continue
@@ -265,7 +269,11 @@ func (r *roomTraces) writtenText(sender id.UserID, is func(*event.MessageEventCo
 			if last {
 				r.texts = append(r.texts[:n:n], r.texts[n+1:]...)
 			}
-			return ids.MakeOrigin(left.event, part), true
+			if r.matched == nil {
+				r.matched = map[chat.EventID]chat.Origin{}
+			}
+			r.matched[message] = ids.MakeOrigin(left.event, part)
+			return r.matched[message], true
 		}
 	}
 	return chat.Origin{}, false

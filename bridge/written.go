@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/event"
@@ -37,13 +39,18 @@ func (c *Client) writtenHere(ctx context.Context, room *bridgev2.Portal, e chat.
 	if err != nil {
 		return chat.Origin{}, false, err
 	}
+	if requestID == 0 {
+		if requestID, err = c.requestOf(ctx, author, e); err != nil {
+			return chat.Origin{}, false, err
+		}
+	}
 	if requestID != 0 {
 		return c.connector.matrix().sender.traces.writtenDeep(ctx, room.MXID, left, requestID, timeOf(e))
 	}
 	if author.session == nil || author.session.CaughtUp() {
 		return chat.Origin{}, false, nil
 	}
-	origin, ok := left.writtenText(author.login.UserMXID, func(content *event.MessageEventContent) (part int, last, ok bool) {
+	origin, ok := left.writtenText(e.ID, author.login.UserMXID, func(content *event.MessageEventContent) (part int, last, ok bool) {
 		texts := c.Texts(e.Conversation, content)
 		for n, text := range texts {
 			if text == e.Message.Text.String() {
@@ -53,6 +60,34 @@ func (c *Client) writtenHere(ctx context.Context, room *bridgev2.Portal, e chat.
 		return 0, false, false
 	})
 	return origin, ok, nil
+}
+
+// authorPatience is how long after a start an event of another login waits for that login's
+// own copy of it.
+const authorPatience = 2 * time.Minute
+
+// errAuthorBehind: the author's own copy of an event may still name the request that made it.
+var errAuthorBehind = fmt.Errorf("%w: the author's account is catching up", chat.ErrUnavailable)
+
+// requestOf is the RequestID of an event that is known from another account's copy, as the log
+// has it now: the author's first catch-up of a run brings the copies that name it. 0 if there is
+// none, or if the author's account does not come back.
+func (c *Client) requestOf(ctx context.Context, author *Client, e chat.Event) (uint64, error) {
+	began := c.connector.matrix().sender.traces.started
+	switch {
+	case author.session == nil || author.id == c.id:
+		return 0, nil
+	case !author.session.CaughtUp() && author.session.State().Status != chat.BadCredentials && time.Since(began) < authorPatience:
+		return 0, errAuthorBehind
+	}
+	logged, ok, err := c.session.Logged(ctx, e.Conversation, e.ID)
+	if err != nil || !ok {
+		return 0, err
+	}
+	if logged.Origin.Side == chat.OriginMatrix {
+		return account.RequestID(logged.Origin), nil
+	}
+	return logged.RequestID, nil
 }
 
 // keepWritten writes the row of an event of the history that was written in the room itself,
