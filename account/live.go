@@ -167,6 +167,13 @@ func (s *session) relogin(row *database.AccountRow) {
 	s.outbox.wakeAll()
 }
 
+// isOf reports whether the session has the credentials of a login.
+func (s *session) isOf(generation int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.generation == generation
+}
+
 // connection is the present connection and the login that it belongs to.
 func (s *session) connection() (Connection, int64) {
 	s.mu.Lock()

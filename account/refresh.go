@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -29,7 +30,7 @@ func (m *Manager) refreshLoop() {
 func (m *Manager) refresh(ctx context.Context) error {
 	m.refreshMu.Lock()
 	defer m.refreshMu.Unlock()
-	rows, err := m.db.Accounts().All(ctx)
+	logins, err := m.db.Accounts().Logins(ctx)
 	if err != nil {
 		return err
 	}
@@ -37,7 +38,10 @@ func (m *Manager) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	changes := m.refreshSessions(rows)
+	changes, err := m.refreshSessions(ctx, logins)
+	if err != nil {
+		return err
+	}
 	changes = append(changes, m.refreshGrants(grants)...)
 	m.mu.Lock()
 	watchers := make([]*watcher, 0, len(m.watchers))
@@ -53,14 +57,30 @@ func (m *Manager) refresh(ctx context.Context) error {
 	return nil
 }
 
-func (m *Manager) refreshSessions(rows []*database.AccountRow) (changes []Change) {
+// refreshSessions starts and stops sessions and gives them new logins. Only accounts with
+// another generation than before are read: their credentials are long.
+func (m *Manager) refreshSessions(ctx context.Context, logins []database.Login) (changes []Change, err error) {
 	if m.ctx.Err() != nil {
-		return nil
+		return nil, nil
 	}
-	present := make(map[chat.PersonID]bool, len(rows))
+	present := make(map[chat.PersonID]bool, len(logins))
+	rows := make([]*database.AccountRow, 0)
+	for _, login := range logins {
+		present[login.Account] = true
+		if s := m.session(login.Account); s != nil && !s.stopped() && s.isOf(login.Generation) {
+			continue
+		}
+		row, err := m.db.Accounts().Get(ctx, login.Account)
+		if errors.Is(err, database.ErrNotFound) {
+			present[login.Account] = false
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
 	var fresh []*session
 	for _, row := range rows {
-		present[row.Self.ID] = true
 		s := m.session(row.Self.ID)
 		if s != nil && !s.stopped() {
 			s.relogin(row)
@@ -89,7 +109,7 @@ func (m *Manager) refreshSessions(rows []*database.AccountRow) (changes []Change
 		m.mu.Unlock()
 		changes = append(changes, Change{Account: s.id, Removed: true})
 	}
-	return changes
+	return changes, nil
 }
 
 func (m *Manager) refreshGrants(rows []database.GrantRow) (changes []Change) {

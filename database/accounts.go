@@ -51,10 +51,18 @@ func (s *AccountStore) Get(ctx context.Context, id chat.PersonID) (*AccountRow, 
 	return scanAccount(s.db.QueryRow(ctx, `SELECT `+accountColumns+` FROM account WHERE id=$1`, id))
 }
 
-// All returns every account in the order of ids.
-func (s *AccountStore) All(ctx context.Context) ([]*AccountRow, error) {
-	rows, err := s.db.Query(ctx, `SELECT `+accountColumns+` FROM account ORDER BY id`)
-	return scanAll(rows, err, scanAccount)
+// Login is an account with the number of its latest login.
+type Login struct {
+	Account    chat.PersonID
+	Generation int64
+}
+
+// Logins returns every account with its generation, in the order of ids.
+func (s *AccountStore) Logins(ctx context.Context) ([]Login, error) {
+	rows, err := s.db.Query(ctx, `SELECT id, generation FROM account ORDER BY id`)
+	return scanAll(rows, err, func(row dbutil.Scannable) (l Login, err error) {
+		return l, row.Scan(&l.Account, &l.Generation)
+	})
 }
 
 // PutLogin inserts an account or replaces its credentials and own person; the
