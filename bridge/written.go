@@ -69,13 +69,14 @@ const authorPatience = 2 * time.Minute
 // errAuthorBehind: the author's own copy of an event may still name the request that made it.
 var errAuthorBehind = fmt.Errorf("%w: the author's account is catching up", chat.ErrUnavailable)
 
-// requestOf is the RequestID of an event that is known from another account's copy, as the log
-// has it now: the author's first catch-up of a run brings the copies that name it. 0 if there is
+// requestOf is the RequestID of an event that was perhaps logged from another account's copy, as
+// the log has it now: the author's first catch-up of a run brings the copies that name it. 0 if there is
 // none, or if the author's account does not come back.
 func (c *Client) requestOf(ctx context.Context, author *Client, e chat.Event) (uint64, error) {
 	began := c.connector.matrix().sender.traces.started
+	_, there := c.connector.accounts.Get(author.id)
 	switch {
-	case author.session == nil || author.id == c.id:
+	case author.session == nil || !there:
 		return 0, nil
 	case !author.session.CaughtUp() && author.session.State().Status != chat.BadCredentials && time.Since(began) < authorPatience:
 		return 0, errAuthorBehind
