@@ -13,7 +13,6 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
-	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
 )
 
@@ -237,44 +236,4 @@ func TestARoomIsReadOnceInARun(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, looks)
-}
-
-// What a user wrote comes first through another login's account, without the id of its request:
-// the author's own copy is waited for.
-func TestForgottenMessageThroughAnotherAccount(t *testing.T) {
-	w, alice, bob, room := shared(t)
-	w.hs.PausePush("hangouts")
-	mine := alice.SendText(room, "mine")
-	w.network.Say(carl, group, "from carl")
-	bob.WaitText(room, "from carl")
-	w.stop()
-	w.network.SayAs(anna, group, "mine", account.RequestID(ids.MakeOrigin(mine, 0))) // by a run that the database has forgotten
-	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodGet, Path: "/sync", User: string(bot), Status: http.StatusBadGateway})
-	later := make(chan struct{})
-	w.network.OnSync(func(who chat.PersonID) error {
-		if who == anna {
-			<-later
-		}
-		return nil
-	})
-	w.start()
-	session := func(who chat.PersonID) account.Session {
-		s, ok := w.manager.Get(who)
-		require.True(t, ok)
-		return s
-	}
-	w.eventually("the other account", func() bool { return session(bert).CaughtUp() })
-	w.network.Say(carl, group, "after")
-	w.eventually("the copy without a request", func() bool {
-		events := w.network.Events(group)
-		_, ok, err := session(bert).Logged(t.Context(), group, events[len(events)-2].ID)
-		return err == nil && ok
-	})
-	require.False(t, session(anna).CaughtUp())
-	close(later)
-	alice.WaitText(room, "after")
-	stop()
-	w.hasRow(mine)
-	w.waitLines(room, line{ghost(carl), "first"}, line{alice.UserID(), "mine"}, line{ghost(carl), "from carl"}, line{ghost(carl), "after"})
-	w.waitTexts(group, "first", "from carl", "mine", "after")
 }
