@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,17 +82,17 @@ func TestOnlyARefusalIsFinal(t *testing.T) {
 	for step, path := range map[string]string{"token": "/o/oauth2/token", "uberauth": "/accounts/OAuthLogin", "merge": "/MergeSession"} {
 		t.Run(step, func(t *testing.T) {
 			a := newAccounts(t)
-			var answer http.HandlerFunc
+			var answer atomic.Pointer[http.HandlerFunc]
 			service := a.srv.Config.Handler
 			a.srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == path {
-					answer(w, r)
+					(*answer.Load())(w, r)
 					return
 				}
 				service.ServeHTTP(w, r)
 			})
 			for name, one := range answers {
-				answer = one
+				answer.Store(&one)
 				cfg := a.config()
 				if name == "stalled" {
 					cfg.RequestTimeout = 50 * time.Millisecond

@@ -30,7 +30,7 @@ func TestTemporary(t *testing.T) {
 		{&hangouts.NetworkError{Code: 200, HasStatus: true, Status: pb.ResponseStatus_RESPONSE_STATUS_BUSY}, true},
 		{&hangouts.NetworkError{Code: 200, HasStatus: true, Status: pb.ResponseStatus_RESPONSE_STATUS_QUOTA_EXCEEDED}, true},
 		{&hangouts.NetworkError{Code: 200, HasStatus: true, Status: pb.ResponseStatus_RESPONSE_STATUS_INVALID_CONVERSATION}, false},
-		{&hangouts.GoogleAuthError{Code: http.StatusServiceUnavailable}, true}, {&hangouts.GoogleAuthError{Code: http.StatusBadRequest}, false},
+		{&hangouts.GoogleAuthError{Code: http.StatusServiceUnavailable}, true}, {&hangouts.GoogleAuthError{Code: http.StatusBadRequest}, true}, {&hangouts.GoogleAuthError{Code: http.StatusBadRequest, Reason: "invalid_grant"}, false},
 	} {
 		require.Equal(t, x.want, hangouts.Temporary(x.err), "%#v", x.err)
 	}
