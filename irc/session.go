@@ -80,7 +80,7 @@ type session struct {
 	views       map[chat.ConversationID]*view
 	invites     map[chat.ConversationID]bool // invitations that were shown
 	pending     map[string]pendingLine       // lines submitted, by the reference of their origin
-	settling    map[chat.ConversationID]bool
+	settling    map[chat.ConversationID]int
 	typing      map[chat.ConversationID]ownTyping
 	typingRound map[typingKey]int // typing that is shown to the client
 	typingCount int
@@ -109,7 +109,7 @@ func newSession(g *Gateway, conn net.Conn) *session {
 		queue: newSendQueue(g.cfg.Limits.SendQueue), input: make(chan input), tasks: make(chan func(), maxTasks),
 		done: make(chan struct{}), pings: make(map[string]ping), caps: make(map[string]bool),
 		views: make(map[chat.ConversationID]*view), invites: make(map[chat.ConversationID]bool), pending: make(map[string]pendingLine),
-		settling: make(map[chat.ConversationID]bool), typing: make(map[chat.ConversationID]ownTyping),
+		settling: make(map[chat.ConversationID]int), typing: make(map[chat.ConversationID]ownTyping),
 		typingRound: make(map[typingKey]int), ctcpLimit: rate.NewLimiter(rate.Every(5*time.Second), 2),
 	}
 	s.ctx, s.cancel = context.WithCancel(s.log.WithContext(g.ctx))

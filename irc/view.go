@@ -125,17 +125,17 @@ func (s *session) shows(c chat.Conversation) bool {
 	return known && len(v.members) == len(c.Members)+self
 }
 
-// conversationChanged has the channel compared with a changed conversation, after a
-// while: the events that explain the change show it better.
+// conversationChanged compares the channel with a changed conversation some time after its last
+// change: the events that explain the change show it better.
 func (s *session) conversationChanged(id chat.ConversationID) {
-	if s.settling[id] {
-		return
-	}
-	s.settling[id] = true
+	s.settling[id]++
+	round := s.settling[id]
 	time.AfterFunc(s.g.settle, func() {
 		s.tryPost(func() {
-			delete(s.settling, id)
-			s.compare(id)
+			if s.settling[id] == round {
+				delete(s.settling, id)
+				s.compare(id)
+			}
 		})
 	})
 }
