@@ -42,9 +42,11 @@ func (db *DB) Acquire(ctx context.Context, kind, uri string, wait time.Duration)
 func acquire(ctx context.Context, raw *sql.DB, kind, uri string, wait time.Duration) (*Lock, error) {
 	l := &Lock{lost: make(chan error, 1), cancel: func() {}}
 	try := func() (holder string, err error) { return "", nil }
-	if path, ok := File(kind, uri); ok {
+	if _, ok := File(kind, uri); ok {
 		var tables int // nothing is made beside what is no database
-		if err := raw.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_master`).Scan(&tables); err != nil {
+		var path string
+		// SQLite's own name of the file is the same however the address is written.
+		if err := raw.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM sqlite_master), file FROM pragma_database_list WHERE name='main'`).Scan(&tables, &path); err != nil {
 			return nil, err
 		}
 		try = func() (string, error) { return l.lockFile(path) }

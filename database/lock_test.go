@@ -107,6 +107,37 @@ func TestOneProcessOwnsAFile(t *testing.T) {
 	require.Zero(t, info.Mode().Perm()&0o077)
 }
 
+// SQLite reads several addresses as one file.
+func TestOneLockForAllSpellingsOfAnAddress(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	t.Chdir(dir)
+	require.NoError(t, os.WriteFile("bridge.db", nil, 0o600))
+	require.NoError(t, os.Symlink(dir, "folder"))
+	require.NoError(t, os.Symlink("bridge.db", "link.db"))
+	require.Equal(t, "locked", startHolder(t, "sqlite3-fk-wal", "file:bridge.db?_txlock=immediate").says)
+	for _, uri := range []string{
+		"bridge.db", dir + "/bridge.db", "file:./bridge.db?mode=rwc", "file:" + dir + "//bridge.db", "file://" + dir + "/bridge.db",
+		"file://localhost" + dir + "/bridge.db", "file:br%69dge.db", "file:%2e/bridge%2Edb?x=%20", "file:bridge.db#part?x=y",
+		"file:folder/bridge.db", "link.db", "file:folder/link.db",
+	} {
+		require.Contains(t, startHolder(t, "sqlite3-fk-wal", uri).says, "another bridge", uri)
+		path, ok := File("sqlite3-fk-wal", uri)
+		require.True(t, ok, uri)
+		same, err := filepath.EvalSymlinks(path)
+		require.NoError(t, err, uri)
+		if !filepath.IsAbs(same) {
+			same = filepath.Join(dir, same)
+		}
+		require.Equal(t, filepath.Join(dir, "bridge.db"), same, uri)
+	}
+	_, ok := File("sqlite3-fk-wal", "file:name?mode=memory&cache=shared")
+	require.False(t, ok)
+	locks, err := filepath.Glob("*.lock")
+	require.NoError(t, err)
+	require.Equal(t, []string{"bridge.db.lock"}, locks)
+}
+
 func TestADatabaseInMemoryNeedsNoLock(t *testing.T) {
 	db, err := Open("test", "sqlite3-fk-wal", "file::memory:?_txlock=immediate", zerolog.Nop())
 	require.NoError(t, err)

@@ -45,13 +45,24 @@ func query(uri string) string {
 
 func isSQLite(kind string) bool { return strings.HasPrefix(kind, "sqlite") || kind == "litestream" }
 
-// File is the file of an SQLite database ("file:name?options"); ok is false when there is none.
+// File is the file of an SQLite database, a path or "file:path?options"; ok is false when there is
+// none. In the second form SQLite takes %xx for a byte, ends the path at a #, and allows a host.
 func File(kind, uri string) (path string, ok bool) {
 	if !isSQLite(kind) {
 		return "", false
 	}
-	path, _, _ = strings.Cut(strings.TrimPrefix(uri, "file:"), "?")
-	return path, path != "" && !strings.Contains(path, ":memory:")
+	path, options, _ := strings.Cut(uri, "?")
+	if name, isURI := strings.CutPrefix(path, "file:"); isURI {
+		path, _, _ = strings.Cut(name, "#")
+		if rest, hasHost := strings.CutPrefix(path, "//"); hasHost {
+			_, rest, _ = strings.Cut(rest, "/")
+			path = "/" + rest
+		}
+		if decoded, err := url.PathUnescape(path); err == nil {
+			path = decoded
+		}
+	}
+	return path, path != "" && !strings.Contains(path, ":memory:") && !strings.Contains(options, "mode=memory")
 }
 
 // WithImmediateLock adds the option without which transactions of SQLite can fail with "database is

@@ -51,18 +51,16 @@ func (s *session) joinByName(name string) {
 	}
 }
 
-// unhide joins all sessions of the account to a channel.
+// unhide joins all sessions of the account to a channel. Other sessions may lack it although it is
+// not hidden any more: a message that a slow session was shown after the PART has opened it there.
 func (s *session) unhide(c chat.Conversation, people map[chat.PersonID]chat.Person) {
-	changed, err := s.hub.names.SetHidden(s.ctx, c.ID, false)
-	if err != nil {
+	if _, err := s.hub.names.SetHidden(s.ctx, c.ID, false); err != nil {
 		s.log.Err(err).Msg("Failed to note a channel as joined")
 	}
 	t, _ := s.hub.names.Target(c.ID)
 	s.joinChannel(c, t, people)
 	s.views[c.ID].asked = c.Archived
-	if changed {
-		s.hub.each(func(other *session) { other.conversationChanged(c.ID) })
-	}
+	s.hub.each(func(other *session) { other.conversationChanged(c.ID) })
 }
 
 // cmdPart hides channels. It never leaves a group: clients part when a window is closed.

@@ -331,6 +331,22 @@ func TestPartHides(t *testing.T) {
 	one.Await("JOIN", "#Trio_co")
 }
 
+// A slow session that is shown a message only after another one has parted the channel opens it again; a
+// JOIN after that still reaches every session.
+func TestJoinAfterALateMessage(t *testing.T) {
+	b := newBench(t)
+	one, two := b.client("one", tagged...), b.client("two", tagged...)
+	one.Send("PART #trio_co")
+	one.Await("PART", "#Trio_co")
+	two.Await("PART", "#Trio_co")
+	changed, err := irc.OpenedElsewhere(b.g, anna, trio)
+	require.NoError(t, err)
+	require.True(t, changed)
+	two.Send("JOIN #Trio_co")
+	two.Await("JOIN", "#Trio_co")
+	one.Await("JOIN", "#Trio_co")
+}
+
 func mustConversation(b *bench, id chat.ConversationID) chat.Conversation {
 	c, err := b.session().Conversation(b.t.Context(), id)
 	require.NoError(b.t, err)

@@ -55,3 +55,11 @@ func PersonChanged(g *Gateway, id chat.PersonID, p chat.Person) {
 		c.PersonChanged(context.Background(), p)
 	}
 }
+
+// OpenedElsewhere does what a message does that a slow session is shown: the channel is not hidden any more.
+func OpenedElsewhere(g *Gateway, id chat.PersonID, conversation chat.ConversationID) (changed bool, err error) {
+	g.mu.Lock()
+	h := g.hubs[id]
+	g.mu.Unlock()
+	return h.names.SetHidden(context.Background(), conversation, false)
+}

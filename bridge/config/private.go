@@ -30,8 +30,12 @@ func Narrow(log zerolog.Logger, paths ...string) {
 	}
 }
 
-// DatabaseFiles gives the files of an SQLite database.
+// DatabaseFiles gives the files of an SQLite database. SQLite makes the others beside the file that a
+// symbolic link leads to.
 func DatabaseFiles(path string) []string {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
 	return []string{path, path + "-wal", path + "-shm", path + "-journal"}
 }
 

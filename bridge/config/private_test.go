@@ -49,6 +49,10 @@ func TestNarrow(t *testing.T) {
 		{Type: zeroconfig.WriterTypeFile, FileConfig: zeroconfig.FileConfig{Filename: filepath.Join(dir, "bridge.log")}}}}
 	require.ElementsMatch(t, []string{"bridge.log", "bridge-2026.log", "bridge-2026.log.gz"}, names(config.LogFiles(logging)))
 	require.Equal(t, []string{"b.db", "b.db-wal", "b.db-shm", "b.db-journal"}, config.DatabaseFiles("b.db"))
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("data.db", nil, 0o600))
+	require.NoError(t, os.Symlink("data.db", "link.db"))
+	require.Equal(t, []string{"data.db", "data.db-wal", "data.db-shm", "data.db-journal"}, config.DatabaseFiles("link.db"))
 }
 
 func names(paths []string) (out []string) {

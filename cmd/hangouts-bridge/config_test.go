@@ -126,6 +126,15 @@ func TestBadDatabaseAddressIsNotQuoted(t *testing.T) {
 			require.NotContains(t, err.Error(), planted, "%q", uri)
 		}
 	}
+	// The driver quotes an option that it does not know when the lock is taken, too.
+	file := &config.File{Network: config.Default()}
+	file.Database.Type, file.Database.URI = "postgres", "host=127.0.0.1 port=1 user=hb sslmode="+planted
+	_, err := connectAs(t.Context(), file, zerolog.Nop(), func(db *database.DB) error {
+		_, err := db.Acquire(t.Context(), file.Database.Type, file.Database.URI, 0)
+		return err
+	})
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), planted)
 	require.NoError(t, database.CheckURI("postgres", "postgres://user:p%40ss@127.0.0.1:1/db?sslmode=disable"))
 	require.NoError(t, database.CheckURI("postgres", "host=127.0.0.1 password='a b'"))
 	require.NoError(t, database.CheckURI("sqlite3-fk-wal", "file:x.db?_txlock=immediate"))

@@ -49,6 +49,9 @@ func connectAs(ctx context.Context, file *config.File, log zerolog.Logger, fn fu
 	}
 	if err = fn(db); err != nil {
 		_ = db.Close()
+		if !errors.Is(err, database.ErrInUse) { // that one names a process
+			err = database.Hide(err, file.Database.URI)
+		}
 		return nil, fmt.Errorf("open database %s: %w", name, err)
 	}
 	if err = db.Upgrade(ctx); err != nil {
