@@ -197,7 +197,8 @@ func (s *session) reconnect(reason string) {
 func (s *session) run() {
 	pauses := s.m.options.backoff()
 	rechecks := &backoff{min: s.m.options.Recheck, max: 12 * s.m.options.Recheck}
-	for s.ctx.Err() == nil {
+	// After a start refused credentials are tried at once: somebody may have mended the service.
+	for first := true; s.ctx.Err() == nil; first = false {
 		s.mu.Lock()
 		conn, relogged, generation := s.conn, s.relogged, s.generation
 		bad := conn == nil || s.state.Status == chat.BadCredentials
@@ -206,7 +207,7 @@ func (s *session) run() {
 		s.mu.Unlock()
 		if !bad {
 			rechecks.reset()
-		} else if !s.recheckDue(conn, relogged, rechecks) {
+		} else if (conn == nil || !first) && !s.recheckDue(conn, relogged, rechecks) {
 			cancel()
 			pauses.reset()
 			continue
