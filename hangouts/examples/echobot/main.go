@@ -106,7 +106,8 @@ func (b *bot) answer(ctx context.Context, event *pb.Event) error {
 			b.log.WarnContext(ctx, "Failed to answer", "conversation", id, "error", err)
 		}
 	}
-	return b.writeSynced(event.GetTimestamp())
+	// An event that was missed comes after newer ones that were answered.
+	return b.writeSynced(max(event.GetTimestamp(), b.roster.SyncedTo()))
 }
 
 func (b *bot) readSynced() (uint64, error) {

@@ -103,6 +103,18 @@ func TestEchobot(t *testing.T) {
 	say()
 	stop = start()
 	answered()
+
+	// A message that was missed comes after a newer one; after a restart neither is answered again.
+	require.NoError(t, srv.Account(0).WaitSubscribed(ctx, 1))
+	inject(hangoutstest.Fault{Kind: hangoutstest.FaultLose, Endpoint: "push/event"})
+	say()
+	say()
+	require.NoError(t, srv.WaitEvents(ctx, "carol", history+2*said-1))
+	_, err = srv.Drop("user1", hangoutstest.DropUnknownSID)
+	require.NoError(t, err)
+	answered()
+	stop()
+	stop = start()
 	require.NoError(t, srv.Account(0).WaitSubscribed(ctx, 1))
 	say()
 	answered()
