@@ -118,7 +118,11 @@ func (b *bot) readSynced() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	us, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("reading %s: %w", b.synced, err)
+	}
+	return us, nil
 }
 
 // writeSynced replaces the file as a whole, so that a crash leaves the old or the new one.
