@@ -62,8 +62,11 @@ const overlap = 60_000_000 // µs
 // nil after [Client.Disconnect], with the error of ctx or of an observer, with ErrUnauthorized, or with
 // a NetworkError once Config.MaxRetries are used up. Another Run delivers what was missed.
 func (r *Roster) Run(ctx context.Context) error {
-	if r == nil || r.client == nil {
+	if r == nil {
 		return r.noClient()
+	}
+	if err := r.client.ready(); err != nil {
+		return err
 	}
 	if err := r.persist(ctx, func(ctx context.Context) error { _, err := r.load(ctx, 1); return err }); err != nil {
 		return err
