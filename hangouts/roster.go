@@ -119,7 +119,8 @@ func (r *Roster) persist(ctx context.Context, request func(context.Context) erro
 	}, request)
 }
 
-// SyncedTo is the time (µs) up to which all events were delivered, for the next NewRoster.
+// SyncedTo is the time (µs) up to which all events were delivered, for the next NewRoster. An older event whose push was
+// lost without a trace is missing until the next catch-up; a roster that begins with SyncedTo before that leaves it out.
 func (r *Roster) SyncedTo() uint64 {
 	if r == nil {
 		return 0
