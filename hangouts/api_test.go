@@ -482,3 +482,21 @@ func TestProxyAndClient(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, time.Nanosecond, given.Timeout, "the given client is not changed")
 }
+
+// TestCookiesThatMakeNoSession are refused at once and for good: nothing is tried again with them.
+func TestCookiesThatMakeNoSession(t *testing.T) {
+	good := map[string]string{"SAPISID": "a/b", "SID": "\"quoted\" c=d"}
+	c, err := hangouts.New(hangouts.Config{}, good)
+	require.NoError(t, err)
+	for _, cookies := range []map[string]string{
+		nil, {"SID": "x"}, {"SAPISID": "a\n"}, {"SAPISID": "a", "SID": "x\r\nInjected: y"}, {"SAPISID": "a", "SID": "x; HSID=y"},
+		{"SAPISID": "a", "SID": "\x7f"}, {"SAPISID": "a", "S=ID": "x"}, {"SAPISID": "a", "S\nID": "x"},
+	} {
+		_, err := hangouts.New(hangouts.Config{}, cookies)
+		for _, err := range []error{err, c.SetCookies(cookies)} {
+			require.ErrorIs(t, err, hangouts.ErrRefused, "%q", cookies)
+			require.False(t, hangouts.Temporary(err), "%q", cookies)
+		}
+	}
+	require.Equal(t, good, c.Cookies())
+}

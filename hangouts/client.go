@@ -73,14 +73,14 @@ type Disconnected struct {
 }
 
 // New makes a client of the account whose session cookies these are. It sends nothing. It returns
-// ErrConfig, or a GoogleAuthError when the cookie SAPISID is missing.
+// ErrConfig, or a GoogleAuthError when the cookie SAPISID is missing or one cannot be sent.
 func New(cfg Config, sessionCookies map[string]string) (*Client, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	if sessionCookies["SAPISID"] == "" {
-		return nil, &GoogleAuthError{Step: "cookie SAPISID is missing", Err: ErrRefused}
+	if err := checkCookies(sessionCookies); err != nil {
+		return nil, err
 	}
 	c := &Client{cfg: cfg, cookies: newCookies(cfg.CookieDomain, sessionCookies)}
 	c.http, c.ownHTTP = cfg.httpClient()

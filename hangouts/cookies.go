@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 )
 
 // cookies is a live jar for the trusted hosts. Unlike net/http's it writes values as they are:
@@ -30,6 +31,20 @@ func newCookies(domain string, initial map[string]string) *cookies {
 		domain: strings.TrimPrefix(strings.ToLower(domain), "."),
 		shared: shared, hosts: map[string]map[string]string{},
 	}
+}
+
+// checkCookies returns a GoogleAuthError for cookies that cannot make a session: without SAPISID, or with a character that
+// would end the cookie or the header, such as the line break behind a pasted value.
+func checkCookies(all map[string]string) error {
+	if all["SAPISID"] == "" {
+		return &GoogleAuthError{Step: "cookie SAPISID is missing", Err: ErrRefused}
+	}
+	for name, value := range all {
+		if strings.ContainsAny(name, "=; ") || strings.Contains(value, ";") || strings.ContainsFunc(name+value, unicode.IsControl) {
+			return &GoogleAuthError{Step: "a cookie holds a character that none may hold", Err: ErrRefused}
+		}
+	}
+	return nil
 }
 
 // header is the value of the Cookie header for a host, in order of names.

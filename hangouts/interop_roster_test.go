@@ -247,6 +247,34 @@ func TestRosterIsPatient(t *testing.T) {
 	require.Eventually(t, func() bool { return len(h.list()) == 1 && requests(srv, "conversations/syncallnewevents") > 1 }, 6*wait, wait/1000)
 }
 
+// TestRosterOutlivesAnOddAnswer: an answer of another status, or an error of something on the way, does not end it, unless
+// it comes again and again.
+func TestRosterOutlivesAnOddAnswer(t *testing.T) {
+	srv := newServer(t, hangoutstest.Options{})
+	ada := srv.Account(0)
+	inject := func(f hangoutstest.Fault) {
+		_, err := srv.Inject(f)
+		require.NoError(t, err)
+	}
+	inject(hangoutstest.Fault{Kind: hangoutstest.FaultStatus, Status: http.StatusForbidden, Endpoint: "conversations/syncrecentconversations"})
+	inject(hangoutstest.Fault{Kind: hangoutstest.FaultResponse, Status: int(pb.ResponseStatus_RESPONSE_STATUS_UNEXPECTED_ERROR),
+		Endpoint: "conversations/syncallnewevents"})
+	_, h, stop := runRoster(t, clientOf(t, srv, ada), 0)
+	require.NoError(t, ada.WaitSubscribed(within(t), 1))
+	_, err := srv.Person("carol").Send("team", "x")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(h.list()) == 1 && requests(srv, "conversations/syncallnewevents") > 1 }, 6*wait, wait/1000)
+	require.ErrorIs(t, stop(), context.Canceled)
+
+	inject(hangoutstest.Fault{Kind: hangoutstest.FaultStatus, Status: http.StatusForbidden, Endpoint: "conversations/*", Count: -1})
+	impatient := hangouts.Config{BaseURL: srv.URL, MaxRetries: hangouts.Retries(1)}
+	c, err := hangouts.New(impatient, ada.Cookies())
+	require.NoError(t, err)
+	var failed *hangouts.NetworkError
+	require.ErrorAs(t, hangouts.NewRoster(c, 0).Run(t.Context()), &failed)
+	require.Equal(t, http.StatusForbidden, failed.Code)
+}
+
 // TestRosterLoadsAnew: a server that cannot say what happened has everything loaded, and new events come all the same.
 func TestRosterLoadsAnew(t *testing.T) {
 	srv := newServer(t, hangoutstest.Options{})

@@ -130,7 +130,8 @@ func unescape(text string) string {
 	return escapes.ReplaceAllString(text, "$1")
 }
 
-var scheme = regexp.MustCompile(`^\pL[\pL\pN_-]+:/{1,3}`)
+// scheme begins with what fold takes for an ASCII letter.
+var scheme = regexp.MustCompile(`^[A-Za-zİıſ\x{212a}][\pL\pN_-]+:/{1,3}`)
 
 // completeURL puts http:// in front of an address without a scheme.
 func completeURL(address string) string {

@@ -7,13 +7,13 @@ import (
 
 // SetCookies replaces the session's cookies by others of the same account. Requests and a running
 // Connect use them from the next request on. It calls OnCookies. It returns a GoogleAuthError when the
-// cookie SAPISID is missing.
+// cookie SAPISID is missing or one cannot be sent.
 func (c *Client) SetCookies(sessionCookies map[string]string) error {
 	if err := c.ready(); err != nil {
 		return err
 	}
-	if sessionCookies["SAPISID"] == "" {
-		return &GoogleAuthError{Step: "cookie SAPISID is missing"}
+	if err := checkCookies(sessionCookies); err != nil {
+		return err
 	}
 	c.cookies.replace(sessionCookies)
 	c.cookiesChanged()

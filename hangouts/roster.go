@@ -57,14 +57,18 @@ func NewRoster(client *Client, since uint64) *Roster {
 const overlap = 60_000_000 // µs
 
 // Run loads conversations and people, then holds the push channel open ([Client.Connect]) and keeps
-// everything up to date. It waits while the server is busy or not reached. It ends like Connect: with
+// everything up to date. It waits while the server is busy or not reached, and repeats what failed
+// otherwise up to Config.MaxRetries times in a row. It ends like Connect: with
 // nil after [Client.Disconnect], with the error of ctx or of an observer, with ErrUnauthorized, or with
 // a NetworkError once Config.MaxRetries are used up. Another Run delivers what was missed.
 func (r *Roster) Run(ctx context.Context) error {
-	if r == nil || r.client == nil {
+	if r == nil {
 		return r.noClient()
 	}
-	if err := r.retry(ctx, func(ctx context.Context) error { _, err := r.load(ctx, 1); return err }); err != nil {
+	if err := r.client.ready(); err != nil {
+		return err
+	}
+	if err := r.persist(ctx, func(ctx context.Context) error { _, err := r.load(ctx, 1); return err }); err != nil {
 		return err
 	}
 	c := r.client
@@ -95,7 +99,28 @@ func (r *Roster) retry(ctx context.Context, request func(context.Context) error)
 	return retry(ctx, readable, request)
 }
 
-// SyncedTo is the time (µs) up to which all events were delivered, for the next NewRoster.
+// persist is retry for what Run cannot do without: another failed answer ends it only once Config.MaxRetries are used up.
+func (r *Roster) persist(ctx context.Context, request func(context.Context) error) error {
+	failures, allowed := 0, *r.client.cfg.MaxRetries
+	return retry(ctx, func(err error) bool {
+		var network *NetworkError
+		if readable(err) {
+			return true
+		}
+		if !errors.As(err, &network) || errors.Is(err, ErrUnauthorized) {
+			return false
+		}
+		failures++
+		if allowed != Unlimited && failures > allowed {
+			return false
+		}
+		r.client.cfg.Logger.WarnContext(ctx, "Synchronising failed, retrying", "error", err, "retry", failures)
+		return true
+	}, request)
+}
+
+// SyncedTo is the time (µs) up to which all events were delivered, for the next NewRoster. An older event whose push was
+// lost without a trace is missing until the next catch-up; a roster that begins with SyncedTo before that leaves it out.
 func (r *Roster) SyncedTo() uint64 {
 	if r == nil {
 		return 0

@@ -162,7 +162,7 @@ func (r *Roster) event(ctx context.Context, e *pb.Event) error {
 
 // catchUp delivers missed events, oldest first (protocol §12.3).
 func (r *Roster) catchUp(ctx context.Context) error {
-	return plain(r.retry(ctx, func(ctx context.Context) error {
+	return plain(r.persist(ctx, func(ctx context.Context) error {
 		from := r.SyncedTo()
 		synced, err := r.client.CatchUp(ctx, max(from, overlap)-overlap, func(states []*pb.ConversationState) error {
 			return r.take(ctx, states)

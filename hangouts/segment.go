@@ -67,7 +67,7 @@ func MessageText(m *pb.ChatMessage) string {
 func SegmentsText(segments []*pb.Segment) string {
 	var b strings.Builder
 	for _, s := range segments {
-		if s.Type == nil {
+		if s == nil || s.Type == nil {
 			continue
 		}
 		switch s.GetType() {

@@ -62,6 +62,9 @@ func TestLettersOfTheGrammar(t *testing.T) {
 		"httpſ://x.org/a":   {`LINK "httpſ://x.org/a" {false false false false} "httpſ://x.org/a"`},
 		"<İ>a</ı>":          {`TEXT "a" {false true false false} ""`},
 		"a.b.co\u212a":      {"LINK \"a.b.co\u212a\" {false false false false} \"http://a.b.co\u212a\""},
+		"[a](äb:/c)":        {`LINK "a" {false false false false} "http://äb:/c"`},
+		"[a](aä٣_-:///c)":   {`LINK "a" {false false false false} "aä٣_-:///c"`},
+		"[a](ſb:/c)":        {`LINK "a" {false false false false} "ſb:/c"`},
 		"https://1.2.3.4:٣": {`LINK "https://1.2.3.4:٣" {false false false false} "https://1.2.3.4:٣"`},
 	} {
 		require.Equal(t, want, show(hangouts.ParseText(text)), text)

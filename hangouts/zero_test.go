@@ -16,6 +16,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/channel"
+	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/pblite"
 )
 
@@ -41,7 +42,7 @@ var zeroFunctions = map[string]any{
 
 // zeroValues are all types with methods, at zero, and pointers that may be nil.
 var zeroValues = []any{
-	&hangouts.Client{}, (*hangouts.Client)(nil), &hangouts.Roster{}, (*hangouts.Roster)(nil), hangouts.NewRoster(nil, 0), &hangouts.Event[int]{}, &hangouts.Observer[int]{}, &hangouts.NetworkError{},
+	&hangouts.Client{}, (*hangouts.Client)(nil), &hangouts.Roster{}, (*hangouts.Roster)(nil), hangouts.NewRoster(nil, 0), hangouts.NewRoster(&hangouts.Client{}, 0), &hangouts.Event[int]{}, &hangouts.Observer[int]{}, &hangouts.NetworkError{},
 	&hangouts.ConversationTypeError{}, &hangouts.GoogleAuthError{}, hangouts.UploadedImage{}, hangouts.Name{}, hangouts.NameType(0),
 	hangouts.EventKind(0), &hangouts.RefreshTokenCache{}, (*hangouts.RefreshTokenCache)(nil), &hangouts.TerminalPrompt{Out: io.Discard},
 	&channel.Channel{}, channel.New(channel.Config{}, nil), &channel.Splitter{}, &channel.StatusError{},
@@ -82,6 +83,8 @@ func TestZeroValues(t *testing.T) {
 	require.ErrorIs(t, err, hangouts.ErrBadRequest)
 	require.ErrorIs(t, new(hangouts.Client).Connect(ctx), hangouts.ErrConfig)
 	require.ErrorIs(t, channel.New(channel.Config{}, nil).Run(ctx), channel.ErrConfig)
+	require.ErrorIs(t, hangouts.NewRoster(&hangouts.Client{}, 0).Run(ctx), hangouts.ErrConfig)
+	require.Empty(t, hangouts.SegmentsText([]*pb.Segment{nil}))
 	_, err = hangouts.GetAuth(ctx, hangouts.Config{}, nil, nil, false)
 	require.ErrorContains(t, err, "no refresh token")
 }

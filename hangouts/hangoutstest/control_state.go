@@ -66,6 +66,9 @@ func controlConfig(s *Server, _ context.Context, body []byte) (any, error) {
 	s.Configure(func(set *Settings) {
 		changed := *set
 		if err = decodeStrict(body, &changed); err == nil {
+			err = changed.check()
+		}
+		if err == nil {
 			*set = changed
 		}
 	})

@@ -261,7 +261,9 @@ func TestControlErrors(t *testing.T) {
 		{"push", `{"account":"user1","update":{"x":1}}`, 400}, {"push", `{"account":"nobody","update":{}}`, 404},
 		{"fault", `{"kind":"x"}`, 400}, {"fault", `{"kind":7}`, 400}, {"fault", `{"kind":"delay","account":"nobody"}`, 404},
 		{"drop", `{"how":"x"}`, 400}, {"invalidate-cookies", `{"account":"nobody"}`, 404}, {"revoke-tokens", `{}`, 404}, {"code", `{"account":"carol"}`, 404},
-		{"config", `{"dedup":7}`, 400}, {"wait-subscribed", `{"account":"user1","count":5,"timeout_ms":5}`, 408},
+		{"config", `{"dedup":7}`, 400}, {"config", `{"dedup":false,"noop_ms":-1}`, 400}, {"config", `{"poll_ms":0}`, 400}, {"config", `{"dedup":false,"queue_limit":0}`, 400},
+		{"config", `{"sync_lag_ms":99999999999999999}`, 400}, {"config", `{"sync_max_events":-1}`, 400}, {"clock", `{"advance_ms":-1}`, 400},
+		{"fault", `{"kind":"delay","delay_ms":-1}`, 400}, {"wait-events", `{"conversation":"team","timeout_ms":-1}`, 400}, {"wait-subscribed", `{"account":"user1","count":5,"timeout_ms":5}`, 408},
 		{"wait-subscribed", `{"account":"nobody"}`, 404}, {"wait-requests", `{"account":"nobody"}`, 404},
 		{"wait-events", `{"conversation":"team","count":500,"timeout_ms":5}`, 408},
 	} {
@@ -308,6 +310,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"--accounts", "-1"}, 2, "--accounts"},
 		{[]string{"--proxy", "127.0.0.1:0"}, 2, "go together"},
 		{[]string{"--noop-ms", "0"}, 2, "positive"},
+		{[]string{"--poll-ms", "99999999999999999"}, 2, "century"},
 		{[]string{"--scenario", filepath.Join(dir, "none")}, 1, "no such file"},
 		{[]string{"--listen", strings.TrimPrefix(p.line.BaseURL, "http://")}, 1, "in use"},
 		{[]string{"--listen", "127.0.0.1:0", "--proxy", strings.TrimPrefix(p.line.BaseURL, "http://"), "--ca-out", ca}, 1, "in use"},

@@ -109,6 +109,7 @@ func parseFlags(args []string, stderr io.Writer) (opts Options, scenario string,
 	if err = fs.Parse(args); err != nil {
 		return opts, "", false, err
 	}
+	set.NoopInterval, set.PollDuration, set.SessionIdle, set.BotDelay = Millis(noop), Millis(poll), Millis(sessionIdle), Millis(botDelay)
 	switch {
 	case fs.NArg() > 0:
 		err = fmt.Errorf("%w: unexpected %q", ErrInvalid, fs.Arg(0))
@@ -116,14 +117,13 @@ func parseFlags(args []string, stderr io.Writer) (opts Options, scenario string,
 		err = fmt.Errorf("%w: --accounts must be from 0 to 10000", ErrInvalid)
 	case (opts.ProxyListen == "") != (opts.CAFile == ""):
 		err = fmt.Errorf("%w: --proxy and --ca-out go together", ErrInvalid)
-	case noop <= 0 || poll <= 0 || sessionIdle <= 0 || botDelay < 0:
-		err = fmt.Errorf("%w: times must be positive", ErrInvalid)
+	default:
+		err = set.check()
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "hangouts-server:", err)
 		return opts, "", false, err
 	}
-	set.NoopInterval, set.PollDuration, set.SessionIdle, set.BotDelay = Millis(noop), Millis(poll), Millis(sessionIdle), Millis(botDelay)
 	opts.Configure = func(s *Settings) { *s = set }
 	return opts, scenario, verbose, nil
 }

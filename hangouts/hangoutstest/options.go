@@ -1,6 +1,8 @@
 package hangoutstest
 
 import (
+	"encoding/json"
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -39,6 +41,19 @@ type Millis int64
 // Duration converts to a time.Duration.
 func (m Millis) Duration() time.Duration { return time.Duration(m) * time.Millisecond }
 
+// UnmarshalJSON refuses what no time here can be: less than nothing, or more than a century.
+func (m *Millis) UnmarshalJSON(text []byte) error {
+	var ms int64
+	if err := json.Unmarshal(text, &ms); err != nil {
+		return err
+	}
+	if ms < 0 || ms > century.Milliseconds() {
+		return fmt.Errorf("%w: %d ms, must be from 0 to %d", ErrInvalid, ms, century.Milliseconds())
+	}
+	*m = Millis(ms)
+	return nil
+}
+
 // Settings can change while the server runs: [Server.Configure] and the control verb config.
 type Settings struct {
 	// Dedup answers a repeated client_generated_id of the same sender and conversation within a
@@ -72,6 +87,19 @@ type Settings struct {
 	OTRKeep Millis `json:"otr_keep_ms"`
 	// QueueLimit is how many arrays wait for a poll; one more and the SID is dropped.
 	QueueLimit int `json:"queue_limit"`
+}
+
+// check refuses settings with which the channel does not work.
+func (s *Settings) check() error {
+	switch {
+	case min(s.NoopInterval, s.PollDuration, s.SessionIdle) <= 0 || s.BotDelay < 0:
+		return fmt.Errorf("%w: times must be positive", ErrInvalid)
+	case max(s.NoopInterval, s.PollDuration, s.SessionIdle, s.BotDelay) > Millis(century.Milliseconds()):
+		return fmt.Errorf("%w: times must be less than a century", ErrInvalid)
+	case s.QueueLimit < 1 || s.SyncMaxEvents < 0:
+		return fmt.Errorf("%w: limits must be positive", ErrInvalid)
+	}
+	return nil
 }
 
 // DefaultSettings are those of the real service as far as they are known (protocol §14, §15).

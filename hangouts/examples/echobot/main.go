@@ -106,7 +106,8 @@ func (b *bot) answer(ctx context.Context, event *pb.Event) error {
 			b.log.WarnContext(ctx, "Failed to answer", "conversation", id, "error", err)
 		}
 	}
-	return b.writeSynced(event.GetTimestamp())
+	// An event that was missed comes after newer ones that were answered.
+	return b.writeSynced(max(event.GetTimestamp(), b.roster.SyncedTo()))
 }
 
 func (b *bot) readSynced() (uint64, error) {
@@ -117,7 +118,11 @@ func (b *bot) readSynced() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	us, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("reading %s: %w", b.synced, err)
+	}
+	return us, nil
 }
 
 // writeSynced replaces the file as a whole, so that a crash leaves the old or the new one.

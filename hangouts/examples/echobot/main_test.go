@@ -13,8 +13,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts"
+	pb "github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutspb"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
 )
 
@@ -115,4 +117,17 @@ func TestEchobotWithoutLogin(t *testing.T) {
 	defer srv.Close()
 	err := run(t.Context(), hangouts.Config{BaseURL: srv.URL}, t.TempDir(), nil)
 	require.ErrorContains(t, err, "no refresh token")
+}
+
+// TestEchobotKeepsItsTime: an event that was missed comes after newer ones, which are not answered again after a restart.
+func TestEchobotKeepsItsTime(t *testing.T) {
+	b := &bot{roster: hangouts.NewRoster(nil, 100), synced: filepath.Join(t.TempDir(), "synced")}
+	require.NoError(t, b.answer(t.Context(), &pb.Event{Timestamp: proto.Uint64(50)}))
+	synced, err := b.readSynced()
+	require.NoError(t, err)
+	require.EqualValues(t, 100, synced)
+	require.NoError(t, b.answer(t.Context(), &pb.Event{Timestamp: proto.Uint64(150)}))
+	synced, err = b.readSynced()
+	require.NoError(t, err)
+	require.EqualValues(t, 150, synced)
 }

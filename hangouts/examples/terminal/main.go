@@ -134,18 +134,25 @@ func printable(text string) string {
 	}, text)
 }
 
+// maxLine bounds a line that is typed or pasted, in bytes; a longer one ends the client with a word.
+const maxLine = 1 << 20
+
 // read handles what is typed.
 func (t *terminal) read(ctx context.Context, in io.Reader) {
 	lines := make(chan string)
 	go func() { // ends with the input, or with the program
 		defer close(lines)
 		scanner := bufio.NewScanner(in)
+		scanner.Buffer(nil, maxLine)
 		for scanner.Scan() {
 			select {
 			case lines <- scanner.Text():
 			case <-ctx.Done():
 				return
 			}
+		}
+		if err := scanner.Err(); err != nil && ctx.Err() == nil {
+			fmt.Fprintln(t.out, "* reading the input:", err)
 		}
 	}()
 	for {
