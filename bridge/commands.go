@@ -25,7 +25,7 @@ func (m *Main) botCommands() []commands.CommandHandler {
 		guarded(replaced(commands.CommandSetPreferredLogin, m.preferLogin), c.ownRoom, c.ownLogin),
 		guarded(commands.CommandSetRelay, c.relayRoom, c.usableLogin),
 		guarded(commands.CommandUnsetRelay, c.relayRoom),
-		guarded(commands.CommandBridge, c.ownRoom, c.knownChat),
+		guarded(commands.CommandBridge, c.ownRoom, c.knownChat, c.roomOfTheBot),
 		guarded(commands.CommandDoIn, m.onlyCommands, c.targetRoom),
 		guarded(replaced(matrix.CommandLoginMatrix, m.loginMatrix)),
 		guarded(replaced(matrix.CommandSetPowerLevel, setPowerLevel)),

@@ -115,6 +115,32 @@ func (c *Connector) knownChat(ce *commands.Event) string {
 	return ""
 }
 
+// roomOfTheBot refuses to make a room a portal in which somebody has as much power as the
+// bot: that person could not be taken out when they are removed from the conversation, and
+// would read what others of it get there.
+func (c *Connector) roomOfTheBot(ce *commands.Event) string {
+	if ce.Portal != nil || ce.User.Permissions.Admin {
+		return ""
+	}
+	const refusal = "In this room I could not take out somebody who is removed from the conversation: I need more power than everybody else has. `$cmdprefix open` makes a room that is fit."
+	levels, err := c.bridge.Matrix.GetPowerLevels(ce.Ctx, ce.RoomID)
+	if err != nil {
+		ce.Log.Err(err).Msg("Failed to get the power levels of a room that is to be bridged")
+		return refusal
+	}
+	bot := c.bridge.Bot.GetMXID()
+	power := levels.GetUserLevel(bot)
+	if power < levels.Kick() || power <= levels.UsersDefault || power <= levels.GetUserLevel(ce.User.MXID) {
+		return refusal
+	}
+	for user := range levels.Users {
+		if user != bot && !c.bridge.IsGhostMXID(user) && power <= levels.GetUserLevel(user) {
+			return refusal
+		}
+	}
+	return ""
+}
+
 // targetRoom refuses to run something in a room that the user is not in, or that is a
 // portal of others.
 func (c *Connector) targetRoom(ce *commands.Event) string {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
 	"maunium.net/go/mautrix/event"
@@ -211,6 +212,33 @@ func TestNoCommandTouchesWhatIsAnothers(t *testing.T) {
 		}
 	}
 	require.Equal(t, before, w.alices())
+}
+
+// A conversation gets no room from which the bot could not take somebody out again.
+func TestBridgeOnlyWhereTheBotHasMorePower(t *testing.T) {
+	w := newWorld(t)
+	w.change = func(c *bridgeconfig.Config) { c.Bridge.Permissions[domain] = &bridgeconfig.PermissionLevelUser }
+	w.start()
+	mallory := w.user("mallory")
+	w.login(mallory, anna)
+	w.network.Say(carl, group, "first")
+	portal, err := w.main.Bridge.GetPortalByMXID(t.Context(), w.room("first"))
+	require.NoError(t, err)
+	bridge := func(version id.RoomVersion, users map[id.UserID]int, wants string) id.RoomID {
+		room := mallory.CreateRoom(&mautrix.ReqCreateRoom{
+			Invite: []id.UserID{bot}, RoomVersion: version, PowerLevelOverride: &event.PowerLevelsEventContent{Users: users},
+		})
+		w.eventually("the bot to join", func() bool { return w.hs.Membership(room, bot) == "join" })
+		mallory.SendText(room, "!hangouts bridge --ignore-permissions "+string(group))
+		w.waitNotice(room, wants)
+		return room
+	}
+	const refused = "I need more power than everybody else"
+	bridge(id.RoomV12, map[id.UserID]int{bot: 100}, refused) // its maker stands above all levels
+	bridge(id.RoomV11, map[id.UserID]int{bot: 100, mallory.UserID(): 100}, refused)
+	require.NoError(t, portal.RemoveMXID(t.Context()))
+	room := bridge(id.RoomV11, map[id.UserID]int{bot: 100, mallory.UserID(): 50}, "Successfully plumbed")
+	require.Equal(t, room, portal.MXID)
 }
 
 // No login process logs another user's login in again, whoever begins it.

@@ -55,10 +55,16 @@ func newWorldWith(t *testing.T, change func(*stage.Stage)) *world {
 	registrations := w.Registrations("http://"+hsAddr, w.link.URL())
 	w.synapse = synapse.Start(t, synapse.Options{ServerName: stage.Domain, Port: number, Registrations: registrations, NoPresence: true})
 	w.Run()
-	w.Login(w.synapse, stage.Account{RefreshToken: w.hangouts.Person("alice").RefreshToken()})
+	w.Login(w.synapse, w.account("alice"))
 	w.room = w.Alice.WaitRoom("Trio")
 	w.Alice.WaitText(w.room, "welcome")
 	return w
+}
+
+// account is the account of somebody on Hangouts.
+func (w *world) account(name string) stage.Account {
+	person := w.hangouts.Person(name)
+	return stage.Account{GaiaID: person.GaiaID(), RefreshToken: person.RefreshToken()}
 }
 
 // texts are what was written in the group on Hangouts since the tests began.

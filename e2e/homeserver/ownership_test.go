@@ -57,7 +57,7 @@ func TestTheOthersLoginIsSafe(t *testing.T) {
 		s.Set("provisioning.shared_secret", strings.Repeat("s", 32))
 	})
 	login := w.hangouts.Person("alice").GaiaID()
-	mallory := w.LoginAs(w.synapse, "mallory", stage.Account{RefreshToken: w.hangouts.Person("dave").RefreshToken()})
+	mallory := w.LoginAs(w.synapse, "mallory", w.account("dave"))
 	team := mallory.WaitRoom("Team")
 	w.heard(mallory, team, "welcome")
 	var management id.RoomID
