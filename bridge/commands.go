@@ -116,11 +116,12 @@ type commandGate struct {
 	bridgev2.CommandProcessor
 	bot   func() bridgev2.MatrixAPI
 	guard *secretGuard
+	sync  func(context.Context) error // of the database
 }
 
 // Handle implements bridgev2.CommandProcessor. Commands of one user run one by one. Only the management room answers questions
 // of the bot, which may be about credentials. What is no command is not logged: it may be
-// a secret that does not look like one.
+// a secret that does not look like one. What a command did outlives a power failure.
 func (g commandGate) Handle(ctx context.Context, roomID id.RoomID, eventID id.EventID, user *bridgev2.User, message string, replyTo id.EventID) {
 	unlock, err := g.guard.running.lock(ctx, user.MXID)
 	if err != nil {
@@ -143,6 +144,9 @@ func (g commandGate) Handle(ctx context.Context, roomID id.RoomID, eventID id.Ev
 		}
 	}))
 	g.CommandProcessor.Handle(log.WithContext(ctx), roomID, eventID, user, message, replyTo)
+	if err = g.sync(context.WithoutCancel(ctx)); err != nil {
+		log.Err(err).Msg("Failed to sync what a command did")
+	}
 }
 
 // onlyCommands refuses to answer the bot's questions by way of another room.

@@ -269,7 +269,8 @@ func (b *inbox) handle(row database.InboxRow) error {
 	return b.store.Done(b.ctx, row.Seq)
 }
 
-// handleOnce has a command run. A power failure neither repeats it nor takes back what it did.
+// handleOnce hands a command over. A power failure does not repeat it; commandGate keeps it from
+// taking back what the command did.
 func (b *inbox) handleOnce(ctx context.Context, e *event.Event, row database.InboxRow) error {
 	if err := b.store.Done(b.ctx, row.Seq); err != nil {
 		return err
@@ -278,9 +279,6 @@ func (b *inbox) handleOnce(ctx context.Context, e *event.Event, row database.Inb
 		b.log.Err(err).Str("event", row.EventID).Msg("Failed to sync the note that a command is run")
 	}
 	b.dispatch(ctx, e)
-	if err := b.store.Sync(b.ctx); err != nil && !b.ended() {
-		b.log.Err(err).Str("event", row.EventID).Msg("Failed to sync what a command did")
-	}
 	return nil
 }
 

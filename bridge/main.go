@@ -280,7 +280,7 @@ func (m *Main) wrap() error {
 	m.guard = &secretGuard{m: m, commands: wordsOf(known)}
 	m.guard.commands["version"] = true // mxmain registers it itself and does not export it
 	m.guard.watch()
-	m.Bridge.Commands = commandGate{m.Bridge.Commands, func() bridgev2.MatrixAPI { return m.Bridge.Bot }, m.guard}
+	m.Bridge.Commands = commandGate{m.Bridge.Commands, func() bridgev2.MatrixAPI { return m.Bridge.Bot }, m.guard, m.db.Sync}
 	// The workers have limits of their own; the framework's would end a wait too early.
 	m.Matrix.EventProcessor.ExecSyncWarnTime, m.Matrix.EventProcessor.ExecSyncTimeout = 0, 0
 

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 	"go.mau.fi/util/dbutil"
@@ -82,8 +83,17 @@ func (db *DB) Sync(ctx context.Context) error {
 	if !db.IsSQLite() {
 		return nil
 	}
-	_, err := db.Exec(ctx, `PRAGMA wal_checkpoint(PASSIVE)`)
-	return err
+	for wait := time.Millisecond; ; wait *= 2 {
+		var busy, frames, done int
+		err := db.QueryRow(ctx, `PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &frames, &done)
+		if err != nil || busy == 0 {
+			return err
+		}
+		if wait > time.Second { // another connection has been at it all the time, and syncs what it copies
+			return nil
+		}
+		time.Sleep(wait)
+	}
 }
 
 // IsSQLite reports whether the database is SQLite.
