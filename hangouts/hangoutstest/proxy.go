@@ -28,13 +28,14 @@ type proxiedKey struct{}
 func proxied(r *http.Request) bool { return r.Context().Value(proxiedKey{}) != nil }
 
 func (s *Server) startProxy(opts Options) error {
-	certs, err := s.newCertificates(opts.CAFile)
-	if err != nil {
-		return fmt.Errorf("make certificate authority: %w", err)
-	}
 	ln, err := net.Listen("tcp", opts.ProxyListen)
 	if err != nil {
 		return fmt.Errorf("listen for the proxy: %w", err)
+	}
+	certs, err := s.newCertificates(opts.CAFile)
+	if err != nil {
+		_ = ln.Close()
+		return fmt.Errorf("make certificate authority: %w", err)
 	}
 	p := &proxy{certs: certs, tunnel: &tunnels{conns: make(chan net.Conn), done: make(chan struct{}), addr: ln.Addr()}}
 	mark := func(net.Listener) context.Context { return context.WithValue(s.ctx, proxiedKey{}, true) }
