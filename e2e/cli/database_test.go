@@ -41,7 +41,7 @@ func TestUnusableDatabase(t *testing.T) {
 			require.Equal(t, before, p.files())
 		}
 		p.set("database.type", "clay tablets")
-		p.run("-n").refused("clay tablets")
+		p.run("-n").refused("database.type is not sqlite3-fk-wal or postgres")
 	})
 }
 
