@@ -2,6 +2,7 @@ package proc
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -60,15 +61,19 @@ func goBuild(pkg string) (string, error) {
 	return path, nil
 }
 
-// FreePort returns a TCP port of the loopback interface that nobody uses at the moment.
+// FreePort returns a TCP port of the loopback interface that nobody uses at the moment, and that the system gives to no
+// outgoing connection.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("find a free port: %v", err)
+	for range 100 {
+		port := 10_000 + rand.IntN(20_000)
+		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			_ = listener.Close()
+			return port
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
+	t.Fatal("found no free port")
+	return 0
 }
 
 // WaitPort waits until something accepts connections at a TCP address.

@@ -8,8 +8,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -87,19 +85,10 @@ func New(t testing.TB, dir, hangoutsURL string) *Stage {
 	return s
 }
 
-// FreeAddr returns an address of the loopback interface that nobody uses, with a port that no outgoing connection will
-// take while the program that listens there is dead.
+// FreeAddr returns an address of the loopback interface with a port of proc.FreePort.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
-		if listener, err := net.Listen("tcp", addr); err == nil {
-			_ = listener.Close()
-			return addr
-		}
-	}
-	t.Fatal("found no free port")
-	return ""
+	return fmt.Sprintf("127.0.0.1:%d", proc.FreePort(t))
 }
 
 func copyFile(from, to string) error {
