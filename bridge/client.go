@@ -146,7 +146,7 @@ func (c *Client) consumer() *consumer {
 // Disconnect implements bridgev2.NetworkAPI: it ends delivery, the account goes on.
 func (c *Client) Disconnect() {
 	c.mu.Lock()
-	cancel, attached := c.cancel, c.attached
+	cancel, attached, consumer := c.cancel, c.attached, c.running
 	c.cancel, c.attached, c.running, c.ended = nil, nil, nil, true
 	if cancel != nil {
 		cancel()
@@ -160,6 +160,9 @@ func (c *Client) Disconnect() {
 	}
 	c.notices.stop()
 	c.work.Wait()
+	if consumer != nil {
+		consumer.live.stop()
+	}
 }
 
 // delivers reports whether the account's events come to Matrix, now or soon.

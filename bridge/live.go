@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -16,6 +17,8 @@ type live struct {
 	mu      sync.Mutex
 	busy    map[string]bool
 	waiting map[string][]liveTask
+	ended   bool
+	workers sync.WaitGroup
 }
 
 type liveTask struct {
@@ -29,6 +32,9 @@ func newLive() *live { return &live{busy: map[string]bool{}, waiting: map[string
 func (l *live) do(subject, kind string, run func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.ended {
+		return
+	}
 	queue := l.waiting[subject]
 	for n := range queue {
 		if queue[n].kind == kind {
@@ -39,7 +45,24 @@ func (l *live) do(subject, kind string, run func()) {
 	l.waiting[subject] = append(queue, liveTask{kind, run})
 	if !l.busy[subject] {
 		l.busy[subject] = true
-		go l.work(subject)
+		l.workers.Go(func() { l.work(subject) })
+	}
+}
+
+// stop drops what waits and waits for what runs, for a while: its context has ended.
+func (l *live) stop() {
+	l.mu.Lock()
+	l.ended = true
+	clear(l.waiting)
+	l.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		l.workers.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(stopGrace):
 	}
 }
 
