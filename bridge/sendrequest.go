@@ -50,15 +50,15 @@ func newSend(ctx context.Context, as *intent, room id.RoomID, kind event.Type, c
 		millis = at.UnixMilli()
 		query["ts"] = strconv.FormatInt(millis, 10)
 	}
-	as.Matrix.AddDoublePuppetValueWithTS(marked, millis)
 	encrypted, err := as.encrypts(ctx, room)
 	if err == nil && encrypted {
+		as.Matrix.AddDoublePuppetValueWithTS(marked, millis)
 		kind, err = event.EventEncrypted, as.Connector.Crypto.Encrypt(ctx, room, kind, marked)
-		as.Matrix.AddDoublePuppetValue(marked)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("encrypt message: %w", err)
 	}
+	as.Matrix.AddDoublePuppetValue(marked)
 	if identity.deviceID != "" {
 		query["device_id"] = identity.deviceID
 	}
@@ -83,10 +83,12 @@ func (i *intent) encrypts(ctx context.Context, room id.RoomID) (bool, error) {
 	return encrypted, nil
 }
 
-// do makes one attempt.
+// do makes one attempt. It joins the user unless they are absent from the room.
 func (r *sendRequest) do(ctx context.Context, as *intent) (resp *mautrix.RespSendEvent, err error) {
-	if err = as.Matrix.EnsureJoined(ctx, r.room); err != nil {
-		return nil, err
+	if !as.staysOut(ctx, r.room) {
+		if err = as.Matrix.EnsureJoined(ctx, r.room); err != nil {
+			return nil, err
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, mautrix.MaxAttemptsContextKey, 1), sendDeadline)
 	defer cancel()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
@@ -52,6 +53,11 @@ func TestTextBothWays(t *testing.T) {
 		line{ghost(carl), "the end"},
 	)
 	require.Empty(t, w.notices(room))
+	for _, e := range w.hs.Messages(room) {
+		// A homeserver may give the event another time; the bridge knows it as its own all the same.
+		require.NotContains(t, e.Content.Raw, appservice.DoublePuppetTSKey)
+		require.Equal(t, e.Content.AsMessage().Body == "me, on my phone", e.Content.Raw[appservice.DoublePuppetKey] != nil)
+	}
 }
 
 // What was written in Matrix has a row with the network's time, once, and is not sent
