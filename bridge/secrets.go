@@ -204,16 +204,22 @@ func (g *secretGuard) erase(ctx context.Context, room id.RoomID, target id.Event
 	return err
 }
 
-// say sends the writer of an event a notice. Handling the event again does not repeat it.
+// say is reply about a secret; a failure is only logged.
 func (g *secretGuard) say(ctx context.Context, e *event.Event, says string) {
+	if err := g.reply(ctx, e, "secret", says); err != nil {
+		zerolog.Ctx(ctx).Err(err).Stringer("room", e.RoomID).Msg("Failed to say that a secret was sent")
+	}
+}
+
+// reply sends the writer of an event a notice. Handling the event again does not repeat it.
+func (g *secretGuard) reply(ctx context.Context, e *event.Event, kind, says string) error {
 	content := format.RenderMarkdown(strings.ReplaceAll(says, "$cmdprefix", g.m.Config.Bridge.CommandPrefix), true, false)
 	content.MsgType = event.MsgNotice
 	content.Mentions = &event.Mentions{UserIDs: []id.UserID{e.Sender}}
 	content.RelatesTo = (&event.RelatesTo{}).SetReplyTo(e.ID)
-	extra := &bridgev2.MatrixSendExtra{TransactionID: onceID("secret", e.ID)}
-	if _, err := g.m.Bridge.Bot.SendMessage(withPatience(ctx), e.RoomID, event.EventMessage, &event.Content{Parsed: &content}, extra); err != nil {
-		zerolog.Ctx(ctx).Err(err).Stringer("room", e.RoomID).Msg("Failed to say that a secret was sent")
-	}
+	extra := &bridgev2.MatrixSendExtra{TransactionID: onceID(kind, e.ID)}
+	_, err := g.m.Bridge.Bot.SendMessage(withPatience(ctx), e.RoomID, event.EventMessage, &event.Content{Parsed: &content}, extra)
+	return err
 }
 
 // onceID is the transaction id of the one thing of a kind that is sent because of

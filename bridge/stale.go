@@ -37,32 +37,20 @@ func (m *Main) refuseStale(ctx context.Context, e *event.Event) error {
 	if !m.Config.Bridge.Permissions.Get(e.Sender).Commands {
 		return nil
 	}
-	bot, ok := m.matrix.BotIntent().(*intent)
-	if !ok {
-		return nil
-	}
 	log := zerolog.Ctx(ctx)
 	log.Info().Stringer("event", e.ID).Stringer("sender", e.Sender).Msg("Not running a command that is too old")
 	user, err := m.Bridge.GetExistingUserByMXID(ctx, e.Sender)
 	if err != nil {
 		return fmt.Errorf("get user: %w", err)
 	}
+	says := staleText
 	if secret.InContent(e.Content.Raw) || m.guard.asked(user, e) {
-		redaction := &event.Content{Parsed: &event.RedactionEventContent{Redacts: e.ID}}
-		if _, err := bot.ASIntent.SendMessage(ctx, e.RoomID, event.EventRedaction, redaction, nil); err != nil {
-			log.Warn().Err(err).Msg("Failed to remove a secret from a room")
+		if err = m.guard.erase(ctx, e.RoomID, e.ID, user); err != nil {
+			log.Warn().Err(err).Stringer("room", e.RoomID).Msg("Failed to remove a secret from a room")
+			says += " " + answerStays
 		}
 	}
-	device, err := m.matrix.sender.devices.ensure(ctx, bot)
-	if err != nil {
-		return fmt.Errorf("make device: %w", err)
-	}
-	content := &event.MessageEventContent{MsgType: event.MsgNotice, Body: staleText, Mentions: &event.Mentions{}}
-	content.SetReply(e)
-	request, err := newSend(ctx, bot, e.RoomID, event.EventMessage, &event.Content{Parsed: content}, time.Time{}, sendIdentity{"stale" + string(e.ID), device})
-	if err == nil {
-		_, err = request.do(ctx, bot)
-	}
+	err = m.guard.reply(ctx, e, "stale", says)
 	var httpErr mautrix.HTTPError
 	if errors.As(err, &httpErr) && refused(httpErr) {
 		log.Warn().Err(err).Msg("Failed to say that a command was not run")
