@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 
@@ -55,92 +54,27 @@ func (m *Manager) commit(ctx context.Context, s *session, update Update, options
 	if err != nil {
 		return err
 	}
-	result := make(chan error, 1)
-	m.commitLater(ctx, s, update, options, func(write func() error) error { return write() }, func(err error) { result <- err })
-	return <-result
+	c := newCommitment(m, s, update, options)
+	return m.db.WriteAndPublish(ctx, c.write, c.done)
 }
 
-// commitLater is commit without waiting, for an update that is complete. around is put around
-// the writing, done gets the result; both run in the writer's goroutine.
-func (m *Manager) commitLater(ctx context.Context, s *session, update Update, options commitOptions, around func(func() error) error, done func(error)) {
-	var c *commitment
-	m.db.WriteLater(ctx, func(ctx context.Context) error {
-		c = newCommitment(m, s, update, options)
-		return around(func() error { return c.write(ctx) })
-	}, func(err error) {
-		if err != nil {
-			done(fmt.Errorf("log update: %w", err))
-			return
-		}
-		c.publish()
-		if options.added != nil {
-			*options.added = append(*options.added, c.added...)
-		}
-		done(nil)
-	})
-}
-
+// newCommitment is for an update that is complete.
 func newCommitment(m *Manager, s *session, update Update, options commitOptions) *commitment {
-	return &commitment{
-		m: m, s: s, update: update, options: options,
-		rows:    make(map[chat.ConversationID]*database.ConversationRow),
-		before:  make(map[chat.ConversationID]chat.Conversation),
-		fresh:   make(map[chat.ConversationID]bool),
-		logged:  make(map[eventKey]int64),
-		sharers: make(map[chat.ConversationID][]chat.PersonID),
-	}
+	return &commitment{m: m, s: s, update: update, options: options}
 }
 
-// completeUnknown asks the network for the conversations of events that the account
-// does not know, unless the update introduces them.
-func (s *session) completeUnknown(ctx context.Context, update Update) (Update, error) {
-	introduced := make(map[chat.ConversationID]bool)
-	for _, d := range update.Conversations {
-		introduced[d.ID] = introduced[d.ID] || d.Complete
-	}
-	for _, e := range update.Events {
-		if introduced[e.Conversation] {
-			continue
-		}
-		introduced[e.Conversation] = true
-		_, err := s.m.db.Snapshots().Conversation(ctx, s.id, e.Conversation)
-		if err == nil {
-			continue
-		} else if !errors.Is(err, database.ErrNotFound) {
-			return update, err
-		}
-		delta, people, err := s.lookUp(ctx, e.Conversation)
-		if errors.Is(err, chat.ErrUnknownConversation) || errors.Is(err, chat.ErrRefused) {
-			s.zlog.Warn().Err(err).Str("conversation", string(e.Conversation)).Msg("Ignoring an event of a conversation that the network does not know")
-			continue
-		} else if err != nil {
-			return update, fmt.Errorf("look up conversation: %w", err)
-		}
-		update.Conversations = append(update.Conversations, delta)
-		update.People = append(update.People, people...)
-	}
-	return update, nil
-}
-
-// lookUp asks the network for one conversation.
-func (s *session) lookUp(ctx context.Context, id chat.ConversationID) (chat.ConversationDelta, []chat.Person, error) {
-	conn, err := s.request()
-	if err != nil {
-		return chat.ConversationDelta{}, nil, err
-	}
-	page, err := conn.History(ctx, id, HistoryToken{}, 1)
-	if err != nil {
-		return chat.ConversationDelta{}, nil, err
-	}
-	for _, d := range page.Conversations {
-		if d.ID == id && d.Complete {
-			return d, page.People, nil
-		}
-	}
-	return chat.ConversationDelta{}, nil, chat.ErrUnknownConversation
+// begin makes the commitment empty: its transaction may be run again.
+func (c *commitment) begin() {
+	*c = *newCommitment(c.m, c.s, c.update, c.options)
+	c.rows = make(map[chat.ConversationID]*database.ConversationRow)
+	c.before = make(map[chat.ConversationID]chat.Conversation)
+	c.fresh = make(map[chat.ConversationID]bool)
+	c.logged = make(map[eventKey]int64)
+	c.sharers = make(map[chat.ConversationID][]chat.PersonID)
 }
 
 func (c *commitment) write(ctx context.Context) error {
+	c.begin()
 	steps := []func(context.Context) error{
 		c.introduce, c.writePeople, c.writeEvents, c.applyEvents, c.applyDeltas, c.writeMarks, c.writeConversations, c.findSharers,
 	}
@@ -443,60 +377,4 @@ func (c *commitment) findSharers(ctx context.Context) error {
 		c.sharers[e.Conversation] = sharers
 	}
 	return nil
-}
-
-// publish notifies everybody of what the committed update brought. It runs in the writer's
-// goroutine, so that consumers hear of events in the order of the log.
-func (c *commitment) publish() {
-	for _, id := range c.claimed {
-		c.m.recent.drop(id)
-	}
-	c.m.recent.add(c.added)
-	for _, row := range c.settled {
-		if owner := c.m.session(row.Account); owner != nil {
-			owner.outbox.settle(row.Request.Origin)
-		}
-	}
-	c.observeChanges()
-	heads := make(map[chat.ConversationID]int64)
-	for _, e := range c.added {
-		heads[e.Conversation] = e.Seq
-	}
-	for id := range c.fresh {
-		heads[id] = max(heads[id], c.rows[id].Start+1)
-		c.sharers[id] = append(c.sharers[id], c.s.id)
-	}
-	for id, head := range heads {
-		for _, account := range c.sharers[id] {
-			if s := c.m.session(account); s != nil {
-				s.notify(id, head)
-			}
-		}
-	}
-	c.m.pulse.beat()
-}
-
-func (c *commitment) observeChanges() {
-	c.s.observe(func(o *observers) {
-		for _, p := range c.people {
-			o.person(p)
-		}
-		for id, row := range c.rows {
-			if row != nil && (c.fresh[id] || !reflect.DeepEqual(row.Conversation, c.before[id])) {
-				o.conversation(row.Conversation)
-			}
-		}
-		for _, w := range c.marks {
-			o.watermark(w)
-		}
-	})
-	for _, e := range c.events {
-		if e.Kind != chat.KindMessage {
-			continue
-		}
-		c.s.typing.message(e)
-		if e.Author == c.s.id && !e.Origin.Ours() && !c.options.guessOrigin {
-			c.s.typing.sent(e.Conversation) // by another client
-		}
-	}
 }

@@ -68,8 +68,7 @@ func (s *session) Attach(ctx context.Context, id ConsumerID, consumer Consumer, 
 // event is missed between reading the positions and being notified of new ones.
 func (s *session) register(ctx context.Context, a *attachment) error {
 	var standings []database.Standing
-	result := make(chan error, 1)
-	s.m.db.WriteLater(ctx, func(ctx context.Context) (err error) {
+	return s.m.db.WriteAndPublish(ctx, func(ctx context.Context) (err error) {
 		if err = s.m.db.Consumers().Touch(ctx, a.key, time.Now().UnixMicro()); err != nil {
 			return err
 		}
@@ -80,13 +79,12 @@ func (s *session) register(ctx context.Context, a *attachment) error {
 		}
 		standings, err = s.m.db.Consumers().Standings(ctx, a.key)
 		return err
-	}, func(err error) {
-		if err == nil {
-			err = s.add(a, standings)
+	}, func(err error) error {
+		if err != nil {
+			return err
 		}
-		result <- err
+		return s.add(a, standings)
 	})
-	return <-result
 }
 
 func (s *session) add(a *attachment, standings []database.Standing) error {

@@ -153,16 +153,17 @@ func (in *intake) log(ctx context.Context, update Update, epoch int) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	inOrder := func(write func() error) error {
+	c := newCommitment(in.s.m, in.s, update, commitOptions{})
+	in.s.m.db.WriteLater(in.s.ctx, func(ctx context.Context) error {
 		err := in.current(epoch)
 		if err == nil {
-			if err = write(); err != nil {
+			if err = c.write(ctx); err != nil {
 				in.missed(epoch)
 			}
 		}
 		return err
-	}
-	in.s.m.commitLater(in.s.ctx, in.s, update, commitOptions{}, inOrder, func(err error) {
+	}, func(err error) {
+		err = c.done(err)
 		<-in.writing
 		if err != nil && !errors.Is(err, errOutdated) && in.s.ctx.Err() == nil {
 			in.s.zlog.Err(err).Msg("Failed to log a live update")

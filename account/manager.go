@@ -238,17 +238,15 @@ func (m *Manager) erase(ctx context.Context, account chat.PersonID) error {
 	if s := m.session(account); s != nil {
 		s.stop()
 	}
-	result := make(chan error, 1)
-	m.db.WriteLater(ctx, func(ctx context.Context) error {
+	return m.db.WriteAndPublish(ctx, func(ctx context.Context) error {
 		if err := m.db.Accounts().Delete(ctx, account); err != nil {
 			return err
 		}
 		return m.log.DropUnused(ctx)
-	}, func(err error) {
-		m.recent.clear() // numbers of dropped conversations begin anew
-		result <- err
+	}, func(err error) error {
+		m.recent.clear() // a dropped conversation that comes back counts from 1
+		return err
 	})
-	return <-result
 }
 
 // Watch implements Accounts.

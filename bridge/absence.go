@@ -232,7 +232,7 @@ func (c *Connector) kick(ctx context.Context, room *bridgev2.Portal, login *brid
 // membership asks the homeserver for a user's membership of a room.
 func (c *Connector) membership(ctx context.Context, room id.RoomID, user id.UserID) (event.Membership, error) {
 	var member event.MemberEventContent
-	err := c.bridge.Matrix.(*matrixConnector).Bot.StateEvent(ctx, room, event.StateMember, user.String(), &member)
+	err := c.matrix().Bot.StateEvent(ctx, room, event.StateMember, user.String(), &member)
 	if errors.Is(err, mautrix.MNotFound) {
 		return event.MembershipLeave, nil
 	}

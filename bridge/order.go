@@ -36,13 +36,11 @@ func (c *consumer) inTurn(ctx context.Context, key networkid.PortalKey, first ch
 
 // delivers reports whether there is a login that delivers an account's events.
 func (c *Connector) delivers(account chat.PersonID) bool {
-	c.mu.Lock()
-	client := c.clients[account]
-	c.mu.Unlock()
+	client := c.loginOf(account)
 	return client != nil && client.delivers()
 }
 
-// reachedBy is the last event that was delivered to a shared room in this life, 0 if none.
+// reachedBy is the last event that was delivered to a shared room in this run, 0 if none.
 func (d *delivery) reachedBy(key networkid.PortalKey) int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()

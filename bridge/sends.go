@@ -38,7 +38,7 @@ type sender struct {
 	devices *devices
 	traces  *traces
 	m       *matrixConnector
-	run     string // this life of the program
+	run     string // identifies this run of the bridge
 	now     func() time.Time
 }
 

@@ -42,8 +42,15 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context) error) err
 	if db.inTxn(ctx) {
 		return fn(ctx)
 	}
+	return db.WriteAndPublish(ctx, fn, func(err error) error { return err })
+}
+
+// WriteAndPublish is Write for what must be published in the order of the database: publish
+// gets the result as WriteLater's done does, and what it returns is returned. ctx must not
+// carry a transaction.
+func (db *DB) WriteAndPublish(ctx context.Context, fn func(ctx context.Context) error, publish func(error) error) error {
 	result := make(chan error, 1)
-	db.WriteLater(ctx, fn, func(err error) { result <- err })
+	db.WriteLater(ctx, fn, func(err error) { result <- publish(err) })
 	return <-result
 }
 

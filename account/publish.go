@@ -1,0 +1,76 @@
+package account
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// done publishes a commitment that is written.
+func (c *commitment) done(err error) error {
+	if err != nil {
+		return fmt.Errorf("log update: %w", err)
+	}
+	c.publish()
+	if c.options.added != nil {
+		*c.options.added = append(*c.options.added, c.added...)
+	}
+	return nil
+}
+
+// publish notifies everybody of what the committed update brought. It runs in the writer's
+// goroutine, so that consumers hear of events in the order of the log.
+func (c *commitment) publish() {
+	for _, id := range c.claimed {
+		c.m.recent.drop(id)
+	}
+	c.m.recent.add(c.added)
+	for _, row := range c.settled {
+		if owner := c.m.session(row.Account); owner != nil {
+			owner.outbox.settle(row.Request.Origin)
+		}
+	}
+	c.observeChanges()
+	heads := make(map[chat.ConversationID]int64)
+	for _, e := range c.added {
+		heads[e.Conversation] = e.Seq
+	}
+	for id := range c.fresh {
+		heads[id] = max(heads[id], c.rows[id].Start+1)
+		c.sharers[id] = append(c.sharers[id], c.s.id)
+	}
+	for id, head := range heads {
+		for _, account := range c.sharers[id] {
+			if s := c.m.session(account); s != nil {
+				s.notify(id, head)
+			}
+		}
+	}
+	c.m.pulse.beat()
+}
+
+func (c *commitment) observeChanges() {
+	c.s.observe(func(o *observers) {
+		for _, p := range c.people {
+			o.person(p)
+		}
+		for id, row := range c.rows {
+			if row != nil && (c.fresh[id] || !reflect.DeepEqual(row.Conversation, c.before[id])) {
+				o.conversation(row.Conversation)
+			}
+		}
+		for _, w := range c.marks {
+			o.watermark(w)
+		}
+	})
+	for _, e := range c.events {
+		if e.Kind != chat.KindMessage {
+			continue
+		}
+		c.s.typing.message(e)
+		if e.Author == c.s.id && !e.Origin.Ours() && !c.options.guessOrigin {
+			c.s.typing.sent(e.Conversation) // by another client
+		}
+	}
+}
