@@ -128,6 +128,9 @@ func (g commandGate) Handle(ctx context.Context, roomID id.RoomID, eventID id.Ev
 		return
 	}
 	defer unlock()
+	if ctx.Err() != nil {
+		return // the bridge stops
+	}
 	words := strings.Fields(message)
 	known := len(words) > 0 && g.guard.commands[strings.ToLower(words[0])]
 	if state := commands.LoadCommandState(user); state != nil && roomID != user.ManagementRoom && !known {

@@ -45,3 +45,27 @@ func (l *keyedLocks[K]) lock(ctx context.Context, key K) (unlock func(), err err
 		return nil, ctx.Err()
 	}
 }
+
+// drain waits until nobody holds a lock, or ctx ends.
+func (l *keyedLocks[K]) drain(ctx context.Context) error {
+	for {
+		key, held := l.oneHeld()
+		if !held {
+			return nil
+		}
+		unlock, err := l.lock(ctx, key)
+		if err != nil {
+			return err
+		}
+		unlock()
+	}
+}
+
+func (l *keyedLocks[K]) oneHeld() (key K, held bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key = range l.locks {
+		return key, true
+	}
+	return key, false
+}

@@ -314,6 +314,7 @@ func (m *Main) Shutdown() {
 	m.mu.Unlock()
 	if started {
 		m.Bridge.StopWithTimeout(5 * time.Second)
+		m.awaitCommands()
 	} else {
 		m.closeListener()
 	}
@@ -324,6 +325,15 @@ func (m *Main) Shutdown() {
 		if err := m.lock.Close(m.DB.Close); err != nil {
 			m.Log.Warn().Err(err).Msg("Failed to close database")
 		}
+	}
+}
+
+// awaitCommands waits for commands that still run: they use the database.
+func (m *Main) awaitCommands() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+	defer cancel()
+	if err := m.guard.running.drain(ctx); err != nil {
+		m.Log.Warn().Msg("A command still runs, and is cut off")
 	}
 }
 
