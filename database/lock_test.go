@@ -16,6 +16,8 @@ import (
 	_ "github.com/lib/pq"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hangouts-bridge/hangouts-bridge/e2e/need"
 )
 
 const lockChild = "DATABASE_TEST_LOCK"
@@ -146,14 +148,22 @@ func TestADatabaseInMemoryNeedsNoLock(t *testing.T) {
 	require.NoError(t, lock.Close(db.Close))
 }
 
-// startPostgres runs a server of PostgreSQL where that is installed. It refuses to run as root.
+// postgresProgram is the path of a program of PostgreSQL, which Debian keeps outside of PATH.
+func postgresProgram(t *testing.T, name string) string {
+	t.Helper()
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	require.NoError(t, err)
+	require.NotEmpty(t, found, "no program %s", name)
+	return found[len(found)-1]
+}
+
+// startPostgres runs a server of PostgreSQL. It refuses to run as root.
 func startPostgres(t *testing.T) (uri string) {
 	t.Helper()
-	for _, program := range []string{"initdb", "postgres"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skip(program + " is not installed")
-		}
-	}
+	need.Part(t, "postgres")
 	dir, err := os.MkdirTemp("", "pg")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
@@ -164,7 +174,7 @@ func startPostgres(t *testing.T) (uri string) {
 		as.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 	}
 	command := func(name string, args ...string) *exec.Cmd {
-		cmd := exec.Command(name, args...)
+		cmd := exec.Command(postgresProgram(t, name), args...)
 		cmd.Dir, cmd.SysProcAttr = dir, as
 		return cmd
 	}

@@ -2,7 +2,7 @@
 # Makes the foreign programs of the end-to-end tests available and says what it installs.
 #
 #   e2e/setup.sh all                  everything below
-#   e2e/setup.sh PART...              parts: tmux irssi weechat protoc python synapse
+#   e2e/setup.sh PART...              parts: tmux irssi weechat protoc python synapse postgres
 #   e2e/setup.sh venv NAME REQ...     Python environment .cache/NAME with these requirements
 #
 # Debian packages are installed only when missing, and only by root with apt-get. Python packages come from the package
@@ -29,7 +29,7 @@ debian() {
     missing "Debian package $1 is missing; install it (apt-get install $1) and run again"
   fi
   echo "e2e/setup.sh: installing Debian package $1" >&2
-  local install=(apt-get install -y -q --no-install-recommends "$1")
+  local install=(apt-get install -y -q --no-install-recommends -o Dpkg::Options::=--force-confold "$1")
   export DEBIAN_FRONTEND=noninteractive
   "${install[@]}" </dev/null >&2 || { apt-get update -q </dev/null >&2 && "${install[@]}" </dev/null >&2; }
 }
@@ -80,6 +80,17 @@ venv() {
   echo "$wanted" >"$dir/.requirements"
 }
 
+# postgres: the programs of a PostgreSQL server, which Debian keeps outside of PATH. The package must start no server.
+postgres() {
+  if ! command -v initdb >/dev/null && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+    if [ "$(id -u)" = 0 ] && [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+      mkdir -p /etc/postgresql-common
+      echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+    fi
+    debian postgresql
+  fi
+}
+
 part() {
   case $1 in
     tmux) program tmux tmux ;;
@@ -88,7 +99,8 @@ part() {
     protoc) program protoc protobuf-compiler ;;
     python) python ;;
     synapse) venv synapse-venv "matrix-synapse==$synapse_version" ;;
-    all) for p in tmux irssi weechat protoc python synapse; do part "$p"; done ;;
+    postgres) postgres ;;
+    all) for p in tmux irssi weechat protoc python synapse postgres; do part "$p"; done ;;
     *) echo "e2e/setup.sh: unknown part $1" >&2; exit 2 ;;
   esac
 }
