@@ -13,13 +13,10 @@ import (
 // privateFields are what the framework logs of messages: whole requests and events.
 var privateFields = []string{"req_body", "event_content"}
 
-// hideBodies takes the text of messages out of everything that is logged, unless the log
-// is at trace level. It changes the config until restore is called.
+// hideBodies takes the text of messages out of everything that is logged, at every level.
+// It changes the config until restore is called.
 func hideBodies(c *zeroconfig.Config) (restore func()) {
 	original := c.Writers
-	if c.MinLevel == nil || *c.MinLevel <= zerolog.TraceLevel {
-		return func() {}
-	}
 	c.Writers = make([]zeroconfig.WriterConfig, len(original))
 	for n := range original {
 		inner := original[n]

@@ -20,6 +20,7 @@ import (
 	"maunium.net/go/mautrix/bridgev2/commands"
 	"maunium.net/go/mautrix/bridgev2/matrix"
 	"maunium.net/go/mautrix/bridgev2/matrix/mxmain"
+	"maunium.net/go/mautrix/event"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
@@ -280,6 +281,7 @@ func (m *Main) wrap() error {
 	m.guard = &secretGuard{m: m, commands: wordsOf(known)}
 	m.guard.commands["version"] = true // mxmain registers it itself and does not export it
 	m.guard.watch()
+	m.Matrix.EventProcessor.PrependHandler(event.StateTombstone, m.roomReplaced)
 	m.Bridge.Commands = commandGate{m.Bridge.Commands, func() bridgev2.MatrixAPI { return m.Bridge.Bot }, m.guard, m.db.Sync}
 	// The workers have limits of their own; the framework's would end a wait too early.
 	m.Matrix.EventProcessor.ExecSyncWarnTime, m.Matrix.EventProcessor.ExecSyncTimeout = 0, 0

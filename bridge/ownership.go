@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -115,30 +116,38 @@ func (c *Connector) knownChat(ce *commands.Event) string {
 	return ""
 }
 
-// roomOfTheBot refuses to make a room a portal in which somebody has as much power as the
-// bot: that person could not be taken out when they are removed from the conversation, and
-// would read what others of it get there.
+// roomOfTheBot refuses to make a room a portal that is not fit for one.
 func (c *Connector) roomOfTheBot(ce *commands.Event) string {
 	if ce.Portal != nil || ce.User.Permissions.Admin {
 		return ""
 	}
-	const refusal = "In this room I could not take out somebody who is removed from the conversation: I need more power than everybody else has. `$cmdprefix open` makes a room that is fit."
-	levels, err := c.bridge.Matrix.GetPowerLevels(ce.Ctx, ce.RoomID)
+	fit, err := c.isFit(ce.Ctx, ce.RoomID)
 	if err != nil {
 		ce.Log.Err(err).Msg("Failed to get the power levels of a room that is to be bridged")
-		return refusal
+	}
+	if fit {
+		return ""
+	}
+	return "In this room I could not take out somebody who is removed from the conversation: I need more power than everybody else has. `$cmdprefix open` makes a room that is fit."
+}
+
+// isFit reports whether the bot has more power in a room than everybody else. One who has as
+// much could not be taken out when they are removed from the conversation, and would read
+// what others of it get there. Nobody but the bot can change that later.
+func (c *Connector) isFit(ctx context.Context, room id.RoomID) (bool, error) {
+	levels, err := c.bridge.Matrix.GetPowerLevels(ctx, room)
+	if err != nil {
+		return false, err
 	}
 	bot := c.bridge.Bot.GetMXID()
+	others := slices.Collect(maps.Keys(levels.Users))
+	if create := levels.CreateEvent; create != nil {
+		others = append(append(others, create.Sender), create.Content.AsCreate().AdditionalCreators...) // in newer rooms above all levels, and not named there
+	}
 	power := levels.GetUserLevel(bot)
-	if power < levels.Kick() || power <= levels.UsersDefault || power <= levels.GetUserLevel(ce.User.MXID) {
-		return refusal
-	}
-	for user := range levels.Users {
-		if user != bot && !c.bridge.IsGhostMXID(user) && power <= levels.GetUserLevel(user) {
-			return refusal
-		}
-	}
-	return ""
+	return power >= levels.Kick() && power > levels.UsersDefault && !slices.ContainsFunc(others, func(user id.UserID) bool {
+		return user != bot && !c.bridge.IsGhostMXID(user) && power <= levels.GetUserLevel(user)
+	}), nil
 }
 
 // targetRoom refuses to run something in a room that the user is not in, or that is a

@@ -236,6 +236,14 @@ func TestBridgeOnlyWhereTheBotHasMorePower(t *testing.T) {
 	const refused = "I need more power than everybody else"
 	bridge(id.RoomV12, map[id.UserID]int{bot: 100}, refused) // its maker stands above all levels
 	bridge(id.RoomV11, map[id.UserID]int{bot: 100, mallory.UserID(): 100}, refused)
+	other := w.user("other") // the maker of a room need not be the one who writes to the bot
+	others := other.CreateRoom(&mautrix.ReqCreateRoom{
+		Invite: []id.UserID{bot, mallory.UserID()}, RoomVersion: id.RoomV12, PowerLevelOverride: &event.PowerLevelsEventContent{Users: map[id.UserID]int{bot: 100, mallory.UserID(): 50}},
+	})
+	w.eventually("the bot to join", func() bool { return w.hs.Membership(others, bot) == "join" })
+	mallory.Join(others)
+	mallory.SendText(others, "!hangouts bridge --ignore-permissions "+string(group))
+	w.waitNotice(others, refused)
 	require.NoError(t, portal.RemoveMXID(t.Context()))
 	room := bridge(id.RoomV11, map[id.UserID]int{bot: 100, mallory.UserID(): 50}, "Successfully plumbed")
 	require.Equal(t, room, portal.MXID)

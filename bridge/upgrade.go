@@ -1,0 +1,57 @@
+package bridge
+
+import (
+	"context"
+	"strings"
+
+	"github.com/rs/zerolog"
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/format"
+)
+
+const unfitUpgrade = "I do not follow into the new room: I need to be invited there, and to have more power than everybody else, so that I can take out somebody who is removed from the conversation. `$cmdprefix unbridge` and `$cmdprefix open` make a room that is fit."
+
+// roomReplaced sees that a room is replaced before the framework does, which moves the
+// conversation wherever the bot can join. It passes by rooms that `bridge` would refuse.
+func (m *Main) roomReplaced(ctx context.Context, e *event.Event) {
+	content, ok := e.Content.Parsed.(*event.TombstoneEventContent)
+	if !ok || content.ReplacementRoom == "" || e.Sender == m.Matrix.Bot.UserID {
+		return
+	}
+	follow := false
+	defer func() {
+		if !follow {
+			m.guard.drop(e)
+		}
+	}()
+	log := zerolog.Ctx(ctx).With().Stringer("room", e.RoomID).Stringer("replacement", content.ReplacementRoom).Logger()
+	portal, err := m.Bridge.GetPortalByMXID(ctx, e.RoomID)
+	if err != nil {
+		log.Err(err).Msg("Failed to look up a room that is replaced")
+		return
+	}
+	sender, err := m.Bridge.GetUserByMXID(ctx, e.Sender)
+	if err != nil {
+		log.Err(err).Msg("Failed to look up who replaces a room")
+		return
+	}
+	if portal == nil || portal.MXID != e.RoomID || sender.Permissions.Admin {
+		follow = true
+		return
+	}
+	err = m.Bridge.Bot.EnsureJoined(ctx, content.ReplacementRoom, bridgev2.EnsureJoinedParams{Via: []string{e.Sender.Homeserver()}})
+	if err == nil {
+		follow, err = m.connector.isFit(ctx, content.ReplacementRoom)
+	}
+	if follow {
+		return
+	}
+	log.Warn().Err(err).Msg("Not following into a room")
+	says := format.RenderMarkdown(strings.ReplaceAll(unfitUpgrade, "$cmdprefix", m.Config.Bridge.CommandPrefix), true, false)
+	says.MsgType = event.MsgNotice
+	extra := &bridgev2.MatrixSendExtra{TransactionID: onceID("upgrade", e.ID)}
+	if _, err = m.Bridge.Bot.SendMessage(withPatience(ctx), e.RoomID, event.EventMessage, &event.Content{Parsed: &says}, extra); err != nil {
+		log.Err(err).Msg("Failed to say that the bridge does not follow into a room")
+	}
+}
