@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/hangouts-bridge/hangouts-bridge/bridge"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
@@ -234,6 +235,24 @@ func TestRemovedIsOutOfASharedRoom(t *testing.T) {
 	}
 }
 
+// An account that has not heard of its removal yet still counts itself in: that brings nobody back.
+func TestRemovalThatOnlyOthersHaveHeardOf(t *testing.T) {
+	s := newScene(t, true)
+	login := s.main.Bridge.GetCachedUserLoginByID(ids.MakeLoginID(bert))
+	s.network.Deafen(bert)
+	s.change(carl, false, bert)
+	s.network.Say(carl, group, "without bert")
+	s.alice.WaitText(s.room, "without bert")
+	require.True(t, s.isBob("leave"))
+	before := s.moves(s.bob.UserID())
+	require.NoError(t, bridge.Refresh(t.Context(), login, group))
+	require.Equal(t, ids.Expelled, s.absence())
+	s.network.Cut(bert)
+	s.eventually("bert to hear of it", func() bool { return s.absence() == ids.Removed })
+	require.NoError(t, bridge.Refresh(t.Context(), login, group))
+	require.Equal(t, before, s.moves(s.bob.UserID()))
+}
+
 func (s *scene) lastLine() line {
 	all := s.lines(s.room)
 	return all[len(all)-1]
@@ -306,6 +325,7 @@ func TestReaderIsOutWhenAnotherTakesPart(t *testing.T) {
 			s.eventually("bob to be a reader", func() bool { return s.absence() == ids.Reader })
 			s.network.Say(carl, group, "meanwhile")
 			c.again(s)
+			s.alice.WaitText(s.room, "meanwhile")
 			s.network.Say(carl, group, "at last")
 			s.alice.WaitText(s.room, "at last")
 			s.settled()
