@@ -179,6 +179,12 @@ func (a *attachment) Kick() {
 	}
 }
 
+func (a *attachment) headOf(w *deliveryWorker) int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return w.head
+}
+
 // finished ends a worker unless its conversation has grown past seq.
 func (a *attachment) finished(id chat.ConversationID, w *deliveryWorker, seq int64) bool {
 	a.mu.Lock()
@@ -196,6 +202,7 @@ func (a *attachment) deliver(id chat.ConversationID, w *deliveryWorker) {
 	pauses := a.s.m.options.backoff()
 	var seq int64 = -1
 	for a.ctx.Err() == nil {
+		head := a.headOf(w) // read first: an event that is logged after the next line raises it
 		events, at, err := a.next(id, seq)
 		if err != nil {
 			if a.ctx.Err() == nil {
@@ -206,9 +213,6 @@ func (a *attachment) deliver(id chat.ConversationID, w *deliveryWorker) {
 		}
 		seq = at
 		if len(events) == 0 {
-			a.mu.Lock()
-			head := w.head
-			a.mu.Unlock()
 			if a.finished(id, w, head) {
 				return
 			}

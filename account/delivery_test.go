@@ -3,10 +3,13 @@ package account_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.mau.fi/util/dbutil"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -163,4 +166,50 @@ func TestReattachingReplacesTheOldOne(t *testing.T) {
 	b.net.Say(bob, duo, "one")
 	b.expect(r2, duo, "one")
 	require.Empty(t, r1.got(duo))
+}
+
+// endOfRows is the log of a database that calls back when a query has given all its rows.
+type endOfRows struct {
+	dbutil.DatabaseLogger
+	found func(query string, rows int)
+}
+
+func (l *endOfRows) QueryTiming(ctx context.Context, method, query string, args []any, rows int, duration time.Duration, err error) {
+	l.DatabaseLogger.QueryTiming(ctx, method, query, args, rows, duration, err)
+	if method == "EndRows" {
+		l.found(query, rows)
+	}
+}
+
+// An event that is logged just after a consumer has found nothing more to deliver is delivered at once, not
+// with the next one.
+func TestEventAfterALookThatFoundNothing(t *testing.T) {
+	b := newBench(t)
+	b.stop()
+	b.db = openDB(t, b.path)
+	var armed, struck atomic.Bool
+	b.db.Database.Log = &endOfRows{b.db.Database.Log, func(query string, rows int) {
+		if rows > 0 || !strings.Contains(query, "FROM log") || !armed.CompareAndSwap(true, false) {
+			return
+		}
+		e := b.net.Say(bob, duo, "just then")
+		for known := false; !known; {
+			_, known, _ = b.db.Log().Find(context.Background(), duo, e.ID)
+		}
+		_ = b.db.Write(context.Background(), func(context.Context) error { return nil }) // everybody has been notified by then
+		struck.Store(true)
+	}}
+	b.m = account.NewManager(b.db, b.backend, b.options, b.log)
+	require.NoError(t, b.m.Start(context.Background()))
+	r := &reader{}
+	s := b.login(anna)
+	b.attach(s, r, "a")
+	b.net.Say(bob, duo, "before")
+	b.expect(r, duo, "before")
+	armed.Store(true)
+	eventually(t, func() bool {
+		account.Notify(s, duo, 1) // of an event that it has delivered
+		return struck.Load()
+	}, "nothing to be found")
+	b.expect(r, duo, "before", "just then")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/hangouts-bridge/hangouts-bridge/bridge"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
@@ -22,6 +23,7 @@ type scene struct {
 	*world
 	alice, bob *mxclient.Client // alice is nil when bob is alone
 	management id.RoomID        // of bob
+	aliceRoom  id.RoomID        // where alice talks to the bot
 	room       id.RoomID
 	turn       int
 }
@@ -32,7 +34,7 @@ func newScene(t *testing.T, withAlice bool) *scene {
 	s.start()
 	if withAlice {
 		s.alice = s.user("alice")
-		s.login(s.alice, anna)
+		s.aliceRoom = s.login(s.alice, anna)
 	}
 	s.bob = s.user("bob")
 	s.management = s.login(s.bob, bert)
@@ -79,10 +81,12 @@ func (s *scene) isBob(membership string) bool {
 }
 
 // absence is what is stored of bob's part in the room.
-func (s *scene) absence() ids.Absence {
+func (s *scene) absence() ids.Absence { return s.absenceOf(bert) }
+
+func (s *scene) absenceOf(person chat.PersonID) ids.Absence {
 	room, err := s.main.Bridge.GetPortalByMXID(s.t.Context(), s.room)
 	require.NoError(s.t, err)
-	return ids.PortalMeta(room).Absences.All()[ids.MakeLoginID(bert)]
+	return ids.PortalMeta(room).Absences.All()[ids.MakeLoginID(person)]
 }
 
 // kinds are what may happen in a conversation without bringing anybody back.
@@ -231,6 +235,24 @@ func TestRemovedIsOutOfASharedRoom(t *testing.T) {
 	}
 }
 
+// An account that has not heard of its removal yet still counts itself in: that brings nobody back.
+func TestRemovalThatOnlyOthersHaveHeardOf(t *testing.T) {
+	s := newScene(t, true)
+	login := s.main.Bridge.GetCachedUserLoginByID(ids.MakeLoginID(bert))
+	s.network.Deafen(bert)
+	s.change(carl, false, bert)
+	s.network.Say(carl, group, "without bert")
+	s.alice.WaitText(s.room, "without bert")
+	require.True(t, s.isBob("leave"))
+	before := s.moves(s.bob.UserID())
+	require.NoError(t, bridge.Refresh(t.Context(), login, group))
+	require.Equal(t, ids.Expelled, s.absence())
+	s.network.Cut(bert)
+	s.eventually("bert to hear of it", func() bool { return s.absence() == ids.Removed })
+	require.NoError(t, bridge.Refresh(t.Context(), login, group))
+	require.Equal(t, before, s.moves(s.bob.UserID()))
+}
+
 func (s *scene) lastLine() line {
 	all := s.lines(s.room)
 	return all[len(all)-1]
@@ -262,6 +284,58 @@ func TestLastOneRemovedKeepsTheRoom(t *testing.T) {
 	s.settled()
 	require.True(t, s.isBob("leave"))
 	require.NotContains(t, s.bob.Texts(s.room), "for anna only")
+}
+
+// Whoever keeps a room only to read is out of it before another user takes part in it again, and reads nothing of what
+// came meanwhile.
+func TestReaderIsOutWhenAnotherTakesPart(t *testing.T) {
+	for name, c := range map[string]struct {
+		withAlice bool
+		away      func(s *scene) // alice does not take part
+		again     func(s *scene) // and does again
+	}{
+		"new login": {false, func(*scene) {}, func(s *scene) {
+			s.alice = s.user("alice")
+			s.login(s.alice, anna)
+		}},
+		"open": {true, func(s *scene) {
+			s.alice.Leave(s.room)
+			s.eventually("the leave to be noted", func() bool { return s.absenceOf(anna) == ids.Hidden })
+		}, func(s *scene) {
+			s.alice.SendText(s.aliceRoom, "open "+string(group))
+		}},
+		"delivering again": {true, func(s *scene) {
+			s.main.Bridge.GetCachedUserLoginByID(ids.MakeLoginID(anna)).Client.Disconnect()
+		}, func(s *scene) {
+			s.main.Bridge.GetCachedUserLoginByID(ids.MakeLoginID(anna)).Client.Connect(t.Context())
+		}},
+		"added again": {true, func(s *scene) {
+			s.change(carl, false, anna)
+			s.eventually("alice to be out", func() bool { return s.absenceOf(anna) == ids.Removed })
+		}, func(s *scene) {
+			s.change(carl, true, anna)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, c.withAlice)
+			c.away(s)
+			s.settled()
+			s.change(carl, false, bert)
+			s.waitNotice(s.room, "You were removed from this conversation")
+			s.eventually("bob to be a reader", func() bool { return s.absence() == ids.Reader })
+			s.network.Say(carl, group, "meanwhile")
+			c.again(s)
+			s.alice.WaitText(s.room, "meanwhile")
+			s.network.Say(carl, group, "at last")
+			s.alice.WaitText(s.room, "at last")
+			s.settled()
+			require.True(t, s.isBob("leave"))
+			require.Equal(t, ids.Removed, s.absence())
+			require.NotContains(t, s.bob.Texts(s.room), "meanwhile")
+			require.NotContains(t, s.bob.Texts(s.room), "at last")
+			s.requireAll(t)
+		})
+	}
 }
 
 // Both are removed: the one whose removal comes last keeps the room.

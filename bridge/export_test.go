@@ -1,12 +1,22 @@
 package bridge
 
 import (
+	"context"
+
+	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
 // Alias is the alias that a portal's room is made with.
 func (m *Main) Alias(portal networkid.PortalKey) id.RoomAlias {
 	local := m.matrix.rooms.alias(m.matrix.GenerateDeterministicRoomID(portal))
 	return id.NewRoomAlias(local, m.matrix.AS.HomeserverDomain)
+}
+
+// Refresh brings a conversation's room up to date for a login, as a change of the conversation does.
+func Refresh(ctx context.Context, login *bridgev2.UserLogin, conversation chat.ConversationID) error {
+	return login.Client.(*Client).consumer().refresh(ctx, conversation)
 }

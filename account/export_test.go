@@ -1,0 +1,6 @@
+package account
+
+import "github.com/hangouts-bridge/hangouts-bridge/chat"
+
+// Notify tells the consumers of a session that a conversation's log has grown to head.
+func Notify(s Session, id chat.ConversationID, head int64) { s.(*session).notify(id, head) }
