@@ -151,7 +151,9 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 		}
 	}
 	if e.Origin.Side == chat.OriginMatrix && (key.Receiver == "" || e.Author == c.id) {
-		return c.settleOwn(ctx, e, key)
+		if err = c.settleOwn(ctx, e, key); !errors.Is(err, portal.ErrTaken) {
+			return err
+		} // a request that the network has carried out twice: the second message is shown
 	}
 	try := &attempt{ctx: ctx}
 	remote, err := c.Remote(ctx, e, conversation, try.mutate)
@@ -166,8 +168,11 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 	if origin, ok, err := c.writtenHere(ctx, room, e); err != nil {
 		return err
 	} else if ok {
-		e.Origin = origin
-		return c.settleOwn(ctx, e, key)
+		own := e
+		own.Origin = origin
+		if err = c.settleOwn(ctx, own, key); !errors.Is(err, portal.ErrTaken) {
+			return err
+		}
 	}
 	involved, err := c.involved(ctx, e, conversation)
 	if err != nil {
@@ -278,16 +283,17 @@ func (c *consumer) settleOwn(ctx context.Context, e chat.Event, key networkid.Po
 	return c.keepOwnRow(ctx, room, e)
 }
 
-// keepOwnRow writes the row of an event that began in this room.
+// keepOwnRow writes the row of an event that began in this room, or returns [portal.ErrTaken].
 func (c *Client) keepOwnRow(ctx context.Context, room *bridgev2.Portal, e chat.Event) error {
 	eventID, n, ok := ids.ParseOrigin(e.Origin)
 	if !ok {
 		return nil
 	}
-	if err := portal.KeepRow(ctx, room, c.Row(room, eventID, c.userOf(e.Author), n, e)); err != nil {
+	err := portal.KeepRow(ctx, room, c.Row(room, eventID, c.userOf(e.Author), n, e))
+	if err != nil && !errors.Is(err, portal.ErrTaken) {
 		return fmt.Errorf("%w: keep row of own message: %w", bridgev2.ErrDatabaseError, err)
 	}
-	return nil
+	return err
 }
 
 // timeOf is the network's time of an event.

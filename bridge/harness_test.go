@@ -38,7 +38,7 @@ const (
 )
 
 const (
-	patience = 60 * time.Second
+	patience = 2 * time.Minute
 	domain   = "test.localhost"
 	bot      = id.UserID("@hangoutsbot:" + domain)
 )

@@ -156,13 +156,13 @@ func TestUnknownTokenAndLaterMessages(t *testing.T) {
 	w, alice, room := talk(t)
 	alice.SendText(room, "before")
 	w.waitTexts(direct, "first", "before")
+	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodGet, Path: "/sync", User: string(bot), Status: http.StatusBadGateway})
 	w.hs.PausePush("hangouts")
 	alice.SendText(room, "1")
 	alice.SendText(room, "2")
 	w.stop()
 	require.NoError(t, w.hs.Restart())
 	w.breakToken()
-	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodGet, Path: "/sync", User: string(bot), Status: http.StatusBadGateway})
 	w.start()
 	w.network.Say(carl, direct, "from carl")
 	w.network.Say(anna, direct, "from my phone")
@@ -174,13 +174,13 @@ func TestUnknownTokenAndLaterMessages(t *testing.T) {
 // What a user wrote stands in the room before messages that were on the network earlier and that the database knows.
 func TestForgottenMessageBeforeAKnownOne(t *testing.T) {
 	w, alice, room := talk(t)
+	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodGet, Path: "/sync", User: string(bot), Status: http.StatusBadGateway})
 	w.hs.PausePush("hangouts")
 	mine := alice.SendText(room, "mine")
 	w.network.Say(carl, direct, "from carl")
 	alice.WaitText(room, "from carl")
 	w.stop()
 	w.network.SayAs(anna, direct, "mine", account.RequestID(ids.MakeOrigin(mine, 0))) // by a run that the database has forgotten
-	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodGet, Path: "/sync", User: string(bot), Status: http.StatusBadGateway})
 	w.start()
 	w.network.Say(carl, direct, "after")
 	alice.WaitText(room, "after")
@@ -188,6 +188,30 @@ func TestForgottenMessageBeforeAKnownOne(t *testing.T) {
 	w.hasRow(mine)
 	w.waitLines(room, line{ghost(carl), "first"}, line{alice.UserID(), "mine"}, line{ghost(carl), "from carl"}, line{ghost(carl), "after"})
 	w.waitTexts(direct, "first", "from carl", "mine", "after")
+}
+
+// A request that the network has carried out twice is two messages: both are in the room,
+// and so is what follows.
+func TestARequestCarriedOutTwice(t *testing.T) {
+	for name, known := range map[string]bool{"the first one known": true, "both forgotten": false} {
+		t.Run(name, func(t *testing.T) {
+			w, alice, room := talk(t)
+			copied := w.backup()
+			mine := alice.SendText(room, "mine")
+			w.waitTexts(direct, "first", "mine")
+			w.hasRow(mine)
+			w.stop()
+			if !known {
+				w.putBack(copied)
+			}
+			w.network.SayAs(anna, direct, "mine", account.RequestID(ids.MakeOrigin(mine, 0)))
+			w.start()
+			w.network.Say(carl, direct, "after")
+			alice.WaitText(room, "after")
+			w.waitLines(room, line{ghost(carl), "first"}, line{alice.UserID(), "mine"}, line{alice.UserID(), "mine"}, line{ghost(carl), "after"})
+			w.waitTexts(direct, "first", "mine", "mine", "after")
+		})
+	}
 }
 
 // In a room that two logins share, one account comes back later than the other, or not at

@@ -60,7 +60,7 @@ type roomTraces struct {
 type trace struct {
 	event   id.EventID
 	sender  id.UserID
-	part    int // of written: the how-manieth request
+	part    int // of written: the request's number among those of the event, from 0
 	content *event.MessageEventContent
 }
 

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
 
 // loginOf returns the login of an account and its Matrix user, nil if there is none.
@@ -99,7 +101,10 @@ func (c *Client) keepWritten(ctx context.Context, room *bridgev2.Portal, e chat.
 		return false, err
 	}
 	e.Origin = origin
-	return true, c.keepOwnRow(ctx, room, e)
+	if err = c.keepOwnRow(ctx, room, e); errors.Is(err, portal.ErrTaken) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // userOf is the Matrix user of an account, or this login's own.

@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const wait = 5 * time.Second
+const wait = time.Minute
 
 var testCookies = map[string]string{"SAPISID": "sapisid/EfGh-04_x", "SID": "s=1"}
 

@@ -124,7 +124,11 @@ func (h *Handler) keepParts(ctx context.Context, portal *bridgev2.Portal, rows [
 	}
 }
 
-// KeepRow writes the row of a message unless it is there.
+// ErrTaken: a Matrix event is another message of the network already.
+var ErrTaken = errors.New("the Matrix event is another message already")
+
+// KeepRow writes the row of a message unless it is there. [ErrTaken] is returned for the
+// second of two messages that name the same Matrix event.
 func KeepRow(ctx context.Context, portal *bridgev2.Portal, row *database.Message) error {
 	messages := portal.Bridge.DB.Message
 	existing, err := messages.GetPartByID(ctx, row.Room.Receiver, row.ID, row.PartID)
@@ -140,6 +144,9 @@ func KeepRow(ctx context.Context, portal *bridgev2.Portal, row *database.Message
 	}
 	if existing, lookErr := messages.GetPartByID(ctx, row.Room.Receiver, row.ID, row.PartID); lookErr == nil && existing != nil {
 		return nil
+	}
+	if other, lookErr := messages.GetPartByMXID(ctx, row.MXID); lookErr == nil && other != nil {
+		return ErrTaken
 	}
 	return err
 }

@@ -281,7 +281,7 @@ func TestEventsBeforeServicesAreLost(t *testing.T) {
 	ada := srv.Account(0)
 	require.NoError(t, d.Login(ctx, hangups.LoginOptions{RefreshToken: ada.RefreshToken()}))
 	// The services request is on its way once its delay has begun: the client has synchronised before.
-	require.Eventually(t, func() bool { return srv.Faults()[0].Hits == 1 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return srv.Faults()[0].Hits == 1 }, time.Minute, time.Millisecond)
 	require.Zero(t, ada.Subscribed())
 	_, err = srv.Person("carol").Send("carol", "into the gap")
 	require.NoError(t, err)

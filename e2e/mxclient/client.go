@@ -25,7 +25,7 @@ import (
 )
 
 // Patience is how long methods wait for something to happen when no other time is named.
-const Patience = 30 * time.Second
+const Patience = 2 * time.Minute
 
 // Homeserver is where people live: *nullhs.Server, *nullhs.Process and *synapse.Server.
 type Homeserver interface {

@@ -17,7 +17,7 @@ import (
 )
 
 // Patience is how long methods wait for something to happen when no other time is named.
-const Patience = 30 * time.Second
+const Patience = 2 * time.Minute
 
 // maxLines bounds the captured output of one process; the older half is forgotten at the limit.
 const maxLines = 200_000

@@ -22,7 +22,7 @@ import (
 
 const (
 	noop       = `["noop"]`
-	wait       = 5 * time.Second
+	wait       = time.Minute
 	createBody = "[[0,[\"c\",\"%s\",\"\",8]\n]\n,[1,[{\"gsid\":\"G-%s\"}]]\n]\n"
 )
 

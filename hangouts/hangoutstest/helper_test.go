@@ -47,7 +47,7 @@ const (
 	invalid     = pb.ResponseStatus_RESPONSE_STATUS_INVALID_REQUEST
 	noSuchPlace = pb.ResponseStatus_RESPONSE_STATUS_INVALID_CONVERSATION
 
-	waitTime = 20 * time.Second
+	waitTime = time.Minute
 	waitTick = 5 * time.Millisecond
 )
 
@@ -62,7 +62,7 @@ func start(t testing.TB, opts hangoutstest.Options) *hangoutstest.Server {
 
 func timeout(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -285,7 +285,7 @@ func (p *pollStream) chunk() string {
 			require.Fail(p.t, "the poll ended", "%v", p.err)
 		}
 		return text
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		p.t.Fatal("no chunk")
 		return ""
 	}
@@ -300,7 +300,7 @@ func (p *pollStream) end() error {
 			if !open {
 				return p.err
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			p.t.Fatal("the poll does not end")
 		}
 	}
