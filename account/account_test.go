@@ -34,7 +34,13 @@ const (
 const patience = 2 * time.Minute
 
 func TestLogOnSQLite(t *testing.T) {
-	logtest.Run(t, func(t *testing.T) account.Log { return openDB(t, filepath.Join(t.TempDir(), "log.db")).Log() })
+	logtest.Run(t, func(t *testing.T) account.Log {
+		db := openDB(t, filepath.Join(t.TempDir(), "log.db"))
+		for _, id := range []chat.PersonID{anna, "100000000000000000009"} {
+			require.NoError(t, db.Accounts().PutLogin(context.Background(), chat.Person{ID: id}, []byte("x"), 1))
+		}
+		return db.Log()
+	})
 }
 
 func openDB(t *testing.T, path string) *database.DB {

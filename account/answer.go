@@ -5,92 +5,56 @@ import (
 	"errors"
 	"time"
 
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
-// answerPatience is how long an answered request may wait behind a catch-up before it
-// is logged out of turn.
-const answerPatience = 30 * time.Second
-
-// seeLogged brings the event of an answered request into the log. The network has it: from
-// here on the request cannot fail, however long the database or a catch-up takes.
-func (o *outbox) seeLogged(row *database.OutboxRow, w *outboxWorker, event ReceivedEvent, settled <-chan struct{}) error {
-	late := !o.s.intake.awaitPush(o.s.ctx, event, settled)
-	if isClosed(settled) {
-		return nil
-	}
-	o.noteAnswer(row, w, event)
-	if late {
-		o.catchUp(settled)
-	}
-	if isClosed(settled) {
-		return nil
-	}
-	err := o.s.intake.answer(o.s.ctx, event)
+// answered settles a request that the network has taken: from here on it cannot fail, however
+// long the database takes. The answer is not logged. The push of the event is, or what a
+// catch-up brings if the push is late.
+func (o *outbox) answered(row *database.OutboxRow, event chat.Event) error {
 	for {
-		patience := answerPatience
-		if err != nil {
-			o.s.zlog.Err(err).Msg("Failed to log an answer, trying again")
-			patience = o.s.m.options.BackoffMin
-		}
-		timer := time.NewTimer(patience)
-		select {
-		case <-settled:
-			timer.Stop()
+		err := o.done(o.s.ctx, row, event)
+		if err == nil {
+			o.s.expect(event)
 			return nil
-		case <-o.s.ctx.Done():
-			timer.Stop()
+		}
+		if o.s.ctx.Err() != nil {
 			return o.s.ctx.Err()
-		case <-timer.C:
 		}
-		err = o.s.m.commit(o.s.ctx, o.s, Update{Events: []ReceivedEvent{event}}, commitOptions{})
-		if err == nil && o.refreshed(row) {
-			return nil
-		}
+		o.s.zlog.Err(err).Msg("Failed to note a request's event, trying again")
+		sleep(o.s.ctx, o.s.m.options.BackoffMin)
 	}
 }
 
-func isClosed(ch <-chan struct{}) bool {
-	select {
-	case <-ch:
-		return true
-	default:
-		return false
+// done notes that a request has made an event.
+func (o *outbox) done(ctx context.Context, row *database.OutboxRow, event chat.Event) error {
+	settle(row, event, o.s.m.now())
+	if err := o.s.m.db.Outbox().Put(ctx, row); err != nil && !errors.Is(err, database.ErrFinal) {
+		return err
 	}
+	o.settle(row.Request.Origin)
+	return nil
 }
 
-// noteAnswer notes which event a request has made. From then on every account's copy of it
-// is known as ours: none has to wait for another.
-func (o *outbox) noteAnswer(row *database.OutboxRow, w *outboxWorker, event ReceivedEvent) {
-	row.EventID = event.ID
-	if err := o.s.m.db.Outbox().Put(o.s.ctx, row); err == nil {
-		o.setUnanswered(w, false)
-	} else if !errors.Is(err, database.ErrFinal) && o.s.ctx.Err() == nil {
-		o.s.zlog.Err(err).Msg("Failed to note a request's event")
-	}
+// settle makes a request one that has made an event.
+func settle(row *database.OutboxRow, event chat.Event, now time.Time) {
+	row.State, row.EventID, row.EventTime, row.Error, row.Closed = database.OutboxDone, event.ID, event.Time, "", now.UnixMicro()
 }
 
-// answerCatchup bounds how long a catch-up may take to bring what a late push would.
-const answerCatchup = 10 * time.Second
-
-// catchUp brings an event of which the push is late, and all that came before it, in the
-// network's order. Requests of many conversations share one catch-up.
-func (o *outbox) catchUp(settled <-chan struct{}) {
-	ctx, cancel := context.WithTimeout(o.s.ctx, answerCatchup)
-	defer cancel()
-	for {
-		select {
-		case err := <-o.s.catchup.ask():
-			if err == nil {
+// expect has a catch-up look for an event whose push is late.
+func (s *session) expect(event chat.Event) {
+	if s.recent.has(event.Conversation, event.ID) {
+		return
+	}
+	time.AfterFunc(s.m.options.PushWait, func() {
+		s.spawn(func() {
+			if s.recent.has(event.Conversation, event.ID) {
 				return
 			}
-		case <-settled:
-			return
-		case <-ctx.Done():
-			return
-		}
-		if !sleep(ctx, o.s.m.options.BackoffMin) {
-			return
-		}
-	}
+			if _, known, err := s.m.log.Find(s.ctx, s.id, event.Conversation, event.ID); !known || err != nil {
+				s.catchup.trigger()
+			}
+		})
+	})
 }

@@ -30,10 +30,9 @@ type catchupState struct {
 // catchupRun is one catch-up.
 type catchupRun struct {
 	began time.Time
-	epoch int       // of the intake
-	live  bool      // pushes flowed at its beginning
-	until time.Time // how long it waits for senders' own copies
-	clock int64     // µs; the network's time at its end
+	epoch int   // of the intake
+	live  bool  // pushes flowed at its beginning
+	clock int64 // µs; the network's time at its end
 	added []chat.Event
 }
 
@@ -149,18 +148,10 @@ func (c *catchupState) pause(pauses *backoff, err error) {
 func (c *catchupState) once(ctx context.Context) (again bool, err error) {
 	c.run = &catchupRun{began: time.Now()}
 	c.run.epoch, c.run.live = c.s.intake.begin()
-	c.run.until = c.run.began.Add(c.s.m.options.HoldOwn)
 	conn, err := c.s.request()
 	if err != nil {
 		return false, err
 	}
-	mine, err := c.s.m.db.Snapshots().ConversationIDs(ctx, c.s.id)
-	if err != nil {
-		return false, err
-	}
-	c.s.m.gates.close(mine, c.s.id, c.run.began.Add(c.s.m.options.Gate))
-	defer c.s.m.pulse.beat()
-	defer c.s.m.gates.open(mine, c.s.id)
 	row, err := c.s.m.db.Accounts().Get(ctx, c.s.id)
 	if err != nil {
 		return false, err
@@ -183,12 +174,9 @@ func (c *catchupState) once(ctx context.Context) (again bool, err error) {
 	return again, err
 }
 
-// log commits what a catch-up brings, after it has waited for senders' own copies.
+// log commits what a catch-up brings.
 func (c *catchupState) log(ctx context.Context, update Update, cursor int64) error {
-	if err := c.s.awaitOwnCopies(ctx, update.Events, c.run.until); err != nil {
-		return err
-	}
-	return c.s.m.commit(ctx, c.s, update, commitOptions{cursor: cursor, guessOrigin: true, added: &c.run.added})
+	return c.s.m.commit(ctx, c.s, update, commitOptions{cursor: cursor, past: true, added: &c.run.added})
 }
 
 // listPage is how many conversations are asked for at once.

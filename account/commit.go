@@ -12,11 +12,11 @@ import (
 
 // commitOptions say what else belongs into the transaction of an update.
 type commitOptions struct {
-	cursor      int64         // µs; move the cursor there, 0 = leave it
-	snapshot    bool          // first listing: events are history and are not logged
-	guessOrigin bool          // an own event whose copy did not come is the oldest open request with its text
-	ownMark     bool          // the watermark is what the network has just accepted from us
-	added       *[]chat.Event // gets the events that were new
+	cursor   int64         // µs; move the cursor there, 0 = leave it
+	snapshot bool          // first listing: events are history and are not logged
+	past     bool          // by a catch-up
+	ownMark  bool          // the watermark is what the network has just accepted from us
+	added    *[]chat.Event // gets the events that were new
 }
 
 // commitment is one update on its way into the database, and what is to be told after.
@@ -29,22 +29,12 @@ type commitment struct {
 	rows    map[chat.ConversationID]*database.ConversationRow
 	before  map[chat.ConversationID]chat.Conversation
 	fresh   map[chat.ConversationID]bool // introduced by this update
-	logged  map[eventKey]int64           // seq of the update's events
-	events  []chat.Event                 // those of the update that the account is shown
+	events  []chat.Event                 // those of conversations that the account knows
 	added   []chat.Event                 // the new ones of them
 	people  []chat.Person
 	marks   []chat.Watermark
 	settled []*database.OutboxRow
-	claimed []chat.ConversationID
-	sharers map[chat.ConversationID][]chat.PersonID
 }
-
-type eventKey struct {
-	conversation chat.ConversationID
-	id           chat.EventID
-}
-
-func keyOf(e chat.Event) eventKey { return eventKey{e.Conversation, e.ID} }
 
 // commit writes an update of one account in one transaction: log, snapshot, outbox and
 // cursor. Then consumers are notified. Events of unknown conversations are looked up first; if
@@ -69,14 +59,12 @@ func (c *commitment) begin() {
 	c.rows = make(map[chat.ConversationID]*database.ConversationRow)
 	c.before = make(map[chat.ConversationID]chat.Conversation)
 	c.fresh = make(map[chat.ConversationID]bool)
-	c.logged = make(map[eventKey]int64)
-	c.sharers = make(map[chat.ConversationID][]chat.PersonID)
 }
 
 func (c *commitment) write(ctx context.Context) error {
 	c.begin()
 	steps := []func(context.Context) error{
-		c.introduce, c.writePeople, c.writeEvents, c.applyEvents, c.applyDeltas, c.writeMarks, c.writeConversations, c.findSharers,
+		c.introduce, c.writePeople, c.writeEvents, c.applyEvents, c.applyDeltas, c.writeMarks, c.writeConversations,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -105,8 +93,7 @@ func (c *commitment) row(ctx context.Context, id chat.ConversationID) (*database
 	return &row, nil
 }
 
-// introduce makes rows for conversations that are new to the account. They are shown
-// from the present end of the log; writeEvents moves that before the update's events.
+// introduce makes rows for conversations that are new to the account.
 func (c *commitment) introduce(ctx context.Context) error {
 	for _, d := range c.update.Conversations {
 		row, err := c.row(ctx, d.ID)
@@ -116,11 +103,7 @@ func (c *commitment) introduce(ctx context.Context) error {
 		if row != nil || !d.Complete {
 			continue
 		}
-		head, err := c.m.log.Head(ctx, d.ID)
-		if err != nil {
-			return err
-		}
-		c.rows[d.ID] = &database.ConversationRow{Start: head, Conversation: chat.Conversation{
+		c.rows[d.ID] = &database.ConversationRow{Conversation: chat.Conversation{
 			V: chat.Version, ID: d.ID, Kind: chat.Group, Standing: chat.Active, Level: chat.Ring}}
 		c.fresh[d.ID] = true
 	}
@@ -199,43 +182,19 @@ func (c *commitment) writeEvents(ctx context.Context) error {
 		}
 		events = append(events, e)
 	}
-	added, err := c.m.log.Append(ctx, events)
-	if err != nil {
-		return err
-	}
+	added, err := c.m.log.Append(ctx, c.s.id, events)
 	c.events, c.added = events, added
-	for _, e := range added {
-		c.logged[keyOf(e)] = e.Seq
-	}
-	for _, e := range events {
-		if _, isNew := c.logged[keyOf(e)]; isNew {
-			continue
-		}
-		known, ok, err := c.m.log.Find(ctx, e.Conversation, e.ID)
-		if err != nil {
-			return err
-		}
-		if ok {
-			c.logged[keyOf(e)] = known.Seq
-		}
-		if ok && (e.Origin.Ours() && !known.Origin.Ours() || e.RequestID != 0 && known.RequestID == 0) {
-			if err = c.m.log.Claim(ctx, e.Conversation, e.ID, e.Origin, e.RequestID); err != nil {
-				return err
-			}
-			c.claimed = append(c.claimed, e.Conversation)
-		}
-	}
-	return nil
+	return err
 }
 
 // originOf finds the request of ours that made an event, and settles it.
 func (c *commitment) originOf(ctx context.Context, e ReceivedEvent) (chat.Origin, error) {
 	row, err := c.requestOf(ctx, e)
-	if row == nil || err != nil {
+	if err != nil || row == nil {
 		return chat.Origin{}, err
 	}
 	if row.State != database.OutboxDone {
-		row.State, row.EventID, row.Error, row.Closed = database.OutboxDone, e.ID, "", c.m.now().UnixMicro()
+		settle(row, e.Event, c.m.now())
 		if err = c.m.db.Outbox().Put(ctx, row); err != nil {
 			return chat.Origin{}, err
 		}
@@ -244,29 +203,41 @@ func (c *commitment) originOf(ctx context.Context, e ReceivedEvent) (chat.Origin
 	return row.Request.Origin, nil
 }
 
-// requestOf finds the request that made an event: by its id in the sender's own copy, by
-// the event's id if the request is answered, else perhaps by a guess. Nil if there is none.
-func (c *commitment) requestOf(ctx context.Context, e ReceivedEvent) (row *database.OutboxRow, err error) {
-	switch {
-	case e.RequestID != 0 && e.Author == c.s.id:
-		row, err = c.m.db.Outbox().ByRequestID(ctx, c.s.id, e.RequestID)
-	case c.m.session(e.Author) == nil:
+// requestOf finds the request that made an event of the account's own: its copy names it. One
+// without a name is the oldest request with its text that has left and has no answer.
+func (c *commitment) requestOf(ctx context.Context, e ReceivedEvent) (*database.OutboxRow, error) {
+	if e.Author != c.s.id {
 		return nil, nil
-	default:
-		row, err = c.m.db.Outbox().ByEvent(ctx, e.Author, e.Conversation, e.ID)
-		if errors.Is(err, database.ErrNotFound) && c.options.guessOrigin {
-			return c.m.guessRequest(ctx, e.Event)
+	}
+	if e.RequestID != 0 {
+		row, err := c.m.db.Outbox().ByRequestID(ctx, c.s.id, e.RequestID)
+		if errors.Is(err, database.ErrNotFound) {
+			return nil, nil
 		}
+		return row, err
 	}
-	if errors.Is(err, database.ErrNotFound) {
+	if e.Message == nil {
 		return nil, nil
 	}
-	return row, err
+	if _, known, err := c.m.log.Find(ctx, c.s.id, e.Conversation, e.ID); known || err != nil {
+		return nil, err
+	}
+	rows, err := c.m.db.Outbox().Open(ctx, c.s.id, e.Conversation)
+	n := slices.IndexFunc(rows, func(row *database.OutboxRow) bool {
+		return row.State != database.OutboxPending && row.Request.Message != nil && row.Request.Message.Text.String() == e.Message.Text.String()
+	})
+	if n < 0 {
+		return nil, err
+	}
+	return rows[n], err
 }
 
-// applyEvents takes what events say about conversations into the snapshots, in order,
-// also from events that another account logged first.
+// applyEvents takes what events say about conversations into the snapshots, in order.
 func (c *commitment) applyEvents(ctx context.Context) error {
+	seqs := make(map[chat.EventID]int64, len(c.added))
+	for _, e := range c.added {
+		seqs[e.ID] = e.Seq
+	}
 	for _, e := range c.update.Events {
 		row, err := c.row(ctx, e.Conversation)
 		if err != nil {
@@ -277,15 +248,8 @@ func (c *commitment) applyEvents(ctx context.Context) error {
 		}
 		was := row.Standing
 		row.Conversation = row.ApplyEvent(e.Event, c.s.id)
-		seq, logged := c.logged[keyOf(e.Event)]
-		if logged && c.fresh[e.Conversation] && seq <= row.Start {
-			row.Start = seq - 1
-		}
-		if was == chat.Left && row.Standing != chat.Left && logged {
-			row.Start, row.End = max(row.Start, seq-1), 0
-		}
-		if was != chat.Left && row.Standing == chat.Left && logged {
-			row.End = seq
+		if seq := seqs[e.ID]; seq > 0 && was == chat.Left && row.Standing != chat.Left {
+			row.Start = max(row.Start, seq-1)
 		}
 	}
 	return nil
@@ -302,17 +266,11 @@ func (c *commitment) applyDeltas(ctx context.Context) error {
 		}
 		was := row.Standing
 		row.Conversation = row.Apply(d)
-		if was == row.Standing {
+		if was != chat.Left || row.Standing == chat.Left {
 			continue
 		}
-		head, err := c.m.log.Head(ctx, d.ID)
-		if err != nil {
+		if row.Start, err = c.m.log.Head(ctx, c.s.id, d.ID); err != nil {
 			return err
-		}
-		if row.Standing == chat.Left {
-			row.End = max(head, 1)
-		} else if was == chat.Left {
-			row.End = 0
 		}
 	}
 	return nil
@@ -361,20 +319,6 @@ func (c *commitment) writeConversations(ctx context.Context) error {
 		if err := c.m.db.Snapshots().PutConversation(ctx, c.s.id, *row); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func (c *commitment) findSharers(ctx context.Context) error {
-	for _, e := range c.added {
-		if _, ok := c.sharers[e.Conversation]; ok {
-			continue
-		}
-		sharers, err := c.m.db.Snapshots().Sharers(ctx, e.Conversation)
-		if err != nil {
-			return err
-		}
-		c.sharers[e.Conversation] = sharers
 	}
 	return nil
 }

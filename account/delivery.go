@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -99,9 +98,7 @@ func (s *session) add(a *attachment, standings []database.Standing) error {
 		a.wg.Go(func() { a.observers.run(a.ctx) })
 	}
 	for _, st := range standings {
-		if st.Head > st.Seq {
-			a.notify(st.Conversation, st.Head)
-		}
+		a.notify(st.Conversation, st.Head)
 	}
 	return nil
 }
@@ -236,20 +233,13 @@ func (a *attachment) deliver(id chat.ConversationID, w *deliveryWorker) {
 
 // next reads the batch after seq (-1 = after the stored position), and returns seq.
 func (a *attachment) next(id chat.ConversationID, seq int64) ([]chat.Event, int64, error) {
-	st, err := a.s.m.db.Consumers().Standing(a.ctx, a.key, id)
-	if errors.Is(err, database.ErrNotFound) {
-		return nil, seq, nil
-	} else if err != nil {
-		return nil, seq, err
-	}
-	seq = max(seq, st.Seq)
-	events, err := a.s.m.readAfter(a.ctx, id, seq, a.options.Batch)
-	for i, e := range events {
-		if e.Seq > st.Head {
-			events = events[:i] // the account left before
-			break
+	if seq < 0 {
+		var err error
+		if seq, err = a.s.m.db.Consumers().Position(a.ctx, a.key, id); err != nil {
+			return nil, -1, err
 		}
 	}
+	events, err := a.s.readAfter(a.ctx, id, seq, a.options.Batch)
 	return events, seq, err
 }
 

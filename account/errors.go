@@ -11,6 +11,10 @@ import (
 // carried out or not.
 var ErrAmbiguous = errors.New("request sent, answer lost")
 
+// ErrOpenRequest says that a request without an answer may have made an event. It wraps
+// chat.ErrUnavailable.
+var ErrOpenRequest = fmt.Errorf("%w: a request has no answer yet", chat.ErrUnavailable)
+
 // ErrNotSubmitted says that there is no request with an origin: Submit was not called or
 // has failed. It wraps chat.ErrRefused.
 var ErrNotSubmitted = fmt.Errorf("%w: no such request", chat.ErrRefused)

@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
-	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
@@ -85,37 +84,4 @@ func TestLateEventsAreCaughtUp(t *testing.T) {
 	late.hidden.Store(false)
 	b.net.Cut(anna)
 	b.expect(r, duo, "late")
-}
-
-// Cleo's catch-up brings what Anna wrote with her phone and with us, both with the same text,
-// while our request has no answer: only Anna's own copy says which is which.
-func TestCatchUpWaitsForTheSendersCopy(t *testing.T) {
-	b := newBench(t)
-	s := b.login(anna)
-	b.login(cleo)
-	b.net.Deafen(anna)
-	b.net.Deafen(cleo)
-	phone := b.net.Say(anna, trio, "same")
-	block := make(chan struct{})
-	b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault { return accounttest.Fault{Until: block} })
-	require.NoError(t, s.Submit(context.Background(), request(trio, "1", "same")))
-	eventually(t, func() bool { return len(b.net.Sends()) == 1 }, "the request to leave")
-	synced := make(chan struct{}, 10)
-	b.net.OnSynced(func(id chat.PersonID) {
-		if id == cleo {
-			synced <- struct{}{}
-		}
-	})
-	b.net.Cut(cleo)
-	<-synced
-	time.Sleep(200 * time.Millisecond) // a catch-up that does not wait is done by then
-	close(block)
-	e, err := await(t, s, "1")
-	require.NoError(t, err)
-	require.NotEqual(t, phone.ID, e.ID)
-	eventually(t, func() bool { return len(b.logged(trio)) == 2 }, "both")
-	logged, ok, err := b.db.Log().Find(context.Background(), trio, phone.ID)
-	require.NoError(t, err)
-	require.True(t, ok)
-	require.False(t, logged.Origin.Ours())
 }

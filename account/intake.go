@@ -3,9 +3,7 @@ package account
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
-	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
@@ -58,8 +56,7 @@ func (k *sink) Credentials(stored []byte) {
 	k.s.watch.keep(k.generation, stored)
 }
 
-// intake decides when a live update is logged: at once, after the account's own
-// catch-up, or, for single conversations, after something that has to come before it.
+// intake decides when a live update is logged: at once, or after the account's catch-up.
 type intake struct {
 	s *session
 
@@ -67,26 +64,16 @@ type intake struct {
 	keep    bool          // keep updates aside
 	live    bool          // pushes flow
 	epoch   int           // grows whenever pushes may have got lost
-	rounds  int           // catch-ups begun
-	aside   []asideUpdate // in order
+	aside   []Update      // in order
 	dropped bool          // aside was full: one more catch-up is needed
-	held    map[chat.ConversationID]*heldQueue
 	writing chan struct{} // one for each live update that is being logged
 }
 
 // maxWriting is how many live updates wait for the database before the channel does.
 const maxWriting = 64
 
-// asideUpdate is an update that waits for the end of a catch-up. An answer says nothing of
-// what came before it: it waits for a catch-up that begins later, and all behind it too.
-type asideUpdate struct {
-	Update
-	after int // rounds before it
-}
-
 func (in *intake) init(s *session) {
 	in.s, in.keep, in.writing = s, true, make(chan struct{}, maxWriting)
-	in.held = make(map[chat.ConversationID]*heldQueue)
 }
 
 // channel notes that pushes begin or have stopped. Either way something may be missing
@@ -103,7 +90,6 @@ func (in *intake) begin() (epoch int, live bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.keep = true
-	in.rounds++
 	return in.epoch, in.live
 }
 
@@ -114,31 +100,21 @@ func (in *intake) state() (epoch int, live bool) {
 	return in.epoch, in.live
 }
 
-// push takes one live update from the channel.
+// push logs one live update from the channel, unless it has to be kept aside.
 func (in *intake) push(ctx context.Context, update Update) error {
-	_, err := in.take(ctx, update, false)
-	return err
-}
-
-// take logs a live update, unless it has to be kept aside.
-func (in *intake) take(ctx context.Context, update Update, isAnswer bool) (kept bool, err error) {
 	in.mu.Lock()
 	if in.keep {
-		a := asideUpdate{Update: update}
-		if isAnswer {
-			a.after = in.rounds
-		}
 		if len(in.aside) < in.s.m.options.Aside {
-			in.aside = append(in.aside, a)
+			in.aside = append(in.aside, update)
 		} else {
 			in.dropped = true
 		}
 		in.mu.Unlock()
-		return true, nil
+		return nil
 	}
-	now, epoch := in.holdBack(update), in.epoch
+	epoch := in.epoch
 	in.mu.Unlock()
-	return false, in.log(ctx, now, epoch)
+	return in.log(ctx, update, epoch)
 }
 
 // log hands a live update to the writer and returns when it is on its way. One that cannot be
@@ -201,57 +177,13 @@ func (in *intake) missed(epoch int) {
 	}
 }
 
-// awaitPush lets the push of an answered request's event come first, while pushes flow:
-// they come in the network's order, answers overtake what was pushed before. False means
-// that the push is late.
-func (in *intake) awaitPush(ctx context.Context, event ReceivedEvent, settled <-chan struct{}) bool {
-	timer := time.NewTimer(in.s.m.options.PushWait)
-	defer timer.Stop()
-	for {
-		beat := in.s.m.pulse.wait()
-		if _, live := in.state(); !live {
-			return true // a catch-up comes anyway
-		}
-		if _, known, err := in.s.m.log.Find(ctx, event.Conversation, event.ID); known || err != nil || in.holds(event) {
-			return true
-		}
-		select {
-		case <-settled:
-			return true
-		case <-beat:
-		case <-timer.C:
-			return false
-		case <-ctx.Done():
-			return true
-		}
-	}
-}
-
-// holds reports whether the push of an event has come and waits for something.
-func (in *intake) holds(event ReceivedEvent) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	queue := in.held[event.Conversation]
-	return queue != nil && slices.ContainsFunc(queue.events, func(e heldEvent) bool { return e.ID == event.ID })
-}
-
-// answer takes the event of an answered request. Without a channel nothing else would
-// bring what came before it, so a catch-up does.
-func (in *intake) answer(ctx context.Context, event ReceivedEvent) error {
-	kept, err := in.take(ctx, Update{Events: []ReceivedEvent{event}}, true)
-	if kept || err != nil {
-		in.s.catchup.trigger()
-	}
-	return err
-}
-
 // anyEpoch makes release let through what is there whatever may be missing.
 const anyEpoch = -1
 
 // release logs what was kept aside since begin and, while the channel is up, lets live
 // updates through again. When pushes got lost since begin, nothing is let through. again
-// tells that another catch-up has to come first, for that reason, for an answer that came
-// since begin, or because some updates had to be dropped.
+// tells that another catch-up has to come first, for that reason or because some updates had
+// to be dropped.
 func (in *intake) release(ctx context.Context, epoch int) (again bool, err error) {
 	for {
 		in.mu.Lock()
@@ -265,11 +197,7 @@ func (in *intake) release(ctx context.Context, epoch int) (again bool, err error
 			in.mu.Unlock()
 			return again, nil
 		}
-		if epoch != anyEpoch && in.aside[0].after == in.rounds {
-			in.mu.Unlock()
-			return true, nil
-		}
-		now := in.holdBack(in.aside[0].Update)
+		now := in.aside[0]
 		in.aside = in.aside[1:]
 		in.mu.Unlock()
 		if err = in.s.m.commit(ctx, in.s, now, commitOptions{}); err != nil {
@@ -278,145 +206,5 @@ func (in *intake) release(ctx context.Context, epoch int) (again bool, err error
 			in.mu.Unlock()
 			return true, err
 		}
-	}
-}
-
-// heldQueue is what waits in one conversation.
-type heldQueue struct {
-	events []heldEvent
-}
-
-type heldEvent struct {
-	ReceivedEvent
-	until time.Time
-}
-
-// holdBack takes those events out of an update that have to wait: for another account's
-// catch-up, for the sender's own copy, or for an event before them. mu is held.
-func (in *intake) holdBack(update Update) Update {
-	var now []ReceivedEvent
-	for _, e := range update.Events {
-		queue := in.held[e.Conversation]
-		switch {
-		case queue != nil && queue.claim(e):
-		case queue != nil && len(queue.events) >= in.s.m.options.Aside:
-			in.s.catchup.trigger() // dropped; the cursor has not moved
-		case queue != nil:
-			queue.events = append(queue.events, heldEvent{e, time.Now().Add(in.s.m.options.HoldOwn)})
-		case in.mustWait(e):
-			queue = &heldQueue{events: []heldEvent{{e, time.Now().Add(in.s.m.options.HoldOwn)}}}
-			in.held[e.Conversation] = queue
-			in.s.spawn(func() { in.drain(e.Conversation, queue) })
-		default:
-			now = append(now, e)
-		}
-	}
-	if len(now) < len(update.Events) {
-		in.s.m.pulse.beat() // awaitPush looks for held ones
-	}
-	update.Events = now
-	return update
-}
-
-// mustWait reports whether an event may not be logged yet. The own copy of an own event
-// never waits if it names the request that made it: others may wait for exactly that.
-func (in *intake) mustWait(e ReceivedEvent) bool {
-	if e.Author == in.s.id && e.RequestID != 0 {
-		return false
-	}
-	return in.s.m.gates.shutFor(e.Conversation, in.s.id) || in.s.m.awaitsOwnCopy(e.Author, e.Conversation)
-}
-
-// awaitsOwnCopy reports whether an account of ours has a request in a conversation of
-// which the network may have made an event that we cannot recognise in others' copies.
-func (m *Manager) awaitsOwnCopy(author chat.PersonID, id chat.ConversationID) bool {
-	s := m.session(author)
-	return s != nil && s.outbox.unanswered(id)
-}
-
-// awaitOwnCopies waits until no event of a page needs its sender's own copy any more, at
-// most until a time.
-func (s *session) awaitOwnCopies(ctx context.Context, events []ReceivedEvent, until time.Time) error {
-	for _, e := range events {
-		if e.Author == s.id {
-			continue
-		}
-		if !s.intake.awaitTurn(heldEvent{e, until}, func() bool { return s.m.awaitsOwnCopy(e.Author, e.Conversation) }) {
-			return ctx.Err()
-		}
-	}
-	return nil
-}
-
-// drain logs the held events of a conversation in order, each when it need not wait any
-// more.
-func (in *intake) drain(id chat.ConversationID, queue *heldQueue) {
-	for {
-		in.mu.Lock()
-		if len(queue.events) == 0 {
-			delete(in.held, id)
-			in.mu.Unlock()
-			return
-		}
-		first := queue.events[0]
-		in.mu.Unlock()
-		if !in.awaitTurn(first, func() bool { return in.mustWait(in.first(queue)) }) {
-			return
-		}
-		update := Update{Events: []ReceivedEvent{in.first(queue)}}
-		if err := in.s.m.commit(in.s.ctx, in.s, update, commitOptions{guessOrigin: true}); err != nil {
-			if in.s.ctx.Err() != nil {
-				return
-			}
-			in.s.zlog.Err(err).Msg("Failed to log a held event, catching up instead")
-			in.s.catchup.trigger()
-		}
-		in.mu.Lock()
-		queue.events = queue.events[1:]
-		in.mu.Unlock()
-	}
-}
-
-// first is the first event of a queue as it is known now.
-func (in *intake) first(queue *heldQueue) ReceivedEvent {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return queue.events[0].ReceivedEvent
-}
-
-// claim takes from an event that came the second time which request made it.
-func (q *heldQueue) claim(e ReceivedEvent) bool {
-	for i := range q.events {
-		if held := &q.events[i]; held.ID == e.ID {
-			if held.RequestID == 0 {
-				held.RequestID = e.RequestID
-			}
-			return true
-		}
-	}
-	return false
-}
-
-// awaitTurn waits until an event may be logged; false means that the session ends.
-func (in *intake) awaitTurn(e heldEvent, mustWait func() bool) bool {
-	for {
-		beat := in.s.m.pulse.wait()
-		left := time.Until(e.until)
-		if left <= 0 || !mustWait() {
-			return true
-		}
-		_, known, err := in.s.m.log.Find(in.s.ctx, e.Conversation, e.ID)
-		if err == nil && known {
-			return true
-		}
-		timer := time.NewTimer(left)
-		select {
-		case <-beat:
-		case <-timer.C:
-		case <-in.s.ctx.Done():
-			timer.Stop()
-			return false
-		}
-		timer.Stop()
 	}
 }

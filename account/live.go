@@ -25,6 +25,7 @@ type session struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
+	recent  ring
 	intake  intake
 	catchup catchupState
 	outbox  outbox

@@ -2,39 +2,36 @@ package account
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
-// Log is the durable, per conversation numbered log of events. Package logtest holds
-// what every implementation must pass.
+// Log is the durable log of events: of each account its own, numbered per conversation.
+// Package logtest holds what every implementation must pass.
 type Log interface {
-	// Append adds events in the order given and returns the new ones with Seq filled;
-	// an id that the conversation's log has is left out. It takes part in the
-	// transaction of ctx. No two calls run at once.
-	Append(ctx context.Context, events []chat.Event) ([]chat.Event, error)
+	// Append adds events to an account's log in the order given and returns the new ones with
+	// Seq filled; an id that the log has is left out. It takes part in the transaction of
+	// ctx. No two calls run at once.
+	Append(ctx context.Context, account chat.PersonID, events []chat.Event) ([]chat.Event, error)
 	// Head is the last seq of a conversation, 0 if it has none.
-	Head(ctx context.Context, conversation chat.ConversationID) (int64, error)
+	Head(ctx context.Context, account chat.PersonID, conversation chat.ConversationID) (int64, error)
 	// Read returns up to limit events after a seq, in order.
-	Read(ctx context.Context, conversation chat.ConversationID, after int64, limit int) ([]chat.Event, error)
-	// Before returns the newest events before a time (µs; 0 = no bound) among those after
-	// one seq and up to another (0 = no bound), oldest first. Expired ones are left out.
-	Before(ctx context.Context, conversation chat.ConversationID, before, after, upTo int64, limit int) ([]chat.Event, error)
+	Read(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, after int64, limit int) ([]chat.Event, error)
+	// Before returns the newest events before a time (µs; 0 = no bound) among those after a
+	// seq, oldest first. Expired ones are left out.
+	Before(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, before, after int64, limit int) ([]chat.Event, error)
 	// Find returns one event; ok is false if it is not there.
-	Find(ctx context.Context, conversation chat.ConversationID, id chat.EventID) (event chat.Event, ok bool, err error)
-	// FindRequest returns the event of an author that a request with an id made; ok is
+	Find(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, id chat.EventID) (event chat.Event, ok bool, err error)
+	// FindRequest returns the event that a request of the account with an id made; ok is
 	// false if it is not there.
-	FindRequest(ctx context.Context, conversation chat.ConversationID, author chat.PersonID, requestID uint64) (event chat.Event, ok bool, err error)
-	// Claim gives an event its origin and the id of its request, each if it has none.
-	Claim(ctx context.Context, conversation chat.ConversationID, id chat.EventID, origin chat.Origin, requestID uint64) error
+	FindRequest(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, requestID uint64) (event chat.Event, ok bool, err error)
 	// Trim deletes acknowledged events logged before a time (µs), and, acknowledged or
 	// not, those that expired before now (µs). The last event of a conversation stays;
 	// once expired, without content.
 	Trim(ctx context.Context, loggedBefore, now int64) (int64, error)
-	// DropUnused deletes the logs of conversations that no account knows.
-	DropUnused(ctx context.Context) error
 }
 
 var _ Log = (*database.Log)(nil)
@@ -42,21 +39,22 @@ var _ Log = (*database.Log)(nil)
 // Bounds of the memory of recent events.
 const (
 	ringEvents        = 64
-	ringConversations = 1024
+	ringConversations = 64
 )
 
-// ring remembers the last events of recently busy conversations, so that consumers that
-// keep up need not read the log. A conversation that falls out is read from the log.
+// ring remembers the last events of an account's recently busy conversations, so that
+// consumers that keep up need not read the log. A conversation that falls out is read from the log.
 type ring struct {
 	mu     sync.Mutex
 	recent map[chat.ConversationID][]chat.Event
 }
 
-func newRing() *ring { return &ring{recent: make(map[chat.ConversationID][]chat.Event)} }
-
 func (r *ring) add(events []chat.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.recent == nil {
+		r.recent = make(map[chat.ConversationID][]chat.Event)
+	}
 	for _, e := range events {
 		list, known := r.recent[e.Conversation]
 		if !known && len(r.recent) >= ringConversations {
@@ -88,24 +86,17 @@ func (r *ring) after(id chat.ConversationID, seq int64, limit int) []chat.Event 
 	return nil
 }
 
-// drop forgets a conversation, for example when an event's origin changed.
-func (r *ring) drop(id chat.ConversationID) {
+// has reports whether an event is among them.
+func (r *ring) has(conversation chat.ConversationID, id chat.EventID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.recent, id)
-}
-
-// clear forgets everything.
-func (r *ring) clear() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	clear(r.recent)
+	return slices.ContainsFunc(r.recent[conversation], func(e chat.Event) bool { return e.ID == id })
 }
 
 // readAfter returns events after seq from memory or the log.
-func (m *Manager) readAfter(ctx context.Context, id chat.ConversationID, seq int64, limit int) ([]chat.Event, error) {
-	if events := m.recent.after(id, seq, limit); len(events) > 0 {
+func (s *session) readAfter(ctx context.Context, id chat.ConversationID, seq int64, limit int) ([]chat.Event, error) {
+	if events := s.recent.after(id, seq, limit); len(events) > 0 {
 		return events, nil
 	}
-	return m.log.Read(ctx, id, seq, limit)
+	return s.m.log.Read(ctx, s.id, id, seq, limit)
 }

@@ -31,10 +31,6 @@ type Manager struct {
 	began     time.Time // by Options.Now
 	monotonic time.Time // the same moment
 
-	recent *ring
-	pulse  pulse
-	gates  gates
-
 	mu       sync.Mutex
 	sessions map[chat.PersonID]*session
 	grants   map[grantKey]Role
@@ -59,7 +55,6 @@ func NewManager(db *database.DB, backend Backend, options Options, log zerolog.L
 	return &Manager{
 		db: db, log: db.Log(), backend: backend, options: options, zlog: log,
 		ctx: ctx, cancel: cancel, began: options.Now(), monotonic: time.Now(),
-		recent:   newRing(),
 		sessions: make(map[chat.PersonID]*session),
 		grants:   make(map[grantKey]Role),
 		watchers: make(map[*watcher]struct{}),
@@ -238,15 +233,7 @@ func (m *Manager) erase(ctx context.Context, account chat.PersonID) error {
 	if s := m.session(account); s != nil {
 		s.stop()
 	}
-	return m.db.WriteAndPublish(ctx, func(ctx context.Context) error {
-		if err := m.db.Accounts().Delete(ctx, account); err != nil {
-			return err
-		}
-		return m.log.DropUnused(ctx)
-	}, func(err error) error {
-		m.recent.clear() // a dropped conversation that comes back counts from 1
-		return err
-	})
+	return m.db.Write(ctx, func(ctx context.Context) error { return m.db.Accounts().Delete(ctx, account) })
 }
 
 // Watch implements Accounts.

@@ -67,7 +67,7 @@ func TestWatchersHearOfGrantsAndOfOtherProcesses(t *testing.T) {
 	eventually(t, func() bool { return b.net.Subscribed(bob) }, "connected here")
 }
 
-func TestRemoveErasesWhatNobodyElseNeeds(t *testing.T) {
+func TestRemoveErasesTheAccountsOwn(t *testing.T) {
 	b := newBench(t)
 	ra, rc := &reader{}, &reader{}
 	b.attach(b.login(anna), ra, "a")
@@ -79,7 +79,7 @@ func TestRemoveErasesWhatNobodyElseNeeds(t *testing.T) {
 	require.NoError(t, b.m.Remove(context.Background(), anna))
 	_, ok := b.m.Get(anna)
 	require.False(t, ok)
-	head, err := b.db.Log().Head(context.Background(), duo)
+	head, err := b.db.Log().Head(context.Background(), anna, duo)
 	require.NoError(t, err)
 	require.Zero(t, head)
 	b.net.Say(bob, trio, "on")

@@ -1,6 +1,9 @@
 package account
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Options are the timings and limits of a Manager. Zero values mean the default.
 type Options struct {
@@ -9,9 +12,7 @@ type Options struct {
 	CatchupEvery  time.Duration // between catch-ups while connected; 5 min
 	Overlap       time.Duration // how far before the cursor a catch-up begins; 5 min
 	OldestCursor  time.Duration // an older cursor needs the comparison of all conversations; 7 days
-	PushWait      time.Duration // how long the answer to a request waits for the push of its event before a catch-up; 1 s
-	HoldOwn       time.Duration // how long another account's copy of an own event waits for the sender's; 10 s
-	Gate          time.Duration // how long an account's catch-up holds others in its conversations; 10 s
+	PushWait      time.Duration // how late the push of an answered request's event may be before a catch-up; 1 s
 	AsidePatience time.Duration // how long failing catch-ups keep live events aside; 30 s
 	BackoffMin    time.Duration // first pause after a lost connection; 1 s
 	BackoffMax    time.Duration // longest pause; 60 s
@@ -42,8 +43,6 @@ func (o Options) withDefaults() Options {
 	duration(&o.Overlap, 5*time.Minute)
 	duration(&o.OldestCursor, 7*24*time.Hour)
 	duration(&o.PushWait, time.Second)
-	duration(&o.HoldOwn, 10*time.Second)
-	duration(&o.Gate, 10*time.Second)
 	duration(&o.AsidePatience, 30*time.Second)
 	duration(&o.BackoffMin, time.Second)
 	duration(&o.BackoffMax, time.Minute)
@@ -80,3 +79,15 @@ func (b *backoff) pause(atLeast time.Duration) time.Duration {
 }
 
 func (b *backoff) reset() { b.next = 0 }
+
+// sleep waits for a duration; false means that ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

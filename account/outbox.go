@@ -35,9 +35,8 @@ type outbox struct {
 }
 
 type outboxWorker struct {
-	more       bool          // look again before ending
-	wake       chan struct{} // something changed: try again now
-	unanswered bool          // a request is out and its fate is not known
+	more bool          // look again before ending
+	wake chan struct{} // something changed: try again now
 }
 
 func (o *outbox) init(s *session) {
@@ -46,8 +45,7 @@ func (o *outbox) init(s *session) {
 	o.waiters = make(map[chat.Origin][]chan struct{})
 }
 
-// load makes workers for what an earlier run of the program left; start sets them to
-// work. Between the two others already know which requests have no answer.
+// load makes workers for what an earlier run of the program left; start sets them to work.
 func (o *outbox) load() {
 	rows, err := o.s.m.db.Outbox().Open(o.s.ctx, o.s.id, "")
 	if err != nil {
@@ -62,9 +60,6 @@ func (o *outbox) load() {
 		id := row.Request.Conversation
 		if o.workers[id] == nil {
 			o.workers[id] = newOutboxWorker()
-		}
-		if row.State != database.OutboxPending {
-			o.workers[id].unanswered = true
 		}
 	}
 }
@@ -124,21 +119,6 @@ func (o *outbox) wakeAll() {
 		default:
 		}
 	}
-}
-
-// unanswered reports whether a request in a conversation is out without an answer.
-func (o *outbox) unanswered(id chat.ConversationID) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	w := o.workers[id]
-	return w != nil && w.unanswered
-}
-
-func (o *outbox) setUnanswered(w *outboxWorker, value bool) {
-	o.mu.Lock()
-	w.unanswered = value
-	o.mu.Unlock()
-	o.s.m.pulse.beat()
 }
 
 // settle wakes those who wait for a request.
@@ -207,7 +187,6 @@ func (o *outbox) run(id chat.ConversationID, w *outboxWorker) {
 
 // carryOut works on one request until its fate is settled or the session ends.
 func (o *outbox) carryOut(row *database.OutboxRow, w *outboxWorker) {
-	defer o.setUnanswered(w, false)
 	row.Created, row.Closed = o.s.m.atMostNow(row.Created), o.s.m.atMostNow(row.Closed)
 	deadline := time.UnixMicro(max(row.Created, o.started.UnixMicro())).Add(o.s.m.options.SendWait)
 	pauses := o.s.m.options.backoff()
@@ -223,7 +202,6 @@ func (o *outbox) carryOut(row *database.OutboxRow, w *outboxWorker) {
 		switch {
 		case err != nil:
 		case row.State == database.OutboxAmbiguous:
-			o.setUnanswered(w, true)
 			if err = o.resolve(row, deadline); err == nil && row.State.Final() {
 				return
 			}
@@ -238,7 +216,7 @@ func (o *outbox) carryOut(row *database.OutboxRow, w *outboxWorker) {
 			o.fail(row, o.cause(row, chat.ErrExpired))
 			return
 		default:
-			if err = o.attempt(row, w, deadline); err == nil {
+			if err = o.attempt(row, deadline); err == nil {
 				return
 			}
 			if row.State == database.OutboxAmbiguous {
@@ -268,11 +246,11 @@ func (o *outbox) cause(row *database.OutboxRow, err error) error {
 // inLog settles a request that the log has already. An outbox that is older than the log, or
 // than what the network has, does not know that it was sent: after a restore, for example.
 func (o *outbox) inLog(row *database.OutboxRow) (bool, error) {
-	e, ok, err := o.s.m.log.FindRequest(o.s.ctx, row.Request.Conversation, o.s.id, row.RequestID)
+	e, ok, err := o.s.m.log.FindRequest(o.s.ctx, o.s.id, row.Request.Conversation, row.RequestID)
 	if err != nil || !ok {
 		return false, err
 	}
-	err = o.s.m.commit(o.s.ctx, o.s, Update{Events: []ReceivedEvent{{e}}}, commitOptions{})
+	err = o.done(o.s.ctx, row, e)
 	return err == nil, err
 }
 
@@ -331,9 +309,9 @@ func (o *outbox) pause(pauses *backoff, err error, w *outboxWorker, deadline tim
 	}
 }
 
-// attempt sends a request once and sees the answer into the log. An error with the state
-// pending says that it certainly was not taken; ambiguous, that it may have been.
-func (o *outbox) attempt(row *database.OutboxRow, w *outboxWorker, deadline time.Time) error {
+// attempt sends a request once. An error with the state pending says that it certainly was not
+// taken; ambiguous, that it may have been.
+func (o *outbox) attempt(row *database.OutboxRow, deadline time.Time) error {
 	conn, err := o.mayLeave()
 	if err != nil {
 		return err
@@ -350,9 +328,6 @@ func (o *outbox) attempt(row *database.OutboxRow, w *outboxWorker, deadline time
 		}
 		return err
 	}
-	o.setUnanswered(w, true)
-	settled := o.settled(row.Request.Origin)
-	defer o.unwait(row.Request.Origin, settled)
 	ctx, cancel := context.WithTimeout(o.s.ctx, deadline.Sub(o.s.m.now()))
 	event, err := conn.Send(ctx, row.RequestID, conversation, row.Request)
 	cancel()
@@ -361,8 +336,7 @@ func (o *outbox) attempt(row *database.OutboxRow, w *outboxWorker, deadline time
 	}
 	row.Closed = o.s.m.now().UnixMicro()
 	if err == nil {
-		event.RequestID, event.Author = row.RequestID, o.s.id
-		return o.seeLogged(row, w, event, settled)
+		return o.answered(row, event.Event)
 	}
 	row.State = database.OutboxPending
 	if !permanent(err) && !errors.Is(err, chat.ErrUnavailable) {
@@ -400,7 +374,7 @@ func (o *outbox) resolve(row *database.OutboxRow, deadline time.Time) error {
 	if o.refreshed(row) {
 		return nil
 	}
-	row.State, row.EventID = database.OutboxPending, ""
+	row.State = database.OutboxPending
 	err := o.s.m.db.Outbox().Put(o.s.ctx, row)
 	switch {
 	case errors.Is(err, database.ErrFinal):

@@ -22,32 +22,18 @@ func (c *commitment) done(err error) error {
 // publish notifies everybody of what the committed update brought. It runs in the writer's
 // goroutine, so that consumers hear of events in the order of the log.
 func (c *commitment) publish() {
-	for _, id := range c.claimed {
-		c.m.recent.drop(id)
-	}
-	c.m.recent.add(c.added)
+	c.s.recent.add(c.added)
 	for _, row := range c.settled {
-		if owner := c.m.session(row.Account); owner != nil {
-			owner.outbox.settle(row.Request.Origin)
-		}
+		c.s.outbox.settle(row.Request.Origin)
 	}
 	c.observeChanges()
 	heads := make(map[chat.ConversationID]int64)
 	for _, e := range c.added {
 		heads[e.Conversation] = e.Seq
 	}
-	for id := range c.fresh {
-		heads[id] = max(heads[id], c.rows[id].Start+1)
-		c.sharers[id] = append(c.sharers[id], c.s.id)
-	}
 	for id, head := range heads {
-		for _, account := range c.sharers[id] {
-			if s := c.m.session(account); s != nil {
-				s.notify(id, head)
-			}
-		}
+		c.s.notify(id, head)
 	}
-	c.m.pulse.beat()
 }
 
 func (c *commitment) observeChanges() {
@@ -69,7 +55,7 @@ func (c *commitment) observeChanges() {
 			continue
 		}
 		c.s.typing.message(e)
-		if e.Author == c.s.id && !e.Origin.Ours() && !c.options.guessOrigin {
+		if e.Author == c.s.id && !e.Origin.Ours() && !c.options.past {
 			c.s.typing.sent(e.Conversation) // by another client
 		}
 	}

@@ -99,9 +99,7 @@ func (s *session) History(ctx context.Context, query HistoryQuery) ([]chat.Event
 	} else if err != nil {
 		return nil, err
 	}
-	// What the account was not shown live is the network's to show: it may not have been
-	// in the conversation then, but another account of ours.
-	events, err := s.m.log.Before(ctx, query.Conversation, query.Before, row.Start, row.End, query.Limit)
+	events, err := s.m.log.Before(ctx, s.id, query.Conversation, query.Before, row.Start, query.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -158,8 +156,3 @@ func (s *session) olderThanLog(ctx context.Context, query HistoryQuery, logged [
 
 // expired reports whether an event of a conversation without history is gone at now.
 func expired(e chat.Event, now time.Time) bool { return e.Expires != 0 && e.Expires <= now.UnixMicro() }
-
-// Logged implements Session.
-func (s *session) Logged(ctx context.Context, conversation chat.ConversationID, id chat.EventID) (chat.Event, bool, error) {
-	return s.m.log.Find(ctx, conversation, id)
-}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -88,7 +89,8 @@ func TestARestoredBackupSendsNothingAgain(t *testing.T) {
 			for _, ref := range []string{"sending", "pending", "after", "elsewhere"} {
 				e, err := await(t, s, ref)
 				require.NoError(t, err)
-				require.Equal(t, ref, e.Message.Text.String())
+				made, _ := find(b.net.Events(e.Conversation), e.ID)
+				require.Equal(t, ref, made.Message.Text.String())
 				require.Equal(t, chat.Origin{Side: chat.OriginIRC, Ref: ref}, e.Origin)
 			}
 			b.expect(r, duo, "sending", "pending", "after", "answer")
@@ -147,4 +149,12 @@ func TestOldRequestsWithoutACatchUpAreUnconfirmed(t *testing.T) {
 	require.NoError(t, s.Submit(context.Background(), request(duo, "new", "new")))
 	_, err = await(t, s, "new")
 	require.ErrorIs(t, err, chat.ErrExpired)
+}
+
+func find(events []chat.Event, id chat.EventID) (chat.Event, bool) {
+	n := slices.IndexFunc(events, func(e chat.Event) bool { return e.ID == id })
+	if n < 0 {
+		return chat.Event{}, false
+	}
+	return events[n], true
 }

@@ -26,8 +26,9 @@ func slowly(t *testing.T, test func(t *testing.T, b *bench)) {
 	})
 }
 
+// logged is Anna's log.
 func (b *bench) logged(id chat.ConversationID) (texts []string) {
-	events, err := b.db.Log().Read(context.Background(), id, 0, 1000)
+	events, err := b.db.Log().Read(context.Background(), anna, id, 0, 1000)
 	require.NoError(b.t, err)
 	for _, e := range events {
 		text := "-"

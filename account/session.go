@@ -42,9 +42,10 @@ type Session interface {
 	// the log, then from the network.
 	History(ctx context.Context, query HistoryQuery) ([]chat.Event, error)
 
-	// Logged returns an event as the log has it now, with the request that made it where that
-	// is known; ok is false if it is not there.
-	Logged(ctx context.Context, conversation chat.ConversationID, id chat.EventID) (event chat.Event, ok bool, err error)
+	// Made returns the account's own copy of an event that it is the author of, with the
+	// request that made it where there is one; ok is false if the copy is not there. With
+	// ErrOpenRequest a request of that side has left that may have made it.
+	Made(ctx context.Context, side string, conversation chat.ConversationID, id chat.EventID) (event chat.Event, ok bool, err error)
 
 	// Submit commits a request to the outbox and returns; the request is then carried
 	// out however often the program is restarted. Submitting the same origin again

@@ -13,12 +13,13 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
-// Anna is behind and catching up when Cleo's account, new and live, brings something
-// later: it is logged after what Anna has missed.
-func TestLiveWaitsForAnotherAccountsCatchUp(t *testing.T) {
+// Anna is behind and catching up when Cleo's account brings something later: Cleo gets it at
+// once, Anna behind what she has missed.
+func TestACatchUpDelaysNoOtherAccount(t *testing.T) {
 	b := newBench(t)
 	ra, rc := &reader{}, &reader{}
 	b.attach(b.login(anna), ra, "a")
+	b.attach(b.login(cleo), rc, "c")
 	block, entered := make(chan struct{}), make(chan struct{}, 10)
 	b.net.OnSync(func(id chat.PersonID) error {
 		if id == anna {
@@ -28,79 +29,59 @@ func TestLiveWaitsForAnotherAccountsCatchUp(t *testing.T) {
 		return nil
 	})
 	b.net.Cut(anna)
-	b.net.Say(bob, trio, "missed 1")
-	b.net.Say(bob, trio, "missed 2")
+	b.net.Say(bob, trio, "missed")
 	<-entered
-	b.attach(b.login(cleo), rc, "c")
-	eventually(t, func() bool { return b.session(cleo).State().Status == chat.Connected }, "Cleo is live")
 	b.net.Say(bob, trio, "live")
-	b.net.Say(bob, trio, "live too")
-	time.Sleep(50 * time.Millisecond) // it has every chance to overtake
-	require.Empty(t, rc.got(trio))
+	b.expect(rc, trio, "missed", "live")
+	require.Empty(t, ra.got(trio))
 	close(block)
-	b.expect(ra, trio, "missed 1", "missed 2", "live", "live too")
-	eventually(t, func() bool { n := rc.got(trio); return len(n) > 1 && n[len(n)-1] == "live too" }, "Cleo's")
+	b.expect(ra, trio, "missed", "live")
 }
 
-func TestCatchUpHoldsOthersOnlySoLong(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bench) {
-		ra, rc := &reader{}, &reader{}
-		b.attach(b.login(anna), ra, "a")
-		b.attach(b.login(cleo), rc, "c")
-		block := make(chan struct{})
-		b.net.OnSync(func(id chat.PersonID) error {
-			if id == anna {
-				<-block
-			}
-			return nil
-		})
-		b.net.Cut(anna)
-		pass(time.Second)
-		b.net.Say(bob, trio, "live")
-		pass(8 * time.Second)
-		require.Empty(t, rc.got(trio))
-		pass(2 * time.Second)
-		require.Equal(t, []string{"live"}, rc.got(trio), "10 s in all")
-		close(block)
-		pass(time.Second)
-		require.Equal(t, []string{"live"}, ra.got(trio))
-	})
-}
-
-func TestAuthorIsRightWhicheverCopyComesFirst(t *testing.T) {
-	for _, first := range []chat.PersonID{anna, cleo} {
-		t.Run("through "+string(first), func(t *testing.T) {
+// Each account knows which events its own requests made; of another's it asks that one.
+func TestTheAuthorKnowsWhatMadeAnEvent(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		t.Run(fmt.Sprint("pushed ", known), func(t *testing.T) {
 			b := newBench(t)
-			ra, rc := &reader{}, &reader{}
-			sa, sc := b.login(anna), b.login(cleo)
-			b.attach(sa, ra, "a")
-			b.attach(sc, rc, "c")
-			other := map[chat.PersonID]chat.PersonID{anna: cleo, cleo: anna}[first]
+			rc := &reader{}
+			s := b.login(anna)
+			b.attach(b.login(cleo), rc, "c")
+			if !known {
+				b.net.Deafen(anna)
+			}
+			phone := b.net.Say(anna, trio, "same")
+			b.expect(rc, trio, "same")
 			block := make(chan struct{})
-			b.net.OnSync(func(id chat.PersonID) error {
-				if id == other {
-					<-block
+			b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault { return accounttest.Fault{Until: block} })
+			require.NoError(t, s.Submit(context.Background(), request(trio, "1", "same")))
+			b.expect(rc, trio, "same", "same")
+			ctx := context.Background()
+			made := func(id chat.EventID) (chat.Event, bool, error) { return s.Made(ctx, chat.OriginIRC, trio, id) }
+			ours := rc.events[1]
+			require.False(t, ours.Origin.Ours(), "Cleo's copy does not say")
+			if !known { // neither of the two is known until the request is answered
+				for _, id := range []chat.EventID{phone.ID, ours.ID} {
+					_, ok, err := made(id)
+					require.ErrorIs(t, err, account.ErrOpenRequest)
+					require.ErrorIs(t, err, chat.ErrUnavailable)
+					require.False(t, ok)
 				}
-				return nil
-			})
-			b.net.Cut(other)
-			for i, s := range []account.Session{sa, sc} {
-				require.NoError(t, s.Submit(context.Background(), request(trio, fmt.Sprint(i), "by "+string(s.ID()))))
+				_, _, err := s.Made(ctx, chat.OriginMatrix, trio, ours.ID)
+				require.NoError(t, err, "a request of another side is not waited for")
 			}
-			eventually(t, func() bool { return len(b.net.Sends()) == 2 }, "out")
-			time.Sleep(20 * time.Millisecond)
 			close(block)
-			for i, s := range []account.Session{sa, sc} {
-				_, err := await(t, s, fmt.Sprint(i))
-				require.NoError(t, err)
-				for _, r := range []*reader{ra, rc} {
-					eventually(t, func() bool { _, ok := r.find("by " + string(s.ID())); return ok }, "both get it")
-					e, _ := r.find("by " + string(s.ID()))
-					require.Equal(t, s.ID(), e.Author)
-					require.Equal(t, fmt.Sprint(i), e.Origin.Ref)
-				}
-			}
-			require.Equal(t, ra.got(trio), rc.got(trio), "one order")
+			_, err := await(t, s, "1")
+			require.NoError(t, err)
+			e, ok, err := made(ours.ID)
+			require.NoError(t, err)
+			require.True(t, ok)
+			require.Equal(t, chat.Origin{Side: chat.OriginIRC, Ref: "1"}, e.Origin)
+			require.Equal(t, ours.Time, e.Time)
+			require.Equal(t, account.RequestID(e.Origin), e.RequestID)
+			e, ok, err = made(phone.ID)
+			require.NoError(t, err)
+			require.Equal(t, known, ok)
+			require.False(t, e.Origin.Ours())
 		})
 	}
 }

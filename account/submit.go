@@ -1,9 +1,11 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
@@ -72,32 +74,36 @@ func (s *session) Await(ctx context.Context, origin chat.Origin) (chat.Event, er
 }
 
 func (s *session) settledEvent(ctx context.Context, row *database.OutboxRow) (chat.Event, error) {
-	e, ok, err := s.m.log.Find(ctx, row.Request.Conversation, row.EventID)
-	if err == nil && !ok { // trimmed since
-		e = chat.Event{V: chat.Version, Conversation: row.Request.Conversation, ID: row.EventID, Kind: chat.KindMessage,
-			Author: s.id, Time: row.Created, Origin: row.Request.Origin}
+	e, ok, err := s.m.log.Find(ctx, s.id, row.Request.Conversation, row.EventID)
+	if err == nil && !ok { // not yet pushed, or trimmed since
+		e = s.eventOf(row)
 	}
+	e.Origin = row.Request.Origin // the log of a restored backup may not know it
 	return e, err
 }
 
-// guessRequest finds the oldest unanswered request with an event's text, of the account
-// that is the event's author. Nil if there is none.
-func (m *Manager) guessRequest(ctx context.Context, e chat.Event) (*database.OutboxRow, error) {
-	if e.Message == nil {
-		return nil, nil
+// Made implements Session.
+func (s *session) Made(ctx context.Context, side string, conversation chat.ConversationID, id chat.EventID) (chat.Event, bool, error) {
+	if e, ok, err := s.m.log.Find(ctx, s.id, conversation, id); ok || err != nil {
+		return e, ok, err
 	}
-	if _, known, err := m.log.Find(ctx, e.Conversation, e.ID); known || err != nil {
-		return nil, err
+	row, err := s.m.db.Outbox().ByEvent(ctx, s.id, conversation, id)
+	if err == nil {
+		return s.eventOf(row), true, nil
+	} else if !errors.Is(err, database.ErrNotFound) {
+		return chat.Event{}, false, err
 	}
-	rows, err := m.db.Outbox().Open(ctx, e.Author, e.Conversation)
-	if err != nil {
-		return nil, err
+	open, err := s.m.db.Outbox().Open(ctx, s.id, conversation)
+	if err == nil && slices.ContainsFunc(open, func(row *database.OutboxRow) bool {
+		return row.Request.Origin.Side == side && row.State != database.OutboxPending
+	}) {
+		err = ErrOpenRequest
 	}
-	for _, row := range rows {
-		if row.State != database.OutboxPending && row.EventID == "" && row.Request.Message != nil &&
-			row.Request.Message.Text.String() == e.Message.Text.String() {
-			return row, nil
-		}
-	}
-	return nil, nil
+	return chat.Event{}, false, err
+}
+
+// eventOf is the event of a request that is done, as far as the outbox knows it.
+func (s *session) eventOf(row *database.OutboxRow) chat.Event {
+	return chat.Event{V: chat.Version, Conversation: row.Request.Conversation, ID: row.EventID, Kind: chat.KindMessage,
+		Author: s.id, Time: cmp.Or(row.EventTime, row.Created), Origin: row.Request.Origin, RequestID: row.RequestID}
 }

@@ -56,7 +56,7 @@ func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, sessio
 	client := &Client{puppetHandler: people, connector: c, login: login, id: id, session: session, notices: told}
 	client.portalHandler = portal.New(session, id, people, portal.Options{
 		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, EventTime: c.eventTime, Filled: c.delivery.filled,
-		Written: client.keepWritten, Room: c.room,
+		Written: client.keepPast, Room: c.room,
 	})
 	return client
 }

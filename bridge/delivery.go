@@ -38,22 +38,15 @@ const (
 type delivery struct {
 	sends *database.MatrixSends
 	inbox *inbox
-	order *database.MatrixOrder
 	// people guards the ghosts of everything that is delivered.
 	people *people
 
 	// portals are locked while one login delivers to them.
 	portals keyedLocks[networkid.PortalKey]
-
-	mu      sync.Mutex
-	reached map[networkid.PortalKey]int64 // last seq that this life has delivered to a shared room
 }
 
-func newDelivery(sends *database.MatrixSends, order *database.MatrixOrder, inbox *inbox) *delivery {
-	return &delivery{
-		sends: sends, order: order, inbox: inbox, people: newPeople(),
-		reached: map[networkid.PortalKey]int64{},
-	}
+func newDelivery(sends *database.MatrixSends, inbox *inbox) *delivery {
+	return &delivery{sends: sends, inbox: inbox, people: newPeople()}
 }
 
 // consumer delivers the events of one account to Matrix.
@@ -67,6 +60,7 @@ type consumer struct {
 	marks map[markKey]lateMark
 
 	writerKept map[networkid.PortalKey]bool // rooms where it is noted who writes
+	arrived    map[networkid.PortalKey]bool // rooms that the login is known to be in
 }
 
 var (
@@ -75,7 +69,7 @@ var (
 )
 
 func newConsumer(c *Client, d *delivery) *consumer {
-	return &consumer{Client: c, d: d, live: newLive(), tries: map[networkid.MessageID]int{}, marks: map[markKey]lateMark{}, writerKept: map[networkid.PortalKey]bool{}}
+	return &consumer{Client: c, d: d, live: newLive(), tries: map[networkid.MessageID]int{}, marks: map[markKey]lateMark{}, writerKept: map[networkid.PortalKey]bool{}, arrived: map[networkid.PortalKey]bool{}}
 }
 
 // Deliver implements account.Consumer.
@@ -91,15 +85,11 @@ func (c *consumer) Deliver(ctx context.Context, events []chat.Event) account.Res
 		return account.Result{Outcome: account.Retry, Err: err}
 	}
 	defer unlock()
-	if err = c.inTurn(ctx, key, events[0]); err != nil {
-		return account.Result{Outcome: account.Retry, Err: err}
-	}
 	for n, e := range events {
 		if err = c.deliver(ctx, e, conversation); err != nil {
 			return c.result(ctx, e, n, err)
 		}
 		c.forgive(e)
-		c.d.delivered(key, e.Seq)
 		c.catchUpMarks(ctx, e)
 	}
 	return account.Result{Outcome: account.Done}
@@ -114,9 +104,6 @@ func (c *consumer) result(ctx context.Context, e chat.Event, n int, err error) a
 		Msg("Giving up an event that cannot be shown in Matrix")
 	c.tellGivenUp(ctx, e)
 	c.forgive(e)
-	if conversation, err := c.session.Conversation(ctx, e.Conversation); err == nil {
-		c.d.delivered(c.Key(conversation.ID, conversation.Kind), e.Seq)
-	}
 	return account.Result{Outcome: account.Permanent, Handled: n + 1, Err: err}
 }
 
@@ -146,9 +133,15 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 		return err
 	}
 	if before != nil {
+		if err = c.arrive(ctx, before); err != nil {
+			return err
+		}
 		if skip, err := c.attend(ctx, before, e, conversation); err != nil || skip {
 			return err
 		}
+	}
+	if e, err = c.madeBy(ctx, key, e); err != nil {
+		return err
 	}
 	if e.Origin.Side == chat.OriginMatrix && (key.Receiver == "" || e.Author == c.id) {
 		if err = c.settleOwn(ctx, e, key); !errors.Is(err, portal.ErrTaken) {

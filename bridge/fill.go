@@ -114,6 +114,10 @@ func (c *consumer) showPast(ctx context.Context, room *bridgev2.Portal, conversa
 
 func (c *consumer) showPastEvent(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation, e chat.Event, wasThere bool) error {
 	message := ids.MakeMessageID(e.Conversation, e.ID)
+	e, err := c.madeBy(ctx, room.PortalKey, e)
+	if err != nil {
+		return err
+	}
 	if e.Origin.Side == chat.OriginMatrix {
 		if wasThere {
 			return c.settleOwn(ctx, e, room.PortalKey)
@@ -243,6 +247,9 @@ func (c *consumer) enter(ctx context.Context, conversation chat.Conversation, cr
 	}
 	made := before == nil || before.MXID == ""
 	if !made {
+		if err = c.arrive(ctx, before); err != nil {
+			return err
+		}
 		if err = c.follow(ctx, before, conversation); err != nil || c.absence(before).Out() {
 			return err
 		}

@@ -21,8 +21,8 @@ const (
 	gapEvents = 50_000
 )
 
-// noteGaps notes, before a login that is new is delivered to, which rooms may lack what came
-// since another login, or an earlier one of the same account, ended.
+// noteGaps notes, before a login that is new is delivered to, which rooms to which no other
+// login delivers may lack what came since an earlier one ended.
 func (c *consumer) noteGaps(ctx context.Context) error {
 	rooms, err := c.connector.bridge.GetAllPortalsWithMXID(ctx)
 	if err != nil {
@@ -36,7 +36,10 @@ func (c *consumer) noteGaps(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = c.noteGap(ctx, room)
+		others, err := c.connector.present(ctx, room, c.login.ID)
+		if err == nil && len(others) == 0 {
+			err = c.noteGap(ctx, room)
+		}
 		unlock()
 		if err != nil {
 			return err
@@ -45,16 +48,36 @@ func (c *consumer) noteGaps(ctx context.Context) error {
 	return nil
 }
 
-// noteGap notes that a room which no other login delivers to may lack what came after its
-// last message. The portal's lock is held.
+// arrive notes a gap in a shared room that is new to the login: its log begins at the present,
+// and another login may still have something from before to bring. The portal's lock is held.
+func (c *consumer) arrive(ctx context.Context, room *bridgev2.Portal) error {
+	c.mu.Lock()
+	arrived := c.arrived[room.PortalKey]
+	c.arrived[room.PortalKey] = true
+	c.mu.Unlock()
+	if arrived || room.Receiver != "" {
+		return nil
+	}
+	logins, err := c.connector.bridge.GetUserLoginsInPortal(ctx, room.PortalKey)
+	if err != nil {
+		err = fmt.Errorf("%w: get logins in portal: %w", bridgev2.ErrDatabaseError, err)
+	} else if !slices.ContainsFunc(logins, func(login *bridgev2.UserLogin) bool { return login.ID == c.login.ID }) {
+		err = c.noteGap(ctx, room)
+	}
+	if err != nil {
+		c.mu.Lock()
+		delete(c.arrived, room.PortalKey)
+		c.mu.Unlock()
+	}
+	return err
+}
+
+// noteGap notes that a room may lack what came after its last message. The portal's lock is
+// held.
 func (c *consumer) noteGap(ctx context.Context, room *bridgev2.Portal) error {
 	meta := ids.PortalMeta(room)
 	if !meta.Filled || meta.GapAfter != 0 {
 		return nil
-	}
-	others, err := c.connector.present(ctx, room, c.login.ID)
-	if err != nil || len(others) > 0 {
-		return err
 	}
 	last, err := c.connector.bridge.DB.Message.GetLastPartAtOrBeforeTime(ctx, room.PortalKey, time.Now().AddDate(1, 0, 0))
 	if err != nil {

@@ -117,7 +117,7 @@ func (w *world) addr() string { return fmt.Sprintf("127.0.0.1:%d", w.port) }
 // quick are timings that do not keep tests waiting.
 var quick = account.Options{
 	DoubtDelay: 50 * time.Millisecond, BackoffMin: 20 * time.Millisecond, BackoffMax: 200 * time.Millisecond,
-	HoldOwn: 2 * time.Second, Gate: time.Second, RefreshEvery: 200 * time.Millisecond,
+	RefreshEvery: 200 * time.Millisecond,
 }
 
 func makeMain(t testing.TB, dir, homeserver string, port int, tokens *appservice.Registration,

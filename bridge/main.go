@@ -295,7 +295,7 @@ func (m *Main) wrap() error {
 	m.watch.inbox = m.inbox
 	m.ephemeral = newEphemeral(m.matrix.typing, log)
 	m.ephemeral.dispatch = m.Matrix.EventProcessor.Dispatch
-	m.connector.delivery = newDelivery(m.db.MatrixSends(), m.db.MatrixOrder(), m.inbox)
+	m.connector.delivery = newDelivery(m.db.MatrixSends(), m.inbox)
 	m.connector.onStop = func() { m.inbox.stop(); m.ephemeral.stop() }
 	for _, load := range []func(context.Context) error{devices.load, m.matrix.rooms.load, m.inbox.load} {
 		if err := load(ctx); err != nil {

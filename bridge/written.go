@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
@@ -23,8 +24,8 @@ func (c *Connector) loginOf(person chat.PersonID) *Client {
 }
 
 // writtenHere finds the Matrix event of a room that an event of a login came from, where
-// the database has forgotten it. It has the RequestID of that event, unless it is known from
-// another account's copy only: then its author and text have to do.
+// the database has forgotten it: by its RequestID or, where only another account's copy is
+// known, by its author and text.
 func (c *Client) writtenHere(ctx context.Context, room *bridgev2.Portal, e chat.Event) (chat.Origin, bool, error) {
 	author := c.connector.loginOf(e.Author)
 	if author == nil || e.Kind != chat.KindMessage || (room.Receiver != "" && e.Author != c.id) {
@@ -40,11 +41,6 @@ func (c *Client) writtenHere(ctx context.Context, room *bridgev2.Portal, e chat.
 	left, err := c.connector.matrix().sender.traces.of(ctx, room.MXID, timeOf(e))
 	if err != nil {
 		return chat.Origin{}, false, err
-	}
-	if requestID == 0 {
-		if requestID, err = c.requestOf(ctx, author, e); err != nil {
-			return chat.Origin{}, false, err
-		}
 	}
 	if requestID != 0 {
 		return c.connector.matrix().sender.traces.writtenDeep(ctx, room.MXID, left, requestID, timeOf(e))
@@ -71,26 +67,36 @@ const authorPatience = 2 * time.Minute
 // errAuthorBehind: the author's own copy of an event may still name the request that made it.
 var errAuthorBehind = fmt.Errorf("%w: the author's account is catching up", chat.ErrUnavailable)
 
-// requestOf is the RequestID of an event that was perhaps logged from another account's copy, as
-// the log has it now: the author's first catch-up of a run brings the copies that name it. 0 if there is
-// none, or if the author's account does not come back.
-func (c *Client) requestOf(ctx context.Context, author *Client, e chat.Event) (uint64, error) {
-	began := c.connector.matrix().sender.traces.started
-	_, there := c.connector.accounts.Get(author.id)
-	switch {
-	case author.session == nil || !there:
-		return 0, nil
-	case !author.session.CaughtUp() && author.session.State().Status != chat.BadCredentials && time.Since(began) < authorPatience:
-		return 0, errAuthorBehind
+// madeBy returns an event with the request of ours that made it. Only its author's own copy
+// names that, so another login's log waits for the author's while the request is open, or while
+// the author's first catch-up of a run has not ended.
+func (c *Client) madeBy(ctx context.Context, key networkid.PortalKey, e chat.Event) (chat.Event, error) {
+	author := c.connector.loginOf(e.Author)
+	own := e.Author == c.id
+	if e.Kind != chat.KindMessage || own && e.Seq != 0 || !own && key.Receiver != "" || author == nil || author.session == nil {
+		return e, nil
 	}
-	logged, ok, err := c.session.Logged(ctx, e.Conversation, e.ID)
-	if err != nil || !ok {
-		return 0, err
+	if _, there := c.connector.accounts.Get(author.id); !there {
+		return e, nil
 	}
-	if logged.Origin.Side == chat.OriginMatrix {
-		return account.RequestID(logged.Origin), nil
+	made, ok, err := author.session.Made(ctx, chat.OriginMatrix, e.Conversation, e.ID)
+	if ok {
+		e.Origin, e.RequestID = made.Origin, made.RequestID
 	}
-	return logged.RequestID, nil
+	if ok || err != nil || own || author.session.CaughtUp() || author.session.State().Status == chat.BadCredentials ||
+		time.Since(c.connector.matrix().sender.traces.started) > authorPatience {
+		return e, err
+	}
+	return e, errAuthorBehind
+}
+
+// keepPast is keepWritten for an event of the history of a room that is being made.
+func (c *Client) keepPast(ctx context.Context, room *bridgev2.Portal, e chat.Event) (bool, error) {
+	e, err := c.madeBy(ctx, room.PortalKey, e)
+	if err != nil {
+		return false, err
+	}
+	return c.keepWritten(ctx, room, e)
 }
 
 // keepWritten writes the row of an event of the history that was written in the room itself,

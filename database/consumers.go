@@ -2,6 +2,8 @@ package database
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"slices"
 
 	"go.mau.fi/util/dbutil"
@@ -45,8 +47,7 @@ func (s *ConsumerStore) Touch(ctx context.Context, k ConsumerKey, now int64) err
 		}
 		_, err = s.db.Exec(ctx, `
 			INSERT INTO position (account, side, name, conversation, seq)
-			SELECT c.account, $2, $3, c.id, COALESCE((SELECT MAX(seq) FROM log WHERE conversation=c.id), 0)
-			FROM conversation c WHERE c.account=$1`, k.Account, k.Side, k.Name)
+			SELECT account, $2, $3, conversation, MAX(seq) FROM log WHERE account=$1 GROUP BY account, conversation`, k.Account, k.Side, k.Name)
 		return err
 	})
 }
@@ -98,32 +99,30 @@ func (s *ConsumerStore) Delete(ctx context.Context, k ConsumerKey) error {
 type Standing struct {
 	Conversation chat.ConversationID
 	Seq          int64 // last acknowledged
-	Head         int64 // last event that the account is shown
+	Head         int64 // last event of the log
 }
 
-// Standings returns where a consumer stands in every conversation of its account.
+// Standings returns where a consumer stands in every conversation in which something waits
+// for it.
 func (s *ConsumerStore) Standings(ctx context.Context, k ConsumerKey) ([]Standing, error) {
 	rows, err := s.db.Query(ctx, `
-		SELECT c.id, CASE WHEN p.seq > c.start_seq THEN p.seq ELSE c.start_seq END,
-			COALESCE(c.end_seq, (SELECT MAX(seq) FROM log WHERE conversation=c.id), 0)
-		FROM conversation c
-		LEFT JOIN position p ON p.account=c.account AND p.side=$2 AND p.name=$3 AND p.conversation=c.id
-		WHERE c.account=$1`, k.Account, k.Side, k.Name)
+		SELECT h.conversation, COALESCE(p.seq, 0), h.seq
+		FROM (SELECT conversation, MAX(seq) AS seq FROM log WHERE account=$1 GROUP BY conversation) h
+		LEFT JOIN position p ON p.account=$1 AND p.side=$2 AND p.name=$3 AND p.conversation=h.conversation
+		WHERE h.seq > COALESCE(p.seq, 0)`, k.Account, k.Side, k.Name)
 	return scanAll(rows, err, func(row dbutil.Scannable) (st Standing, err error) {
 		return st, row.Scan(&st.Conversation, &st.Seq, &st.Head)
 	})
 }
 
-// Standing returns where a consumer stands in one conversation, or ErrNotFound if its
-// account does not know it.
-func (s *ConsumerStore) Standing(ctx context.Context, k ConsumerKey, id chat.ConversationID) (st Standing, err error) {
-	err = s.db.QueryRow(ctx, `
-		SELECT c.id, CASE WHEN p.seq > c.start_seq THEN p.seq ELSE c.start_seq END,
-			COALESCE(c.end_seq, (SELECT MAX(seq) FROM log WHERE conversation=c.id), 0)
-		FROM conversation c
-		LEFT JOIN position p ON p.account=c.account AND p.side=$2 AND p.name=$3 AND p.conversation=c.id
-		WHERE c.account=$1 AND c.id=$4`, k.Account, k.Side, k.Name, id).Scan(&st.Conversation, &st.Seq, &st.Head)
-	return st, notFound(err)
+// Position is the last seq of a conversation that a consumer has acknowledged, 0 if none.
+func (s *ConsumerStore) Position(ctx context.Context, k ConsumerKey, id chat.ConversationID) (seq int64, err error) {
+	err = s.db.QueryRow(ctx, `SELECT seq FROM position WHERE account=$1 AND side=$2 AND name=$3 AND conversation=$4`,
+		k.Account, k.Side, k.Name, id).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return seq, err
 }
 
 // Acknowledge moves a position forward to seq.

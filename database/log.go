@@ -14,7 +14,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
-// Log is the durable log of events, numbered per conversation.
+// Log is the durable log of events: each account's own, numbered per conversation.
 type Log struct{ db *DB }
 
 // Log returns the log.
@@ -36,10 +36,10 @@ func scanEvent(row dbutil.Scannable) (e chat.Event, err error) {
 
 const eventColumns = `seq, origin, origin_ref, request_id, payload`
 
-// Append adds events in the order given and returns those that were new, with Seq
-// filled. An event whose id the conversation's log already has is left out. The caller
-// makes sure that no two calls run at once.
-func (l *Log) Append(ctx context.Context, events []chat.Event) ([]chat.Event, error) {
+// Append adds events to an account's log in the order given and returns those that were new,
+// with Seq filled. An event whose id the log already has is left out. The caller makes sure
+// that no two calls run at once.
+func (l *Log) Append(ctx context.Context, account chat.PersonID, events []chat.Event) ([]chat.Event, error) {
 	added := make([]chat.Event, 0, len(events))
 	heads := make(map[chat.ConversationID]int64)
 	err := l.db.Txn(ctx, func(ctx context.Context) error {
@@ -47,12 +47,12 @@ func (l *Log) Append(ctx context.Context, events []chat.Event) ([]chat.Event, er
 			head, known := heads[e.Conversation]
 			if !known {
 				var err error
-				if head, err = l.Head(ctx, e.Conversation); err != nil {
+				if head, err = l.Head(ctx, account, e.Conversation); err != nil {
 					return err
 				}
 			}
 			e.Seq = head + 1
-			inserted, err := l.insert(ctx, e)
+			inserted, err := l.insert(ctx, account, e)
 			if err != nil {
 				return err
 			}
@@ -67,7 +67,7 @@ func (l *Log) Append(ctx context.Context, events []chat.Event) ([]chat.Event, er
 	return added, err
 }
 
-func (l *Log) insert(ctx context.Context, e chat.Event) (bool, error) {
+func (l *Log) insert(ctx context.Context, account chat.PersonID, e chat.Event) (bool, error) {
 	stored := e
 	stored.RequestID = 0 // has its column
 	payload, err := json.Marshal(stored)
@@ -75,10 +75,10 @@ func (l *Log) insert(ctx context.Context, e chat.Event) (bool, error) {
 		return false, err
 	}
 	res, err := l.db.Exec(ctx, `
-		INSERT INTO log (conversation, seq, event_id, kind, time_us, author, origin, origin_ref, logged_us, expires_us, request_id, payload)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-		ON CONFLICT (conversation, event_id) DO NOTHING`,
-		e.Conversation, e.Seq, e.ID, e.Kind, e.Time, e.Author, e.Origin.Side, e.Origin.Ref, time.Now().UnixMicro(), e.Expires, int64(e.RequestID), string(payload))
+		INSERT INTO log (account, conversation, seq, event_id, kind, time_us, author, origin, origin_ref, logged_us, expires_us, request_id, payload)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+		ON CONFLICT (account, conversation, event_id) DO NOTHING`,
+		account, e.Conversation, e.Seq, e.ID, e.Kind, e.Time, e.Author, e.Origin.Side, e.Origin.Ref, time.Now().UnixMicro(), e.Expires, int64(e.RequestID), string(payload))
 	if err != nil {
 		return false, fmt.Errorf("append to log: %w", err)
 	}
@@ -86,73 +86,58 @@ func (l *Log) insert(ctx context.Context, e chat.Event) (bool, error) {
 	return n > 0, err
 }
 
-// Head is the seq of a conversation's last event, 0 if it has none.
-func (l *Log) Head(ctx context.Context, conversation chat.ConversationID) (seq int64, err error) {
-	err = l.db.QueryRow(ctx, `SELECT COALESCE(MAX(seq), 0) FROM log WHERE conversation=$1`, conversation).Scan(&seq)
+// Head is the seq of the last event of a conversation, 0 if it has none.
+func (l *Log) Head(ctx context.Context, account chat.PersonID, conversation chat.ConversationID) (seq int64, err error) {
+	err = l.db.QueryRow(ctx, `SELECT COALESCE(MAX(seq), 0) FROM log WHERE account=$1 AND conversation=$2`, account, conversation).Scan(&seq)
 	return seq, err
 }
 
 // Read returns up to limit events after a seq, in the order of seq.
-func (l *Log) Read(ctx context.Context, conversation chat.ConversationID, after int64, limit int) ([]chat.Event, error) {
+func (l *Log) Read(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, after int64, limit int) ([]chat.Event, error) {
 	rows, err := l.db.Query(ctx, `
-		SELECT `+eventColumns+` FROM log WHERE conversation=$1 AND seq>$2 ORDER BY seq LIMIT $3`, conversation, after, limit)
+		SELECT `+eventColumns+` FROM log WHERE account=$1 AND conversation=$2 AND seq>$3 ORDER BY seq LIMIT $4`, account, conversation, after, limit)
 	return scanAll(rows, err, scanEvent)
 }
 
-// Before returns the newest events with a time below before (µs; 0 = no bound), a seq
-// above after and not above upTo (0 = no bound), at most limit of them, oldest first.
-// Expired ones are left out. "+0" leaves the choice of the index to the time.
-func (l *Log) Before(ctx context.Context, conversation chat.ConversationID, before, after, upTo int64, limit int) ([]chat.Event, error) {
+// Before returns the newest events with a time below before (µs; 0 = no bound) and a seq above
+// after, at most limit of them, oldest first. Expired ones are left out. "+0" leaves the
+// choice of the index to the time.
+func (l *Log) Before(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, before, after int64, limit int) ([]chat.Event, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
 	rows, err := l.db.Query(ctx, `
-		SELECT `+eventColumns+` FROM log WHERE conversation=$1 AND time_us<$2 AND seq+0>$3 AND seq+0<=$4
+		SELECT `+eventColumns+` FROM log WHERE account=$1 AND conversation=$2 AND time_us<$3 AND seq+0>$4
 		AND (expires_us=0 OR expires_us>$5)
-		ORDER BY time_us DESC, seq DESC LIMIT $6`, conversation, orMost(before), after, orMost(upTo), time.Now().UnixMicro(), limit)
+		ORDER BY time_us DESC, seq DESC LIMIT $6`, account, conversation, before, after, time.Now().UnixMicro(), limit)
 	events, err := scanAll(rows, err, scanEvent)
 	slices.Reverse(events)
 	return events, err
 }
 
-func orMost(bound int64) int64 {
-	if bound == 0 {
-		return math.MaxInt64
-	}
-	return bound
-}
-
 // Find returns the event with an id; ok is false if there is none.
-func (l *Log) Find(ctx context.Context, conversation chat.ConversationID, id chat.EventID) (e chat.Event, ok bool, err error) {
-	e, err = scanEvent(l.db.QueryRow(ctx, `SELECT `+eventColumns+` FROM log WHERE conversation=$1 AND event_id=$2`, conversation, id))
+func (l *Log) Find(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, id chat.EventID) (chat.Event, bool, error) {
+	return found(scanEvent(l.db.QueryRow(ctx, `SELECT `+eventColumns+` FROM log WHERE account=$1 AND conversation=$2 AND event_id=$3`,
+		account, conversation, id)))
+}
+
+// FindRequest returns the event that a request of the account with an id made; ok is false
+// if there is none.
+func (l *Log) FindRequest(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, requestID uint64) (chat.Event, bool, error) {
+	return found(scanEvent(l.db.QueryRow(ctx, `SELECT `+eventColumns+` FROM log
+		WHERE account=$1 AND conversation=$2 AND request_id=$3 AND request_id<>0 LIMIT 1`, account, conversation, int64(requestID))))
+}
+
+func found(e chat.Event, err error) (chat.Event, bool, error) {
 	if errors.Is(err, ErrNotFound) {
 		return e, false, nil
 	}
 	return e, err == nil, err
 }
 
-// FindRequest returns the event of an author that a request with an id made; ok is false if
-// there is none.
-func (l *Log) FindRequest(ctx context.Context, conversation chat.ConversationID, author chat.PersonID, requestID uint64) (e chat.Event, ok bool, err error) {
-	e, err = scanEvent(l.db.QueryRow(ctx, `SELECT `+eventColumns+` FROM log
-		WHERE conversation=$1 AND request_id=$2 AND request_id<>0 AND author=$3 LIMIT 1`, conversation, int64(requestID), author))
-	if errors.Is(err, ErrNotFound) {
-		return e, false, nil
-	}
-	return e, err == nil, err
-}
-
-// Claim links a logged event to the request that made it: its origin and its id, each if the
-// log does not have it yet. Zero values change nothing.
-func (l *Log) Claim(ctx context.Context, conversation chat.ConversationID, id chat.EventID, origin chat.Origin, requestID uint64) error {
-	_, err := l.db.Exec(ctx, `UPDATE log SET
-		origin=CASE WHEN origin='' THEN $3 ELSE origin END, origin_ref=CASE WHEN origin='' THEN $4 ELSE origin_ref END,
-		request_id=CASE WHEN request_id=0 THEN $5 ELSE request_id END
-		WHERE conversation=$1 AND event_id=$2`,
-		conversation, id, origin.Side, origin.Ref, int64(requestID))
-	return err
-}
-
-// Trim deletes events that were logged before a time (µs) and that every consumer which
-// is shown them has acknowledged, and those that expired at or before now (µs). It keeps
-// each conversation's last event, so that seq goes on; an expired one without content.
+// Trim deletes events that were logged before a time (µs) and that every consumer of their
+// account has acknowledged, and those that expired at or before now (µs). It keeps each
+// conversation's last event, so that seq goes on; an expired one without content.
 func (l *Log) Trim(ctx context.Context, loggedBefore, now int64) (deleted int64, err error) {
 	err = l.db.Txn(ctx, func(ctx context.Context) error {
 		for _, step := range []struct {
@@ -177,33 +162,40 @@ func (l *Log) Trim(ctx context.Context, loggedBefore, now int64) (deleted int64,
 const (
 	trimOld = `
 		DELETE FROM log WHERE logged_us < $1
-		AND seq < (SELECT MAX(l2.seq) FROM log l2 WHERE l2.conversation=log.conversation)
+		AND seq < (SELECT MAX(l2.seq) FROM log l2 WHERE l2.account=log.account AND l2.conversation=log.conversation)
 		AND NOT EXISTS (
-			SELECT 1 FROM conversation c
-			JOIN consumer k ON k.account=c.account
-			LEFT JOIN position p ON p.account=k.account AND p.side=k.side AND p.name=k.name AND p.conversation=c.id
-			WHERE c.id=log.conversation AND (c.end_seq IS NULL OR log.seq<=c.end_seq)
-			AND log.seq > CASE WHEN p.seq > c.start_seq THEN p.seq ELSE c.start_seq END)`
+			SELECT 1 FROM consumer k
+			LEFT JOIN position p ON p.account=k.account AND p.side=k.side AND p.name=k.name AND p.conversation=log.conversation
+			WHERE k.account=log.account AND log.seq > COALESCE(p.seq, 0))`
 	trimExpired = `
 		DELETE FROM log WHERE expires_us>0 AND expires_us<=$1
-		AND seq < (SELECT MAX(l2.seq) FROM log l2 WHERE l2.conversation=log.conversation)`
+		AND seq < (SELECT MAX(l2.seq) FROM log l2 WHERE l2.account=log.account AND l2.conversation=log.conversation)`
 )
 
 // blankExpired takes the content off the expired events that are left.
 func (l *Log) blankExpired(ctx context.Context, now int64) error {
+	type row struct {
+		account chat.PersonID
+		event   chat.Event
+	}
 	rows, err := l.db.Query(ctx, `
-		SELECT `+eventColumns+` FROM log WHERE expires_us>0 AND expires_us<=$1 AND kind<>''`, now)
-	events, err := scanAll(rows, err, scanEvent)
+		SELECT account, `+eventColumns+` FROM log WHERE expires_us>0 AND expires_us<=$1 AND kind<>''`, now)
+	list, err := scanAll(rows, err, func(r dbutil.Scannable) (out row, err error) {
+		out.event, err = scanEvent(withFirst{r, &out.account})
+		return out, err
+	})
 	if err != nil {
 		return err
 	}
-	for _, e := range events {
+	for _, r := range list {
+		e := r.event
 		payload, err := json.Marshal(chat.Event{V: e.V, Conversation: e.Conversation, ID: e.ID, Seq: e.Seq, Time: e.Time,
 			Author: e.Author, Expires: e.Expires})
 		if err != nil {
 			return err
 		}
-		_, err = l.db.Exec(ctx, `UPDATE log SET kind='', payload=$3 WHERE conversation=$1 AND seq=$2`, e.Conversation, e.Seq, string(payload))
+		_, err = l.db.Exec(ctx, `UPDATE log SET kind='', payload=$4 WHERE account=$1 AND conversation=$2 AND seq=$3`,
+			r.account, e.Conversation, e.Seq, string(payload))
 		if err != nil {
 			return err
 		}
@@ -211,8 +203,12 @@ func (l *Log) blankExpired(ctx context.Context, now int64) error {
 	return nil
 }
 
-// DropUnused deletes the logs of conversations that no account knows any more.
-func (l *Log) DropUnused(ctx context.Context) error {
-	_, err := l.db.Exec(ctx, `DELETE FROM log WHERE NOT EXISTS (SELECT 1 FROM conversation c WHERE c.id=log.conversation)`)
-	return err
+// withFirst is a row with one column before those that are scanned.
+type withFirst struct {
+	dbutil.Scannable
+	first any
+}
+
+func (r withFirst) Scan(columns ...any) error {
+	return r.Scannable.Scan(append([]any{r.first}, columns...)...)
 }

@@ -35,7 +35,8 @@ type OutboxRow struct {
 	Attempts  int64
 	Created   int64        // µs
 	Closed    int64        // µs; end of the last attempt, or when it was settled
-	EventID   chat.EventID // known from the answer on
+	EventID   chat.EventID // of a request that is done
+	EventTime int64        // µs
 	Error     string       // of a failed request: its kind
 }
 
@@ -46,7 +47,7 @@ type OutboxStore struct{ db *DB }
 func (db *DB) Outbox() *OutboxStore { return &OutboxStore{db} }
 
 const outboxColumns = `id, account, conversation, origin, origin_ref, request_id, request, state, attempts,
-	created_us, closed_us, event_id, error`
+	created_us, closed_us, event_id, event_us, error`
 
 func scanOutbox(row dbutil.Scannable) (*OutboxRow, error) {
 	var r OutboxRow
@@ -54,7 +55,7 @@ func scanOutbox(row dbutil.Scannable) (*OutboxRow, error) {
 	var conversation chat.ConversationID
 	var origin chat.Origin
 	err := row.Scan(&r.ID, &r.Account, &conversation, &origin.Side, &origin.Ref, &r.RequestID, &request, &r.State,
-		&r.Attempts, &r.Created, &r.Closed, &r.EventID, &r.Error)
+		&r.Attempts, &r.Created, &r.Closed, &r.EventID, &r.EventTime, &r.Error)
 	if err != nil {
 		return nil, notFound(err)
 	}
@@ -83,7 +84,7 @@ func (s *OutboxStore) Insert(ctx context.Context, r *OutboxRow) (inserted bool, 
 		}
 		inserted = true
 		_, err = s.db.Exec(ctx, `
-			INSERT INTO outbox (`+outboxColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, 0, '', '')`,
+			INSERT INTO outbox (`+outboxColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, 0, '', 0, '')`,
 			r.ID, r.Account, r.Request.Conversation, r.Request.Origin.Side, r.Request.Origin.Ref, int64(r.RequestID),
 			string(payload), OutboxPending, r.Created)
 		return err
@@ -106,11 +107,10 @@ func (s *OutboxStore) ByRequestID(ctx context.Context, account chat.PersonID, re
 		`SELECT `+outboxColumns+` FROM outbox WHERE account=$1 AND request_id=$2`, account, int64(requestID)))
 }
 
-// ByEvent returns the request that is answered with an event and not settled yet, or
-// ErrNotFound.
+// ByEvent returns the request of an account that made an event, or ErrNotFound.
 func (s *OutboxStore) ByEvent(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, event chat.EventID) (*OutboxRow, error) {
 	return scanOutbox(s.db.QueryRow(ctx, `SELECT `+outboxColumns+` FROM outbox
-		WHERE account=$1 AND conversation=$2 AND state IN ('pending', 'sending', 'ambiguous') AND event_id=$3`, account, conversation, event))
+		WHERE account=$1 AND conversation=$2 AND event_id=$3 AND event_id<>''`, account, conversation, event))
 }
 
 // Open returns an account's requests that are not final, in the order of writing;
@@ -130,10 +130,10 @@ func (s *OutboxStore) Put(ctx context.Context, r *OutboxRow) error {
 
 func (s *OutboxStore) put(ctx context.Context, r *OutboxRow) error {
 	res, err := s.db.Exec(ctx, `
-		UPDATE outbox SET state=$2, attempts=$3, closed_us=$4, event_id=$5, error=$6,
+		UPDATE outbox SET state=$2, attempts=$3, closed_us=$4, event_id=$5, event_us=$6, error=$7,
 			request=CASE WHEN $2 IN ('done', 'failed') THEN '' ELSE request END
 		WHERE id=$1 AND state<>'done' AND (state<>'failed' OR $2='done')`,
-		r.ID, string(r.State), r.Attempts, r.Closed, r.EventID, r.Error)
+		r.ID, string(r.State), r.Attempts, r.Closed, r.EventID, r.EventTime, r.Error)
 	if err != nil {
 		return err
 	}

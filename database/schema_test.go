@@ -79,6 +79,7 @@ func TestStepByStepGivesTheLatestSchema(t *testing.T) {
 func TestUpgradeKeepsWhatWasLogged(t *testing.T) {
 	db, ctx := openFirst(t), context.Background()
 	addAccount(t, db, anna)
+	knows(t, db, anna, "c", 0, "NULL")
 	for _, payload := range []string{`{"v":1,"conversation":"c","id":"1","kind":"message","time":10,"expires":77}`, `{"v":1,"conversation":"c","id":"2","kind":"message","time":20}`} {
 		_, err := db.Exec(ctx, `INSERT INTO log (conversation, seq, event_id, kind, time_us, author, origin, origin_ref, logged_us, payload)
 			SELECT 'c', COUNT(*)+1, COUNT(*)+1, 'message', COUNT(*), '', '', '', 1, $1 FROM log`, payload)
@@ -87,7 +88,7 @@ func TestUpgradeKeepsWhatWasLogged(t *testing.T) {
 	require.NoError(t, db.Upgrade(ctx))
 	_, err := db.Log().Trim(ctx, 0, 78)
 	require.NoError(t, err)
-	left, err := db.Log().Read(ctx, "c", 0, 10)
+	left, err := db.Log().Read(ctx, anna, "c", 0, 10)
 	require.NoError(t, err)
 	require.Len(t, left, 1)
 	require.EqualValues(t, 2, left[0].Seq)
@@ -96,6 +97,7 @@ func TestUpgradeKeepsWhatWasLogged(t *testing.T) {
 func TestUpgradeGivesLoggedEventsTheirRequestIDs(t *testing.T) {
 	db, ctx := openFirst(t), context.Background()
 	addAccount(t, db, anna)
+	knows(t, db, anna, "c", 0, "NULL")
 	for _, query := range []string{
 		`INSERT INTO outbox (id, account, conversation, origin, origin_ref, request_id, request, state, attempts, attempt_seq, created_us, closed_us, event_id, error)
 			VALUES (1, '` + string(anna) + `', 'c', 'irc', 'r', 77, '', 'done', 1, 0, 1, 1, 'ours', '')`,
@@ -107,13 +109,71 @@ func TestUpgradeGivesLoggedEventsTheirRequestIDs(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.NoError(t, db.Upgrade(ctx))
-	e, ok, err := db.Log().FindRequest(ctx, "c", anna, 77)
+	e, ok, err := db.Log().FindRequest(ctx, anna, "c", 77)
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.EqualValues(t, "ours", e.ID)
-	e, _, err = db.Log().Find(ctx, "c", "theirs")
+	e, _, err = db.Log().Find(ctx, anna, "c", "theirs")
 	require.NoError(t, err)
 	require.Zero(t, e.RequestID)
+}
+
+// knows gives an account of an old database a conversation with the part of the shared log
+// that it was shown.
+func knows(t *testing.T, db *DB, account chat.PersonID, conversation string, start int, end string) {
+	t.Helper()
+	_, err := db.Exec(context.Background(), fmt.Sprintf(`INSERT INTO conversation (account, id, start_seq, end_seq, sort_us, payload)
+		VALUES ('%s', '%s', %d, %s, 1, '{"v":1,"id":"%s"}')`, account, conversation, start, end, conversation))
+	require.NoError(t, err)
+}
+
+// The log that accounts shared becomes one for each, with what each was shown, and positions
+// go on where they were.
+func TestUpgradeGivesEachAccountItsLog(t *testing.T) {
+	db, ctx := openFirst(t), context.Background()
+	const bert, cleo = chat.PersonID("2"), chat.PersonID("3")
+	for _, account := range []chat.PersonID{anna, bert, cleo} {
+		addAccount(t, db, account)
+		_, err := db.Exec(ctx, `INSERT INTO consumer (account, side, name, seen_us) VALUES ($1, 'matrix', '', 1)`, account)
+		require.NoError(t, err)
+	}
+	knows(t, db, anna, "c", 0, "NULL")
+	knows(t, db, bert, "c", 2, "NULL") // came later
+	knows(t, db, cleo, "c", 0, "1")    // was removed, and has acknowledged more than there was
+	knows(t, db, bert, "quiet", 9, "NULL")
+	for n := 1; n <= 4; n++ {
+		_, err := db.Exec(ctx, fmt.Sprintf(`INSERT INTO log (conversation, seq, event_id, kind, time_us, author, origin, origin_ref, logged_us, payload)
+			VALUES ('c', %[1]d, 'e%[1]d', 'message', %[1]d, '', '', '', 1, '{"v":1,"conversation":"c","id":"e%[1]d"}')`, n))
+		require.NoError(t, err)
+	}
+	for account, seq := range map[chat.PersonID]int{anna: 3, bert: 2, cleo: 4} {
+		_, err := db.Exec(ctx, `INSERT INTO position (account, side, name, conversation, seq) VALUES ($1, 'matrix', '', 'c', $2)`, account, seq)
+		require.NoError(t, err)
+	}
+	require.NoError(t, db.Upgrade(ctx))
+	for account, want := range map[chat.PersonID][]string{anna: {"e1", "e2", "e3", "e4"}, bert: {"e3", "e4"}, cleo: {"e1"}} {
+		events, err := db.Log().Read(ctx, account, "c", 0, 10)
+		require.NoError(t, err)
+		var got []string
+		for _, e := range events {
+			got = append(got, string(e.ID))
+		}
+		require.Equal(t, want, got, account)
+	}
+	waits := func(account chat.PersonID) []Standing {
+		all, err := db.Consumers().Standings(ctx, ConsumerKey{account, chat.OriginMatrix, ""})
+		require.NoError(t, err)
+		return all
+	}
+	require.Equal(t, []Standing{{"c", 3, 4}}, waits(anna))
+	require.Equal(t, []Standing{{"c", 2, 4}}, waits(bert))
+	require.Empty(t, waits(cleo))
+	for account, conversation := range map[chat.PersonID]string{cleo: "c", bert: "quiet"} {
+		e := message(conversation, "back", 99)
+		_, err := db.Log().Append(ctx, account, []chat.Event{e})
+		require.NoError(t, err)
+		require.NotEmpty(t, waits(account), "what comes next is delivered")
+	}
 }
 
 // A query that goes through an index looks at what it returns, however long the log is.
@@ -122,20 +182,21 @@ func TestALongLogIsReadThroughIndexes(t *testing.T) {
 	addAccount(t, db, anna)
 	_, err := db.Exec(ctx, `
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<100000)
-		INSERT INTO log (conversation, seq, event_id, kind, time_us, author, origin, origin_ref, logged_us, payload)
-		SELECT 'c'||(i%10), (i+9)/10, 'e'||i, 'message', i, '', '', '', 1, '{"v":1,"id":"e'||i||'","conversation":"c'||(i%10)||'"}' FROM n`)
+		INSERT INTO log (account, conversation, seq, event_id, kind, time_us, author, origin, origin_ref, logged_us, payload)
+		SELECT '`+string(anna)+`', 'c'||(i%10), (i+9)/10, 'e'||i, 'message', i, '', '', '', 1, '{"v":1,"id":"e'||i||'","conversation":"c'||(i%10)||'"}' FROM n`)
 	require.NoError(t, err)
 	_, err = db.Exec(ctx, `ANALYZE`)
 	require.NoError(t, err)
 	for name, query := range map[string]string{
-		"head":     `SELECT COALESCE(MAX(seq), 0) FROM log WHERE conversation='c1'`,
-		"read":     `SELECT payload FROM log WHERE conversation='c1' AND seq>9990 ORDER BY seq LIMIT 10`,
-		"request":  `SELECT payload FROM log WHERE conversation='c1' AND request_id=5 AND request_id<>0 AND author='x' LIMIT 1`,
-		"find":     `SELECT payload FROM log WHERE conversation='c1' AND event_id='e1'`,
-		"before":   `SELECT payload FROM log WHERE conversation='c1' AND time_us<9 AND seq+0>0 AND seq+0<=99 AND (expires_us=0 OR expires_us>5) ORDER BY time_us DESC, seq DESC LIMIT 10`,
-		"expired":  `DELETE FROM log WHERE expires_us>0 AND expires_us<=5 AND seq < (SELECT MAX(l2.seq) FROM log l2 WHERE l2.conversation=log.conversation)`,
+		"head":     `SELECT COALESCE(MAX(seq), 0) FROM log WHERE account='x' AND conversation='c1'`,
+		"read":     `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND seq>9990 ORDER BY seq LIMIT 10`,
+		"request":  `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND request_id=5 AND request_id<>0 LIMIT 1`,
+		"find":     `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND event_id='e1'`,
+		"before":   `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND time_us<9 AND seq+0>0 AND (expires_us=0 OR expires_us>5) ORDER BY time_us DESC, seq DESC LIMIT 10`,
+		"expired":  strings.ReplaceAll(trimExpired, "$1", "5"),
 		"old":      strings.ReplaceAll(trimOld, "$1", "0"),
-		"standing": `SELECT COALESCE(c.end_seq, (SELECT MAX(seq) FROM log WHERE conversation=c.id), 0) FROM conversation c WHERE c.account='x' AND c.id='c1'`,
+		"position": `SELECT seq FROM position WHERE account='x' AND side='irc' AND name='' AND conversation='c1'`,
+		"event":    `SELECT id FROM outbox WHERE account='x' AND conversation='c1' AND event_id='e' AND event_id<>''`,
 		"origin":   `SELECT id FROM outbox WHERE origin='irc' AND origin_ref='r'`,
 		"open":     `SELECT id FROM outbox WHERE account='x' AND (''='' OR conversation='') AND state IN ('pending', 'sending', 'ambiguous') ORDER BY id`,
 	} {
@@ -152,10 +213,10 @@ func TestALongLogIsReadThroughIndexes(t *testing.T) {
 		}
 		require.NoError(t, rows.Err())
 	}
-	added, err := db.Log().Append(ctx, []chat.Event{message("c1", "new", 1<<50)})
+	added, err := db.Log().Append(ctx, anna, []chat.Event{message("c1", "new", 1<<50)})
 	require.NoError(t, err)
 	require.EqualValues(t, 10001, added[0].Seq)
-	newest, err := db.Log().Before(ctx, "c1", 0, 0, 0, 2)
+	newest, err := db.Log().Before(ctx, anna, "c1", 0, 0, 2)
 	require.NoError(t, err)
 	require.EqualValues(t, "new", newest[1].ID)
 }

@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 
@@ -11,12 +10,11 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
-// ConversationRow is a conversation of one account with the part of the log that the
-// account is shown: after Start, up to End (0 = no end).
+// ConversationRow is a conversation of one account. After Start the account's log lacks
+// nothing.
 type ConversationRow struct {
 	chat.Conversation
 	Start int64
-	End   int64
 }
 
 // SnapshotStore keeps conversations, people and watermarks as each account sees them.
@@ -27,24 +25,22 @@ func (db *DB) Snapshots() *SnapshotStore { return &SnapshotStore{db} }
 
 func scanConversation(row dbutil.Scannable) (c ConversationRow, err error) {
 	var payload string
-	var end sql.NullInt64
-	if err = row.Scan(&payload, &c.Start, &end); err != nil {
+	if err = row.Scan(&payload, &c.Start); err != nil {
 		return c, notFound(err)
 	}
-	c.End = end.Int64
 	return c, json.Unmarshal([]byte(payload), &c.Conversation)
 }
 
 // Conversation returns one conversation, or ErrNotFound.
 func (s *SnapshotStore) Conversation(ctx context.Context, account chat.PersonID, id chat.ConversationID) (ConversationRow, error) {
 	return scanConversation(s.db.QueryRow(ctx,
-		`SELECT payload, start_seq, end_seq FROM conversation WHERE account=$1 AND id=$2`, account, id))
+		`SELECT payload, start_seq FROM conversation WHERE account=$1 AND id=$2`, account, id))
 }
 
 // Conversations returns all conversations of an account, latest first.
 func (s *SnapshotStore) Conversations(ctx context.Context, account chat.PersonID) ([]ConversationRow, error) {
 	rows, err := s.db.Query(ctx,
-		`SELECT payload, start_seq, end_seq FROM conversation WHERE account=$1 ORDER BY sort_us DESC, id`, account)
+		`SELECT payload, start_seq FROM conversation WHERE account=$1 ORDER BY sort_us DESC, id`, account)
 	return scanAll(rows, err, scanConversation)
 }
 
@@ -55,23 +51,10 @@ func (s *SnapshotStore) PutConversation(ctx context.Context, account chat.Person
 		return err
 	}
 	_, err = s.db.Exec(ctx, `
-		INSERT INTO conversation (account, id, start_seq, end_seq, sort_us, payload) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (account, id) DO UPDATE SET start_seq=excluded.start_seq, end_seq=excluded.end_seq,
-			sort_us=excluded.sort_us, payload=excluded.payload`,
-		account, c.ID, c.Start, sql.NullInt64{Int64: c.End, Valid: c.End != 0}, c.SortTime, string(payload))
+		INSERT INTO conversation (account, id, start_seq, sort_us, payload) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (account, id) DO UPDATE SET start_seq=excluded.start_seq, sort_us=excluded.sort_us, payload=excluded.payload`,
+		account, c.ID, c.Start, c.SortTime, string(payload))
 	return err
-}
-
-// Sharers returns the accounts that know a conversation.
-func (s *SnapshotStore) Sharers(ctx context.Context, id chat.ConversationID) ([]chat.PersonID, error) {
-	rows, err := s.db.Query(ctx, `SELECT account FROM conversation WHERE id=$1 ORDER BY account`, id)
-	return scanAll(rows, err, dbutil.ScanSingleColumn[chat.PersonID])
-}
-
-// ConversationIDs returns the conversations of an account.
-func (s *SnapshotStore) ConversationIDs(ctx context.Context, account chat.PersonID) ([]chat.ConversationID, error) {
-	rows, err := s.db.Query(ctx, `SELECT id FROM conversation WHERE account=$1`, account)
-	return scanAll(rows, err, dbutil.ScanSingleColumn[chat.ConversationID])
 }
 
 func scanPerson(row dbutil.Scannable) (p chat.Person, err error) {

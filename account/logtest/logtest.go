@@ -13,7 +13,11 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
-const author = chat.PersonID("100000000000000000001")
+// author and other are accounts of the database that open makes.
+const (
+	author = chat.PersonID("100000000000000000001")
+	other  = chat.PersonID("100000000000000000009")
+)
 
 func event(conversation, id string, time int64) chat.Event {
 	return chat.Event{V: chat.Version, Conversation: chat.ConversationID(conversation), ID: chat.EventID(id),
@@ -27,7 +31,8 @@ func ids(events []chat.Event) (out []string) {
 	return out
 }
 
-// Run runs the suite; open returns a new, empty log whose database is closed by itself.
+// Run runs the suite; open returns a new, empty log whose database is closed by itself and has
+// the accounts 100000000000000000001 and 100000000000000000009.
 func Run(t *testing.T, open func(t *testing.T) account.Log) {
 	for name, test := range map[string]func(*testing.T, context.Context, account.Log){
 		"numbers each conversation by itself": numbers,
@@ -35,72 +40,72 @@ func Run(t *testing.T, open func(t *testing.T) account.Log) {
 		"reads in order and in parts":         reads,
 		"reads back by time":                  before,
 		"keeps an event whole":                whole,
-		"takes an origin once":                claims,
+		"finds what a request made":           requests,
+		"keeps accounts apart":                apart,
 		"trims what nobody needs":             trims,
 		"lets go what has expired":            expires,
-		"drops what no account knows":         drops,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, context.Background(), open(t)) })
 	}
 }
 
 func numbers(t *testing.T, ctx context.Context, log account.Log) {
-	added, err := log.Append(ctx, []chat.Event{event("a", "1", 10), event("b", "1", 11), event("a", "2", 5)})
+	added, err := log.Append(ctx, author, []chat.Event{event("a", "1", 10), event("b", "1", 11), event("a", "2", 5)})
 	require.NoError(t, err)
 	require.Equal(t, []string{"1:1", "1:1", "2:2"}, ids(added), "in the order given, not of time")
-	head, err := log.Head(ctx, "a")
+	head, err := log.Head(ctx, author, "a")
 	require.NoError(t, err)
 	require.EqualValues(t, 2, head)
-	head, err = log.Head(ctx, "none")
+	head, err = log.Head(ctx, author, "none")
 	require.NoError(t, err)
 	require.Zero(t, head)
 }
 
 func known(t *testing.T, ctx context.Context, log account.Log) {
-	_, err := log.Append(ctx, []chat.Event{event("a", "1", 10)})
+	_, err := log.Append(ctx, author, []chat.Event{event("a", "1", 10)})
 	require.NoError(t, err)
-	added, err := log.Append(ctx, []chat.Event{event("a", "1", 99), event("a", "2", 20), event("a", "2", 20)})
+	added, err := log.Append(ctx, author, []chat.Event{event("a", "1", 99), event("a", "2", 20), event("a", "2", 20)})
 	require.NoError(t, err)
 	require.Equal(t, []string{"2:2"}, ids(added))
-	e, ok, err := log.Find(ctx, "a", "1")
+	e, ok, err := log.Find(ctx, author, "a", "1")
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.EqualValues(t, 10, e.Time, "the first one stays")
-	_, ok, err = log.Find(ctx, "b", "1")
+	_, ok, err = log.Find(ctx, author, "b", "1")
 	require.NoError(t, err)
 	require.False(t, ok)
 }
 
 func reads(t *testing.T, ctx context.Context, log account.Log) {
 	for i := 1; i <= 5; i++ {
-		_, err := log.Append(ctx, []chat.Event{event("a", fmt.Sprint(i), int64(100-i))})
+		_, err := log.Append(ctx, author, []chat.Event{event("a", fmt.Sprint(i), int64(100-i))})
 		require.NoError(t, err)
 	}
-	part, err := log.Read(ctx, "a", 1, 3)
+	part, err := log.Read(ctx, author, "a", 1, 3)
 	require.NoError(t, err)
 	require.Equal(t, []string{"2:2", "3:3", "4:4"}, ids(part))
-	part, err = log.Read(ctx, "a", 5, 3)
+	part, err = log.Read(ctx, author, "a", 5, 3)
 	require.NoError(t, err)
 	require.Empty(t, part)
 }
 
 func before(t *testing.T, ctx context.Context, log account.Log) {
-	_, err := log.Append(ctx, []chat.Event{event("a", "1", 10), event("a", "3", 30), event("a", "2", 20), event("b", "x", 1)})
+	_, err := log.Append(ctx, author, []chat.Event{event("a", "1", 10), event("a", "3", 30), event("a", "2", 20), event("b", "x", 1)})
 	require.NoError(t, err)
-	page, err := log.Before(ctx, "a", 30, 0, 0, 10)
+	page, err := log.Before(ctx, author, "a", 30, 0, 10)
 	require.NoError(t, err)
 	require.Equal(t, []string{"1:1", "3:2"}, ids(page), "by time, the bound excluded")
-	page, err = log.Before(ctx, "a", 0, 0, 0, 2)
+	page, err = log.Before(ctx, author, "a", 0, 0, 2)
 	require.NoError(t, err)
 	require.Equal(t, []string{"3:2", "2:3"}, ids(page), "the newest ones, oldest first")
-	page, err = log.Before(ctx, "a", 0, 1, 2, 10)
+	page, err = log.Before(ctx, author, "a", 0, 1, 10)
 	require.NoError(t, err)
-	require.Equal(t, []string{"2:3"}, ids(page), "only what lies between two seqs")
+	require.Equal(t, []string{"3:2", "2:3"}, ids(page), "only what lies after a seq")
 	gone := event("a", "4", 40)
 	gone.Expires = 41
-	_, err = log.Append(ctx, []chat.Event{gone})
+	_, err = log.Append(ctx, author, []chat.Event{gone})
 	require.NoError(t, err)
-	page, err = log.Before(ctx, "a", 0, 0, 0, 1)
+	page, err = log.Before(ctx, author, "a", 0, 0, 1)
 	require.NoError(t, err)
 	require.Equal(t, []string{"2:3"}, ids(page), "without what has expired")
 }
@@ -111,44 +116,58 @@ func whole(t *testing.T, ctx context.Context, log account.Log) {
 	e.Expires = 1_700_000_000_000_009
 	e.Message = &chat.Message{Emote: true, Attachments: []chat.Attachment{{Kind: chat.AttachPhoto, URL: "https://example.org/p"}},
 		Text: chat.Text{{Kind: chat.SegmentText, Text: "ж\x00\"\\", Bold: true}, {Kind: chat.SegmentBreak}}}
-	added, err := log.Append(ctx, []chat.Event{e})
+	added, err := log.Append(ctx, author, []chat.Event{e})
 	require.NoError(t, err)
 	e.Seq = 1
 	require.Equal(t, []chat.Event{e}, added)
-	got, ok, err := log.Find(ctx, "a", "1")
+	got, ok, err := log.Find(ctx, author, "a", "1")
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.Equal(t, e, got)
 }
 
-func claims(t *testing.T, ctx context.Context, log account.Log) {
-	_, err := log.Append(ctx, []chat.Event{event("a", "1", 10), event("a", "2", 20)})
+func requests(t *testing.T, ctx context.Context, log account.Log) {
+	first, second := event("a", "1", 10), event("a", "2", 20)
+	first.RequestID = 7
+	_, err := log.Append(ctx, author, []chat.Event{first, second})
 	require.NoError(t, err)
-	first := chat.Origin{Side: chat.OriginIRC, Ref: "one"}
-	require.NoError(t, log.Claim(ctx, "a", "1", first, 0))
-	require.NoError(t, log.Claim(ctx, "a", "1", chat.Origin{Side: chat.OriginIRC, Ref: "two"}, 7))
-	e, _, err := log.Find(ctx, "a", "1")
-	require.NoError(t, err)
-	require.Equal(t, first, e.Origin)
-	require.EqualValues(t, 7, e.RequestID)
-	require.NoError(t, log.Claim(ctx, "a", "1", chat.Origin{}, 8))
-	e, ok, err := log.FindRequest(ctx, "a", author, 7)
+	e, ok, err := log.FindRequest(ctx, author, "a", 7)
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.EqualValues(t, "1", e.ID)
 	for _, other := range []struct {
 		conversation chat.ConversationID
-		author       chat.PersonID
+		account      chat.PersonID
 		id           uint64
-	}{{"b", author, 7}, {"a", "2", 7}, {"a", author, 8}, {"a", author, 0}} {
-		_, ok, err = log.FindRequest(ctx, other.conversation, other.author, other.id)
+	}{{"b", author, 7}, {"a", other, 7}, {"a", author, 8}, {"a", author, 0}} {
+		_, ok, err = log.FindRequest(ctx, other.account, other.conversation, other.id)
 		require.NoError(t, err)
 		require.False(t, ok, "%v", other)
 	}
 }
 
+func apart(t *testing.T, ctx context.Context, log account.Log) {
+	_, err := log.Append(ctx, author, []chat.Event{event("a", "1", 10), event("a", "2", 20)})
+	require.NoError(t, err)
+	added, err := log.Append(ctx, other, []chat.Event{event("a", "2", 20)})
+	require.NoError(t, err)
+	require.Equal(t, []string{"1:2"}, ids(added), "each account numbers its own")
+	page, err := log.Read(ctx, other, "a", 0, 10)
+	require.NoError(t, err)
+	require.Equal(t, []string{"1:2"}, ids(page))
+	page, err = log.Before(ctx, author, "a", 0, 0, 10)
+	require.NoError(t, err)
+	require.Equal(t, []string{"1:1", "2:2"}, ids(page))
+	_, ok, err := log.Find(ctx, other, "a", "1")
+	require.NoError(t, err)
+	require.False(t, ok)
+	n, err := log.Trim(ctx, 1<<62, 1)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, n, "the last event of each stays")
+}
+
 func trims(t *testing.T, ctx context.Context, log account.Log) {
-	_, err := log.Append(ctx, []chat.Event{event("a", "1", 10), event("a", "2", 20)})
+	_, err := log.Append(ctx, author, []chat.Event{event("a", "1", 10), event("a", "2", 20)})
 	require.NoError(t, err)
 	n, err := log.Trim(ctx, 1, 1)
 	require.NoError(t, err)
@@ -156,7 +175,7 @@ func trims(t *testing.T, ctx context.Context, log account.Log) {
 	n, err = log.Trim(ctx, 1<<62, 1)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, n)
-	added, err := log.Append(ctx, []chat.Event{event("a", "3", 30)})
+	added, err := log.Append(ctx, author, []chat.Event{event("a", "3", 30)})
 	require.NoError(t, err)
 	require.Equal(t, []string{"3:3"}, ids(added), "numbers are never used again")
 }
@@ -164,27 +183,18 @@ func trims(t *testing.T, ctx context.Context, log account.Log) {
 func expires(t *testing.T, ctx context.Context, log account.Log) {
 	first, second, last := event("a", "1", 10), event("a", "2", 20), event("a", "3", 30)
 	first.Expires, last.Expires = 100, 100
-	_, err := log.Append(ctx, []chat.Event{first, second, last})
+	_, err := log.Append(ctx, author, []chat.Event{first, second, last})
 	require.NoError(t, err)
 	_, err = log.Trim(ctx, 1, 99)
 	require.NoError(t, err)
-	left, err := log.Read(ctx, "a", 0, 10)
+	left, err := log.Read(ctx, author, "a", 0, 10)
 	require.NoError(t, err)
 	require.Len(t, left, 3)
 	_, err = log.Trim(ctx, 1, 100)
 	require.NoError(t, err)
-	left, err = log.Read(ctx, "a", 0, 10)
+	left, err = log.Read(ctx, author, "a", 0, 10)
 	require.NoError(t, err)
 	require.Equal(t, []string{"2:2", "3:3"}, ids(left), "the last one keeps its number")
 	require.Nil(t, left[1].Message, "but nothing of its content")
 	require.NotNil(t, left[0].Message)
-}
-
-func drops(t *testing.T, ctx context.Context, log account.Log) {
-	_, err := log.Append(ctx, []chat.Event{event("a", "1", 10)})
-	require.NoError(t, err)
-	require.NoError(t, log.DropUnused(ctx))
-	left, err := log.Read(ctx, "a", 0, 10)
-	require.NoError(t, err)
-	require.Empty(t, left)
 }

@@ -1,4 +1,4 @@
--- v0 -> v6: Latest schema
+-- v0 -> v7: Latest schema
 
 -- An account on the network. credentials is what the back end needs to connect again:
 -- secret. generation grows with every login, so that a running bridge notices one that
@@ -23,8 +23,9 @@ CREATE TABLE account_grant (
 );
 CREATE INDEX account_grant_user ON account_grant (side, user_id);
 
--- The log: shared by all accounts in a conversation.
+-- The log of each account, fed by its pushes and catch-ups, in the network's order.
 CREATE TABLE log (
+	account      TEXT   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
 	conversation TEXT   NOT NULL,
 	seq          BIGINT NOT NULL,
 	event_id     TEXT   NOT NULL,
@@ -37,26 +38,23 @@ CREATE TABLE log (
 	payload      TEXT   NOT NULL, -- chat.Event as JSON
 	expires_us   BIGINT NOT NULL DEFAULT 0, -- 0 = never
 	request_id   BIGINT NOT NULL DEFAULT 0, -- client_generated_id of the author's own copy, 0 = unknown
-	PRIMARY KEY (conversation, seq),
-	UNIQUE (conversation, event_id)
+	PRIMARY KEY (account, conversation, seq),
+	UNIQUE (account, conversation, event_id)
 );
-CREATE INDEX log_time ON log (conversation, time_us);
+CREATE INDEX log_time ON log (account, conversation, time_us);
 CREATE INDEX log_expires ON log (expires_us) WHERE expires_us>0;
 CREATE INDEX log_logged ON log (logged_us);
-CREATE INDEX log_request ON log (conversation, request_id) WHERE request_id<>0;
+CREATE INDEX log_request ON log (account, conversation, request_id) WHERE request_id<>0;
 
--- Conversations as each account sees them. An account is shown the log from after
--- start_seq up to end_seq (NULL = no end; set when it left).
+-- Conversations as each account sees them. After start_seq the account's log lacks nothing.
 CREATE TABLE conversation (
 	account   TEXT   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
 	id        TEXT   NOT NULL,
 	start_seq BIGINT NOT NULL,
-	end_seq   BIGINT,
 	sort_us   BIGINT NOT NULL,
 	payload   TEXT   NOT NULL, -- chat.Conversation as JSON
 	PRIMARY KEY (account, id)
 );
-CREATE INDEX conversation_id ON conversation (id);
 
 CREATE TABLE person (
 	account TEXT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
@@ -106,13 +104,15 @@ CREATE TABLE outbox (
 	attempts     BIGINT NOT NULL,
 	created_us   BIGINT NOT NULL,
 	closed_us    BIGINT NOT NULL, -- end of the last attempt, or when it was settled
-	event_id     TEXT   NOT NULL,
+	event_id     TEXT   NOT NULL, -- of a request that is done
+	event_us     BIGINT NOT NULL DEFAULT 0,
 	error        TEXT   NOT NULL,
 	PRIMARY KEY (id),
 	UNIQUE (origin, origin_ref)
 );
 CREATE INDEX outbox_request ON outbox (account, request_id);
 CREATE INDEX outbox_open ON outbox (account, conversation, state);
+CREATE INDEX outbox_event ON outbox (account, event_id) WHERE event_id<>'';
 
 CREATE TABLE consumer (
 	account     TEXT   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
@@ -122,7 +122,7 @@ CREATE TABLE consumer (
 	PRIMARY KEY (account, side, name)
 );
 
--- The last acknowledged seq. A conversation without a row begins at its start_seq.
+-- The last acknowledged seq. A conversation without a row begins at 0.
 CREATE TABLE position (
 	account      TEXT   NOT NULL,
 	side         TEXT   NOT NULL,
