@@ -3,13 +3,10 @@ package account_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.mau.fi/util/dbutil"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -168,28 +165,30 @@ func TestReattachingReplacesTheOldOne(t *testing.T) {
 	require.Empty(t, r1.got(duo))
 }
 
-// endOfRows is the log of a database that calls back when a query has given all its rows.
-type endOfRows struct {
-	dbutil.DatabaseLogger
-	found func(query string, rows int)
+// lookedAt is a log that calls back when it has nothing to read.
+type lookedAt struct {
+	account.Log
+	found func()
 }
 
-func (l *endOfRows) QueryTiming(ctx context.Context, method, query string, args []any, rows int, duration time.Duration, err error) {
-	l.DatabaseLogger.QueryTiming(ctx, method, query, args, rows, duration, err)
-	if method == "EndRows" {
-		l.found(query, rows)
+func (l *lookedAt) Read(ctx context.Context, conversation chat.ConversationID, after int64, limit int) ([]chat.Event, error) {
+	events, err := l.Log.Read(ctx, conversation, after, limit)
+	if len(events) == 0 {
+		l.found()
 	}
+	return events, err
 }
 
-// An event that is logged just after a consumer has found nothing more to deliver is delivered at once, not
-// with the next one.
+// An event that is logged just after a consumer has found nothing more to deliver is delivered
+// at once, not with the next one.
 func TestEventAfterALookThatFoundNothing(t *testing.T) {
 	b := newBench(t)
 	b.stop()
 	b.db = openDB(t, b.path)
 	var armed, struck atomic.Bool
-	b.db.Database.Log = &endOfRows{b.db.Database.Log, func(query string, rows int) {
-		if rows > 0 || !strings.Contains(query, "FROM log") || !armed.CompareAndSwap(true, false) {
+	b.m = account.NewManager(b.db, b.backend, b.options, b.log)
+	account.SetLog(b.m, &lookedAt{b.db.Log(), func() {
+		if !armed.CompareAndSwap(true, false) {
 			return
 		}
 		e := b.net.Say(bob, duo, "just then")
@@ -198,8 +197,7 @@ func TestEventAfterALookThatFoundNothing(t *testing.T) {
 		}
 		_ = b.db.Write(context.Background(), func(context.Context) error { return nil }) // everybody has been notified by then
 		struck.Store(true)
-	}}
-	b.m = account.NewManager(b.db, b.backend, b.options, b.log)
+	}})
 	require.NoError(t, b.m.Start(context.Background()))
 	r := &reader{}
 	s := b.login(anna)
