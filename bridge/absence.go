@@ -310,3 +310,9 @@ func (c *consumer) say(ctx context.Context, room *bridgev2.Portal, message netwo
 	}
 	return nil
 }
+
+// delivers reports whether there is a login that delivers an account's events.
+func (c *Connector) delivers(account chat.PersonID) bool {
+	client := c.loginOf(account)
+	return client != nil && client.delivers()
+}

@@ -244,7 +244,7 @@ func TestRosterIsPatient(t *testing.T) {
 	eventually(t, func() bool { return requests(srv, "conversations/syncallnewevents") > 0 })
 	_, err := srv.Person("carol").Send("team", "x")
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return len(h.list()) == 1 && requests(srv, "conversations/syncallnewevents") > 1 }, wait, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(h.list()) == 1 && requests(srv, "conversations/syncallnewevents") > 1 }, wait, wait/1000)
 }
 
 // TestRosterOutlivesAnOddAnswer: an answer of another status, or an error of something on the way, does not end it, unless
@@ -263,7 +263,7 @@ func TestRosterOutlivesAnOddAnswer(t *testing.T) {
 	require.NoError(t, ada.WaitSubscribed(within(t), 1))
 	_, err := srv.Person("carol").Send("team", "x")
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return len(h.list()) == 1 && requests(srv, "conversations/syncallnewevents") > 1 }, wait, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(h.list()) == 1 && requests(srv, "conversations/syncallnewevents") > 1 }, wait, wait/1000)
 	require.ErrorIs(t, stop(), context.Canceled)
 
 	inject(hangoutstest.Fault{Kind: hangoutstest.FaultStatus, Status: http.StatusForbidden, Endpoint: "conversations/*", Count: -1})
