@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"maunium.net/go/mautrix/bridgev2"
+	bridgedb "maunium.net/go/mautrix/bridgev2/database"
 	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/id"
 
@@ -14,6 +15,11 @@ import (
 func (m *Main) Alias(portal networkid.PortalKey) id.RoomAlias {
 	local := m.matrix.rooms.alias(m.matrix.GenerateDeterministicRoomID(portal))
 	return id.NewRoomAlias(local, m.matrix.AS.HomeserverDomain)
+}
+
+// KeyRoomsMade is where it is noted that an account's first rooms are made.
+func KeyRoomsMade(m *Main, person chat.PersonID) bridgedb.Key {
+	return m.connector.loginOf(person).keyRoomsMade()
 }
 
 // Refresh brings a conversation's room up to date for a login, as a change of the conversation does.

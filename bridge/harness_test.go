@@ -198,6 +198,14 @@ func (w *world) user(name string) *mxclient.Client {
 	return client
 }
 
+// roomsMade waits until the rooms due at the first login of an account are made.
+func (w *world) roomsMade(person chat.PersonID) {
+	w.t.Helper()
+	w.eventually("the rooms of "+string(person), func() bool {
+		return w.main.Bridge.DB.KV.Get(w.t.Context(), bridge.KeyRoomsMade(w.main, person)) != ""
+	})
+}
+
 // login logs a Matrix user's account in through the bot and returns the management room.
 func (w *world) login(user *mxclient.Client, person chat.PersonID) id.RoomID {
 	w.t.Helper()

@@ -46,6 +46,7 @@ func newMallorys(t *testing.T) *mallorys {
 	w.start()
 	w.alice, w.mallory = w.user("alice"), w.user("mallory")
 	w.management = w.login(w.alice, anna)
+	w.roomsMade(anna) // a later look at the members would take Mallory out
 	w.room = w.login(w.mallory, aaron)
 	w.network.Say(carl, direct, "in direct")
 	w.network.Say(carl, group, "in group")
