@@ -9,8 +9,10 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
 )
@@ -71,6 +73,30 @@ func TestNewLoginWaitsForAStalledOne(t *testing.T) {
 	require.Equal(t, []line{{ghost(carl), "0"}}, w.lines(room))
 	stop()
 	w.waitLines(room, line{ghost(carl), "0"}, line{alice.UserID(), "1"}, line{ghost(carl), "2"}, line{ghost(carl), "3"})
+}
+
+// What alice wrote in the room is not shown again, though bob's account has it while her request
+// has no answer, and hers does not hear of it. What her phone wrote is.
+func TestOpenRequestInASharedRoom(t *testing.T) {
+	w, alice, bob, room := shared(t)
+	w.network.Deafen(anna)
+	answer := make(chan struct{})
+	w.network.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault { return accounttest.Fault{Until: answer} })
+	alice.SendText(room, "written")
+	w.waitTexts(group, "first", "written")
+	w.network.Say(anna, group, "from the phone")
+	w.network.Say(carl, group, "after")
+	w.network.Say(carl, direct, "elsewhere") // bob is not in it
+	key := database.ConsumerKey{Account: bert, Side: chat.OriginMatrix}
+	w.eventually("bob's account to wait for the answer", func() bool {
+		standings, err := w.main.Store().Consumers().Standings(t.Context(), key)
+		require.NoError(t, err)
+		return len(standings) == 1 && standings[0].Head-standings[0].Seq == 3
+	})
+	require.Equal(t, []line{{ghost(carl), "first"}, {alice.UserID(), "written"}}, w.lines(room))
+	close(answer)
+	bob.WaitText(room, "after")
+	w.waitLines(room, line{ghost(carl), "first"}, line{alice.UserID(), "written"}, line{alice.UserID(), "from the phone"}, line{ghost(carl), "after"})
 }
 
 // The author is right whichever account's copy of an event arrives first.
