@@ -21,7 +21,7 @@ type Log interface {
 	// Read returns up to limit events after a seq, in order.
 	Read(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, after int64, limit int) ([]chat.Event, error)
 	// Before returns the newest events before a time (µs; 0 = no bound) among those after a
-	// seq, oldest first. Expired ones are left out.
+	// seq, oldest first. Expired ones and failures of requests are left out.
 	Before(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, before, after int64, limit int) ([]chat.Event, error)
 	// Find returns one event; ok is false if it is not there.
 	Find(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, id chat.EventID) (event chat.Event, ok bool, err error)

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -386,51 +385,36 @@ func (o *outbox) resolve(row *database.OutboxRow, deadline time.Time) error {
 	return err
 }
 
-// failures maps the errors that settle a request to the word that is stored.
-var failures = []struct {
-	word string
-	err  error
-}{
-	{"refused", chat.ErrRefused},
-	{"unknown_conversation", chat.ErrUnknownConversation},
-	{"bad_credentials", chat.ErrBadCredentials},
-	{"unsupported", chat.ErrUnsupported},
-	{"too_large", chat.ErrTooLarge},
-	{"expired", chat.ErrExpired},
-	{"unconfirmed", chat.ErrUnconfirmed},
-}
-
+// fail settles a request that has failed. Its fate goes into the log, to be delivered to where it
+// came from.
 func (o *outbox) fail(row *database.OutboxRow, cause error) {
-	word := "refused"
-	for _, f := range failures {
-		if errors.Is(cause, f.err) {
-			word = f.word
-			break
-		}
+	origin := row.Request.Origin
+	o.s.zlog.Warn().Err(cause).Str("origin", origin.Side).Str("origin_ref", origin.Ref).Msg("Request failed")
+	failure := &chat.Failure{Reason: chat.FailureOf(cause)}
+	if row.Request.Message != nil {
+		failure.Text = row.Request.Message.Text
 	}
-	o.s.zlog.Warn().Err(cause).Str("origin", row.Request.Origin.Side).Str("origin_ref", row.Request.Origin.Ref).Msg("Request failed")
-	row.State, row.Error, row.Closed = database.OutboxFailed, word+": "+cause.Error(), o.s.m.now().UnixMicro()
+	row.State, row.Error, row.Closed = database.OutboxFailed, failure.Reason, o.s.m.now().UnixMicro()
+	e := chat.Event{V: chat.Version, Conversation: row.Request.Conversation, ID: chat.EventID("failure/" + origin.Side + "/" + origin.Ref),
+		Kind: chat.KindFailure, Time: row.Closed, Author: o.s.id, Origin: origin, Failure: failure}
 	for o.s.ctx.Err() == nil {
-		err := o.s.m.db.Outbox().Put(o.s.ctx, row)
+		var logged []chat.Event
+		err := o.s.m.db.WriteAndPublish(o.s.ctx, func(ctx context.Context) (err error) {
+			if err = o.s.m.db.Outbox().Put(ctx, row); err == nil {
+				logged, err = o.s.m.log.Append(ctx, o.s.id, []chat.Event{e})
+			}
+			return err
+		}, func(err error) error {
+			if err == nil {
+				o.s.logged(logged)
+			}
+			return err
+		})
 		if err == nil || errors.Is(err, database.ErrFinal) {
-			o.settle(row.Request.Origin)
+			o.settle(origin)
 			return
 		}
 		o.s.zlog.Err(err).Msg("Failed to store that a request failed")
 		sleep(o.s.ctx, o.s.m.options.BackoffMin)
 	}
-}
-
-// failure is the error of a failed request, as Await returns it.
-func failure(stored string) error {
-	word, text, _ := strings.Cut(stored, ": ")
-	for _, f := range failures {
-		if f.word == word {
-			if text == "" || text == f.err.Error() {
-				return f.err
-			}
-			return fmt.Errorf("%w (%s)", f.err, text)
-		}
-	}
-	return chat.ErrRefused
 }

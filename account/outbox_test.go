@@ -52,6 +52,40 @@ func TestRequestsLeaveInOrderAndComeBackWithTheirOrigin(t *testing.T) {
 	require.Equal(t, numbered(30), texts(b.net.Events(duo)))
 }
 
+// What becomes of a request that fails is delivered like an event, also after a restart.
+func TestFailureIsDelivered(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	r := &reader{decide: func(chat.Event) account.Result { return account.Result{Outcome: account.Retry} }}
+	b.attach(s, r, "a")
+	b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault {
+		return accounttest.Fault{Err: fmt.Errorf("%w: because", chat.ErrRefused)}
+	})
+	require.NoError(t, s.Submit(context.Background(), request(duo, "1", "lost")))
+	_, err := await(t, s, "1")
+	require.ErrorIs(t, err, chat.ErrRefused)
+	b.stop()
+	b.start()
+	again := &reader{}
+	b.attach(b.session(anna), again, "a")
+	var e chat.Event
+	eventually(t, func() bool {
+		again.mu.Lock()
+		defer again.mu.Unlock()
+		if len(again.events) == 1 {
+			e = again.events[0]
+		}
+		return len(again.events) == 1
+	}, "the failure")
+	require.Equal(t, chat.KindFailure, e.Kind)
+	require.Equal(t, chat.Origin{Side: chat.OriginIRC, Ref: "1"}, e.Origin)
+	require.Equal(t, "lost", e.Failure.Text.String())
+	require.ErrorContains(t, chat.Failed(e.Failure.Reason), "because")
+	history, err := b.session(anna).History(context.Background(), account.HistoryQuery{Conversation: duo, Limit: 9})
+	require.NoError(t, err)
+	require.Empty(t, history)
+}
+
 func TestRefusedRequestFailsAndTheNextGoesOn(t *testing.T) {
 	b := newBench(t)
 	s := b.login(anna)

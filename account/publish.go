@@ -22,17 +22,22 @@ func (c *commitment) done(err error) error {
 // publish notifies everybody of what the committed update brought. It runs in the writer's
 // goroutine, so that consumers hear of events in the order of the log.
 func (c *commitment) publish() {
-	c.s.recent.add(c.added)
 	for _, row := range c.settled {
 		c.s.outbox.settle(row.Request.Origin)
 	}
 	c.observeChanges()
+	c.s.logged(c.added)
+}
+
+// logged tells consumers of new events. It runs in the writer's goroutine.
+func (s *session) logged(events []chat.Event) {
+	s.recent.add(events)
 	heads := make(map[chat.ConversationID]int64)
-	for _, e := range c.added {
+	for _, e := range events {
 		heads[e.Conversation] = e.Seq
 	}
 	for id, head := range heads {
-		c.s.notify(id, head)
+		s.notify(id, head)
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *session) Await(ctx context.Context, origin chat.Origin) (chat.Event, er
 		case errors.Is(err, database.ErrNotFound):
 			err = ErrNotSubmitted
 		case err == nil && row.State == database.OutboxFailed:
-			err = failure(row.Error)
+			err = chat.Failed(row.Error)
 		case err == nil && row.State == database.OutboxDone:
 			s.outbox.unwait(origin, settled)
 			return s.settledEvent(ctx, row)

@@ -16,6 +16,7 @@ const (
 	KindEdit        Kind = "edit"
 	KindDeletion    Kind = "deletion"
 	KindReaction    Kind = "reaction"
+	KindFailure     Kind = "failure" // a request of ours has failed; no event of the network
 )
 
 // Origin says which of our own sides a request came from, and names it there: Matrix
@@ -57,6 +58,7 @@ type Event struct {
 	LinkSharing *LinkSharing `json:"link_sharing,omitempty"`
 	Call        *Call        `json:"call,omitempty"`
 	Notice      *Notice      `json:"notice,omitempty"`
+	Failure     *Failure     `json:"failure,omitempty"`
 }
 
 // Message is what somebody wrote.

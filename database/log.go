@@ -100,7 +100,7 @@ func (l *Log) Read(ctx context.Context, account chat.PersonID, conversation chat
 }
 
 // Before returns the newest events with a time below before (µs; 0 = no bound) and a seq above
-// after, at most limit of them, oldest first. Expired ones are left out. "+0" leaves the
+// after, at most limit of them, oldest first. Expired ones and failures are left out. "+0" leaves the
 // choice of the index to the time.
 func (l *Log) Before(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, before, after int64, limit int) ([]chat.Event, error) {
 	if before == 0 {
@@ -108,8 +108,8 @@ func (l *Log) Before(ctx context.Context, account chat.PersonID, conversation ch
 	}
 	rows, err := l.db.Query(ctx, `
 		SELECT `+eventColumns+` FROM log WHERE account=$1 AND conversation=$2 AND time_us<$3 AND seq+0>$4
-		AND (expires_us=0 OR expires_us>$5)
-		ORDER BY time_us DESC, seq DESC LIMIT $6`, account, conversation, before, after, time.Now().UnixMicro(), limit)
+		AND (expires_us=0 OR expires_us>$5) AND kind<>$7
+		ORDER BY time_us DESC, seq DESC LIMIT $6`, account, conversation, before, after, time.Now().UnixMicro(), limit, chat.KindFailure)
 	events, err := scanAll(rows, err, scanEvent)
 	slices.Reverse(events)
 	return events, err

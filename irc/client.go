@@ -2,10 +2,11 @@ package irc
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
-	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -33,7 +34,8 @@ type client struct {
 
 	mu       sync.Mutex
 	sessions []*session
-	changed  chan struct{} // closed when sessions changes
+	changed  chan struct{}       // closed when sessions changes
+	writers  map[string]*session // of lines whose fate is not told, by reference
 }
 
 var (
@@ -42,11 +44,49 @@ var (
 )
 
 func newClient(h *hub, name string) *client {
-	return &client{hub: h, name: name, changed: make(chan struct{})}
+	return &client{hub: h, name: name, changed: make(chan struct{}), writers: make(map[string]*session)}
 }
 
 // origin stands for the client where it is not about one line: read markers.
 func (c *client) origin() chat.Origin { return chat.Origin{Side: chat.OriginIRC, Ref: c.name} }
+
+// newRef makes the reference of a line's origin. It names the client, to which the fate of the
+// line is told.
+func (c *client) newRef() string { return c.name + "/" + rand.Text() }
+
+// wrote reports whether a request was made of a line of the client. One of an earlier version
+// names none.
+func (c *client) wrote(o chat.Origin) bool {
+	n := strings.LastIndexByte(o.Ref, '/')
+	return o.Side == chat.OriginIRC && (n < 0 || o.Ref[:n] == c.name)
+}
+
+// sent notes which session has sent a line.
+func (c *client) sent(ref string, s *session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writers[ref] = s
+}
+
+// told forgets a line: its fate is known to the client.
+func (c *client) told(ref string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.writers, ref)
+}
+
+// tells reports whether a session is the one that tells the fate of a line.
+func (c *client) tells(o chat.Origin, s *session) bool {
+	if !c.wrote(o) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if writer := c.writers[o.Ref]; slices.Contains(c.sessions, writer) {
+		return writer == s
+	}
+	return len(c.sessions) > 0 && c.sessions[0] == s
+}
 
 // join adds a session; the first one begins delivery.
 func (c *client) join(s *session) error {
@@ -124,10 +164,29 @@ func (c *client) Deliver(ctx context.Context, events []chat.Event) account.Resul
 		}
 		select {
 		case <-answers:
+			c.settle(ctx, events)
 			return account.Result{Outcome: account.Done, Handled: len(events)}
 		case <-changed:
 		case <-ctx.Done():
 			return account.Result{Outcome: account.Retry, Err: ctx.Err()}
+		}
+	}
+}
+
+// settle forgets lines of the client that have been delivered. Who writes has read what stands
+// above: clients without read markers move the watermark this way.
+func (c *client) settle(ctx context.Context, events []chat.Event) {
+	for _, e := range events {
+		if !c.wrote(e.Origin) {
+			continue
+		}
+		c.told(e.Origin.Ref)
+		if e.Message == nil {
+			continue
+		}
+		mark := chat.Watermark{Conversation: e.Conversation, Person: c.hub.self(), Time: e.Time, Origin: c.origin()}
+		if err := c.hub.account.MarkRead(ctx, mark); err != nil && ctx.Err() == nil {
+			c.hub.g.log.Debug().Err(err).Msg("Failed to move the watermark")
 		}
 	}
 }
@@ -189,34 +248,3 @@ func (c *client) PersonChanged(ctx context.Context, p chat.Person) {
 func (c *client) StateChanged(_ context.Context, state chat.AccountState) {
 	c.each(func(s *session) { s.stateChanged(state) })
 }
-
-// resume waits again for the lines of earlier sessions whose fate was not told.
-func (c *client) resume(s *session) {
-	lines, err := c.hub.g.lines.List(s.ctx, c.hub.self(), c.name)
-	if err != nil {
-		if s.ctx.Err() == nil {
-			s.log.Err(err).Msg("Failed to read lines of earlier sessions")
-		}
-		return
-	}
-	for _, l := range lines {
-		if c.hub.track(c, s, l.Ref) {
-			s.pending[l.Ref] = pendingLine{conversation: l.Conversation, time: l.Time, earlier: true}
-		}
-	}
-}
-
-// isFate reports whether an error of Await is the fate of the request, not a failure to
-// learn it.
-func isFate(err error) bool {
-	for _, fate := range []error{chat.ErrRefused, chat.ErrExpired, chat.ErrUnconfirmed, chat.ErrBadCredentials, chat.ErrUnknownConversation,
-		chat.ErrUnsupported, chat.ErrTooLarge, chat.ErrForbidden} {
-		if errors.Is(err, fate) {
-			return true
-		}
-	}
-	return false
-}
-
-// sentAt is when a line was read, for people.
-func sentAt(us int64) string { return time.UnixMicro(us).Format("15:04") }

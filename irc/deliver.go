@@ -93,6 +93,8 @@ func (d *delivery) event(e chat.Event) {
 		d.remark(e, strings.TrimSpace("started a call "+e.Call.URL))
 	case e.Notice != nil:
 		d.remark(e, irctext.Clean(e.Notice.Text))
+	case e.Failure != nil:
+		d.failure(e)
 	}
 }
 
@@ -114,8 +116,7 @@ func (d *delivery) open() {
 func (d *delivery) message(e chat.Event) {
 	d.typingEnds(e)
 	sent, own := d.pending[e.Origin.Ref]
-	own = own && e.Origin.Side == chat.OriginIRC && !sent.earlier
-	if own {
+	if own = own && e.Origin.Side == chat.OriginIRC; own {
 		delete(d.pending, e.Origin.Ref)
 		if !d.caps[capEcho] {
 			return // the client has shown its line itself

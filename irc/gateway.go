@@ -21,8 +21,7 @@ import (
 // Periods of the gateway's own work.
 const (
 	tokenCheckEvery = 10 * time.Second
-	lineKeep        = 30 * 24 * time.Hour // lines whose client never came back
-	stopFlush       = 2 * time.Second     // time to write out what is queued at the end
+	stopFlush       = 2 * time.Second // time to write out what is queued at the end
 )
 
 // Gateway is the IRC server.
@@ -32,7 +31,6 @@ type Gateway struct {
 	accounts account.Accounts
 	tokens   *database.IRCTokenStore
 	names    *database.IRCNameStore
-	lines    *database.IRCLineStore
 	log      zerolog.Logger
 	logins   *loginLimiter
 	now      func() time.Time
@@ -61,7 +59,7 @@ type Gateway struct {
 
 // NewGateway makes a gateway; Start opens it. accounts must be started.
 func NewGateway(cfg Config, accounts account.Accounts, db *database.DB, log zerolog.Logger) *Gateway {
-	g := &Gateway{accounts: accounts, tokens: db.IRCTokens(), names: db.IRCNames(), lines: db.IRCLines(),
+	g := &Gateway{accounts: accounts, tokens: db.IRCTokens(), names: db.IRCNames(),
 		log: log, now: time.Now, settle: 1500 * time.Millisecond, repeat: typingRepeat, silence: typingSilence, gone: typingGone,
 		sessions: make(map[*session]struct{}), perAddr: make(map[netip.Addr]int), hubs: make(map[chat.PersonID]*hub)}
 	g.cfg, g.cfgErr = cfg.WithDefaults()
@@ -78,10 +76,6 @@ func (g *Gateway) Start(ctx context.Context) error {
 	}
 	g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	g.started = g.now()
-	if err := g.lines.DropBefore(ctx, g.now().Add(-lineKeep).UnixMicro()); err != nil {
-		g.cancel()
-		return fmt.Errorf("clean up lines: %w", err)
-	}
 	for _, addr := range g.cfg.Listen {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -30,7 +29,6 @@ type hub struct {
 	mu       sync.Mutex
 	sessions map[*session]struct{}
 	clients  map[string]*client
-	tracked  map[string]*tracking // lines whose fate is not told yet, by reference
 }
 
 func newHub(ctx context.Context, g *Gateway, s account.Session) (*hub, error) {
@@ -39,7 +37,7 @@ func newHub(ctx context.Context, g *Gateway, s account.Session) (*hub, error) {
 		return nil, err
 	}
 	h := &hub{g: g, account: s, names: registry, sessions: make(map[*session]struct{}),
-		clients: make(map[string]*client), tracked: make(map[string]*tracking)}
+		clients: make(map[string]*client)}
 	h.ctx, h.cancel = context.WithCancel(g.log.WithContext(g.ctx))
 	return h, nil
 }
@@ -170,88 +168,6 @@ func (h *hub) personChanged(ctx context.Context, p chat.Person) {
 				s.send(ircwire.New(userMask(old, p.ID), "NICK", nick))
 			}
 		})
-	}
-}
-
-// tracking is a line whose fate is being waited for, or being told.
-type tracking struct {
-	teller     *session // who tells it
-	waiting    bool
-	submitting bool // it is not known yet whether there is such a request
-}
-
-// track waits for the fate of a submitted line and has its failure told: to s, else to
-// another session of the client, else to the next one that connects.
-// It reports whether s is the one.
-func (h *hub) track(c *client, s *session, ref string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	t := h.tracked[ref]
-	if t != nil && !t.teller.ended() || h.ctx.Err() != nil {
-		return false
-	}
-	if t != nil && t.waiting {
-		t.teller = s
-		return true
-	}
-	t = &tracking{teller: s, waiting: true}
-	h.tracked[ref] = t
-	h.g.wg.Go(func() {
-		e, err := h.account.Await(h.ctx, origin(ref))
-		h.mu.Lock()
-		t.waiting = false
-		h.mu.Unlock()
-		switch {
-		case h.ctx.Err() != nil || err != nil && !isFate(err): // shutting down: asked again at the next start
-		case err != nil && h.tell(c, t, ref, err):
-			return // told, then forgotten, by a session
-		case err == nil:
-			h.settled(c, ref, e)
-		}
-		h.untrack(ref, t)
-	})
-	return true
-}
-
-// tell has the failure of a line told by its teller, or by the latest session of the
-// client if that has ended. It reports false if there is none.
-func (h *hub) tell(c *client, t *tracking, ref string, err error) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	sessions, _ := c.live()
-	if len(sessions) == 0 {
-		return false
-	}
-	if !slices.Contains(sessions, t.teller) {
-		t.teller = sessions[len(sessions)-1]
-	}
-	teller := t.teller
-	teller.tryPost(func() {
-		teller.lineFailed(ref, err)
-		h.untrack(ref, t)
-	})
-	return true
-}
-
-func (h *hub) untrack(ref string, t *tracking) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.tracked[ref] == t {
-		delete(h.tracked, ref)
-	}
-}
-
-// settled forgets a line that arrived. Who answers has read what stands above: clients
-// without read markers move the watermark this way.
-func (h *hub) settled(c *client, ref string, e chat.Event) {
-	if err := h.g.lines.Delete(h.ctx, ref); err != nil && h.ctx.Err() == nil {
-		h.g.log.Err(err).Msg("Failed to forget a delivered line")
-	}
-	if e.Time != 0 {
-		mark := chat.Watermark{Conversation: e.Conversation, Person: h.self(), Time: e.Time, Origin: c.origin()}
-		if err := h.account.MarkRead(h.ctx, mark); err != nil && h.ctx.Err() == nil {
-			h.g.log.Debug().Err(err).Msg("Failed to move the watermark")
-		}
 	}
 }
 

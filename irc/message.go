@@ -8,9 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
-	"github.com/hangouts-bridge/hangouts-bridge/database"
 	"github.com/hangouts-bridge/hangouts-bridge/irc/irctext"
 	"github.com/hangouts-bridge/hangouts-bridge/irc/ircwire"
 )
@@ -25,9 +23,6 @@ const createTime = 15 * time.Second
 type pendingLine struct {
 	conversation chat.ConversationID
 	label        string // answered by the echo
-	excerpt      string
-	time         int64 // µs
-	earlier      bool  // sent by an earlier session of the client
 }
 
 // cmdMessage sends PRIVMSG and NOTICE.
@@ -79,11 +74,11 @@ func (s *session) sendText(command, target string, text chat.Text, emote, only b
 		s.refuse(command, target, fmt.Errorf("%w: at most %d bytes", chat.ErrTooLarge, limit))
 		return
 	}
-	p := pendingLine{conversation: c.ID, excerpt: irctext.CutGraphemes(irctext.Clean(text.String()), 60), time: s.g.now().UnixMicro()}
+	p := pendingLine{conversation: c.ID}
 	if s.reply != nil && s.caps[capEcho] && only {
 		p.label = s.reply.label
 	}
-	ref := rand.Text()
+	ref := s.client.newRef()
 	if err := s.submit(ref, p, chat.Request{V: chat.Version, Conversation: c.ID, Origin: origin(ref), Message: &message}); err != nil {
 		s.refuse(command, target, err)
 		return
@@ -97,44 +92,18 @@ func (s *session) sendText(command, target string, text chat.Text, emote, only b
 	}
 }
 
-// submit commits a request to the outbox. The line is noted before, so that its failure
-// is told even if this session or the program ends first.
+// submit commits a request to the outbox.
 func (s *session) submit(ref string, p pendingLine, request chat.Request) error {
-	s.hub.reserve(ref, s)
-	defer s.hub.release(ref)
-	line := database.IRCLine{Ref: ref, Account: s.hub.self(), Client: s.client.name, Conversation: p.conversation, Time: p.time}
-	if err := s.g.lines.Put(s.ctx, line); err != nil {
-		return fmt.Errorf("note line: %w", err)
-	}
 	// The event may come before Submit returns.
 	s.pending[ref] = p
+	s.client.sent(ref, s)
 	if err := s.hub.account.Submit(s.ctx, request); err != nil {
 		delete(s.pending, ref)
-		if err := s.g.lines.Delete(context.WithoutCancel(s.ctx), ref); err != nil {
-			s.log.Err(err).Msg("Failed to forget a refused line")
-		}
+		s.client.told(ref)
 		return err
 	}
-	s.hub.release(ref)
-	s.hub.track(s.client, s, ref)
 	delete(s.typing, p.conversation) // a message ends typing
 	return nil
-}
-
-// reserve keeps other sessions from asking for the fate of a line that is only being
-// submitted.
-func (h *hub) reserve(ref string, s *session) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.tracked[ref] = &tracking{teller: s, submitting: true}
-}
-
-func (h *hub) release(ref string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if t := h.tracked[ref]; t != nil && t.submitting {
-		delete(h.tracked, ref)
-	}
 }
 
 // recipient finds the conversation of a target; a person without one gets it.
@@ -201,26 +170,26 @@ func (s *session) refuse(command, target string, err error) {
 	s.numeric("404", target, text)
 }
 
-// lineFailed reports a message that was accepted and did not arrive, where the person
-// wrote it.
-func (s *session) lineFailed(ref string, err error) {
-	p, ok := s.pending[ref]
-	if !ok {
-		p = pendingLine{earlier: true, time: s.g.now().UnixMicro()}
+// failure reports a message that was accepted and did not arrive, where the person wrote it: to
+// the session that sent it or, if that has ended, to one of the same client.
+func (d *delivery) failure(e chat.Event) {
+	if !d.client.tells(e.Origin, d.session) {
+		return
 	}
-	delete(s.pending, ref)
-	text := "Message of " + sentAt(p.time) + " not delivered: " + s.explain(err)
-	if p.excerpt != "" {
-		text = "Message not delivered: " + s.explain(err) + ": \"" + p.excerpt + "\""
+	p := d.pending[e.Origin.Ref]
+	delete(d.pending, e.Origin.Ref)
+	text := "Message not delivered: " + d.explain(chat.Failed(e.Failure.Reason))
+	if excerpt := irctext.CutGraphemes(irctext.Clean(e.Failure.Text.String()), 60); excerpt != "" {
+		text += ": \"" + excerpt + "\""
 	}
-	m := ircwire.New(s.g.cfg.ServerName, "NOTICE", s.contextOf(p.conversation), ircwire.Plain(text))
+	if !d.caps[capServerTime] && d.old(e) {
+		text = clock(time.UnixMicro(e.Time), d.g.now()) + " " + text
+	}
+	m := ircwire.New(d.g.cfg.ServerName, "NOTICE", d.contextOf(e.Conversation), ircwire.Plain(text))
 	if p.label != "" {
 		m = m.With("label", p.label)
 	}
-	s.send(m)
-	if err := s.g.lines.Delete(context.WithoutCancel(s.ctx), ref); err != nil {
-		s.log.Err(err).Msg("Failed to forget a failed line")
-	}
+	d.put(d.tagged(m, chat.Event{Time: e.Time}, false))
 }
 
 // contextOf is where a NOTICE about a conversation goes: its channel, if the client is
@@ -239,7 +208,6 @@ func (s *session) explain(err error) string {
 		text string
 	}{
 		{errInvited, "you are only invited; accept the invitation in a Hangouts app first"},
-		{account.ErrNotSubmitted, "it was not sent, because the bridge was stopped just then; send it again"},
 		{chat.ErrBadCredentials, "the account has to log in again"},
 		{chat.ErrExpired, "the network could not be reached in time"},
 		{chat.ErrUnconfirmed, "it is not known whether it arrived"},

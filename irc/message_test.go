@@ -14,7 +14,6 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
-	"github.com/hangouts-bridge/hangouts-bridge/database"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
 	"github.com/hangouts-bridge/hangouts-bridge/irc"
 )
@@ -162,9 +161,6 @@ func TestFailuresAreReportedWhereTheyBelong(t *testing.T) {
 	c.Send("PRIVMSG Bob_Brown :lost too")
 	require.Contains(t, c.Await("NOTICE", "anna").Last(), "lost too")
 	c.Roundtrip()
-	lines, err := b.db.IRCLines().List(context.Background(), anna, "laptop")
-	require.NoError(t, err)
-	require.Empty(t, lines, "told and forgotten")
 
 	c.Send("PRIVMSG #Trio_co :%s", strings.Repeat("x", 300))
 	c.Await("NOTICE", "#Trio_co")
@@ -191,34 +187,13 @@ func TestFailureIsToldLater(t *testing.T) {
 	close(gone)
 	b.start()
 	eventually(t, "the request failed", func() bool {
-		lines, err := b.db.IRCLines().List(context.Background(), anna, "laptop")
+		logged, err := b.db.Log().Read(context.Background(), anna, trio, 0, 10)
 		require.NoError(t, err)
-		if len(lines) != 1 {
-			return false
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-		defer cancel()
-		_, err = b.session().Await(ctx, chat.Origin{Side: chat.OriginIRC, Ref: lines[0].Ref})
-		return err != nil && ctx.Err() == nil
+		return len(logged) == 1 && logged[0].Failure != nil
 	})
 	b.client("phone").ExpectNone("NOTICE")
-	require.Contains(t, b.client("laptop").Await("NOTICE", "#Trio_co").Last(), "not delivered: the network refused it")
+	require.Contains(t, b.client("laptop").Await("NOTICE", "#Trio_co").Last(), `not delivered: the network refused it: "doomed"`)
 	b.client("laptop").ExpectNone("NOTICE")
-}
-
-// The bridge is killed between its note of a line and the outbox.
-func TestLineThatWasNotSubmitted(t *testing.T) {
-	b := newBench(t)
-	line := database.IRCLine{Ref: "killed", Account: anna, Client: "laptop", Conversation: trio, Time: time.Now().UnixMicro()}
-	require.NoError(t, b.db.IRCLines().Put(context.Background(), line))
-	told := b.client("laptop").Await("NOTICE", "#Trio_co").Last()
-	require.Contains(t, told, "not sent")
-	require.NotContains(t, told, "refused")
-	eventually(t, "it is told once", func() bool {
-		lines, err := b.db.IRCLines().List(context.Background(), anna, "laptop")
-		return err == nil && len(lines) == 0
-	})
-	require.Empty(t, b.net.Sends())
 }
 
 // A session that joins while a line is on its way into the outbox does not take it for one

@@ -126,7 +126,6 @@ func (s *session) tryRegister() {
 		return
 	}
 	s.openChannels()
-	s.client.resume(s)
 }
 
 // passLogin logs in by PASS: "user:password", or the password alone.

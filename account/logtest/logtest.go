@@ -101,6 +101,13 @@ func before(t *testing.T, ctx context.Context, log account.Log) {
 	page, err = log.Before(ctx, author, "a", 0, 1, 10)
 	require.NoError(t, err)
 	require.Equal(t, []string{"3:2", "2:3"}, ids(page), "only what lies after a seq")
+	failure := event("a", "failure/irc/r", 35)
+	failure.Kind, failure.Message, failure.Failure = chat.KindFailure, nil, &chat.Failure{Reason: "refused: no"}
+	_, err = log.Append(ctx, author, []chat.Event{failure})
+	require.NoError(t, err)
+	page, err = log.Before(ctx, author, "a", 0, 0, 1)
+	require.NoError(t, err)
+	require.Equal(t, []string{"2:3"}, ids(page), "what did not happen is no history")
 	gone := event("a", "4", 40)
 	gone.Expires = 41
 	_, err = log.Append(ctx, author, []chat.Event{gone})

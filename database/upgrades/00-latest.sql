@@ -222,13 +222,3 @@ CREATE TABLE irc_target (
 );
 CREATE UNIQUE INDEX irc_target_channel ON irc_target (account, channel_key) WHERE channel<>'';
 CREATE UNIQUE INDEX irc_target_person ON irc_target (account, person) WHERE channel='';
-
--- Lines sent by clients whose fate they have not been told.
-CREATE TABLE irc_line (
-	origin_ref   TEXT   NOT NULL PRIMARY KEY,
-	account      TEXT   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
-	client       TEXT   NOT NULL,
-	conversation TEXT   NOT NULL,
-	time_us      BIGINT NOT NULL
-);
-CREATE INDEX irc_line_client ON irc_line (account, client);

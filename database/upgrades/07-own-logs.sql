@@ -37,6 +37,8 @@ CREATE INDEX log_expires ON log (expires_us) WHERE expires_us>0;
 CREATE INDEX log_logged ON log (logged_us);
 CREATE INDEX log_request ON log (account, conversation, request_id) WHERE request_id<>0;
 
+DROP TABLE irc_line; -- what becomes of a line is in the log
+
 DROP INDEX conversation_id;
 ALTER TABLE conversation DROP COLUMN end_seq;
 
