@@ -12,9 +12,11 @@ import (
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
 	bridgedb "maunium.net/go/mautrix/bridgev2/database"
+	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
@@ -92,7 +94,7 @@ func (s *sender) sendOnce(ctx context.Context, as *intent, room id.RoomID, kind 
 	}
 	if begun {
 		// A database that was restored does not know what it sent.
-		if found, ok := left.sentAs(send.TxnID, as.GetMXID(), extra.Timestamp); ok {
+		if found, ok := left.sentAs(send.TxnID, as.GetMXID(), extra.Timestamp, s.sentAs(meta.SenderID)); ok {
 			zerolog.Ctx(ctx).Info().Str("event", string(found.event)).Msg("Found the event of a forgotten send")
 			meta.SenderMXID, meta.IsDoublePuppeted = found.sender, !s.m.Bridge.IsGhostMXID(found.sender)
 			return &mautrix.RespSendEvent{EventID: found.event}, s.answered(ctx, send.TxnID, found.event)
@@ -112,6 +114,15 @@ func (s *sender) sendOnce(ctx context.Context, as *intent, room id.RoomID, kind 
 		return &mautrix.RespSendEvent{EventID: id.EventID(stored.EventID)}, nil
 	}
 	return s.put(ctx, as, room, kind, content, extra, send.TxnID)
+}
+
+// sentAs reports whether a message of a person may have been sent as a user: by their login,
+// which was perhaps not absent then, by a ghost or by the bot.
+func (s *sender) sentAs(person networkid.UserID) func(id.UserID) bool {
+	author := s.m.main.connector.loginOf(chat.PersonID(person))
+	return func(user id.UserID) bool {
+		return s.traces.isOwn(user) || author != nil && author.login.UserMXID == user
+	}
 }
 
 // firstSender is the user of the first attempt. A send through another registration
@@ -160,7 +171,7 @@ func (s *sender) settleDoubt(ctx context.Context, as *intent, stored, send datab
 	if err != nil {
 		return "", err
 	}
-	if found, ok := left.sentAs(stored.TxnID, id.UserID(stored.Sender), sent); ok {
+	if found, ok := left.sentAs(stored.TxnID, id.UserID(stored.Sender), sent, s.traces.isOwn); ok {
 		zerolog.Ctx(ctx).Info().Str("event", string(found.event)).Msg("Found the event of an unconfirmed send")
 		return string(found.event), s.answered(ctx, stored.TxnID, found.event)
 	}
