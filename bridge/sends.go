@@ -24,6 +24,16 @@ import (
 // by which an event is known again in the room.
 const markerField = "com.github.hangouts-bridge.id"
 
+// roomField is in the content of what a double puppet sends: the room. A client that forwards a
+// message into another room copies it, and with it what marks the bridge's own.
+const roomField = "com.github.hangouts-bridge.room"
+
+// isForwarded reports whether a user has forwarded what their double puppet sent elsewhere.
+func isForwarded(e *event.Event) bool {
+	room, ok := e.Content.Raw[roomField].(string)
+	return ok && e.RoomID != "" && room != string(e.RoomID)
+}
+
 const (
 	// remembered is how long a homeserver is trusted to know a transaction id of a
 	// device; it forgets after a day.

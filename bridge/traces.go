@@ -176,7 +176,7 @@ func (t *traces) add(ctx context.Context, found *roomTraces, e *event.Event, unt
 // client that forwards a message copies it.
 func (t *traces) byUser(e *event.Event) bool {
 	puppet := e.Content.Raw[markerField] != nil && e.Content.Raw[appservice.DoublePuppetKey] == t.m.AS.DoublePuppetValue
-	return !puppet && !t.isOwn(e.Sender)
+	return (!puppet || isForwarded(e)) && !t.isOwn(e.Sender)
 }
 
 // isOwn reports whether nobody but the bridge writes as a user.
