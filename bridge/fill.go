@@ -33,6 +33,10 @@ func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversatio
 	exists := room != nil && room.MXID != ""
 	if exists && ids.PortalMeta(room).Filled {
 		if ids.PortalMeta(room).GapAfter != 0 {
+			// Who is not in the conversation any more, and has no login, leaves before that is shown.
+			if err = c.resync(ctx, conversation, false); err != nil {
+				return nil, fmt.Errorf("bring room up to date: %w", err)
+			}
 			if err = c.fillGap(ctx, room, conversation); err != nil {
 				return nil, fmt.Errorf("fill gap: %w", err)
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 
 	"github.com/rs/zerolog"
 	"github.com/tidwall/sjson"
@@ -13,7 +14,10 @@ import (
 // privateFields are what the framework logs of messages: whole requests and events.
 var privateFields = []string{"req_body", "event_content"}
 
-// hideBodies takes the text of messages out of everything that is logged, at every level.
+// tokenInURL is a token where errors of HTTP show it.
+var tokenInURL = regexp.MustCompile(`(access_token=)[^&"\\\s]+`)
+
+// hideBodies takes the text of messages, and tokens in addresses, out of everything that is logged, at every level.
 // It changes the config until restore is called.
 func hideBodies(c *zeroconfig.Config) (restore func()) {
 	original := c.Writers
@@ -42,6 +46,9 @@ func withoutBodies(line []byte) []byte {
 		if shorter, err := sjson.DeleteBytes(bytes.Clone(line), field); err == nil {
 			line = shorter
 		}
+	}
+	if bytes.Contains(line, []byte("access_token=")) {
+		line = tokenInURL.ReplaceAll(line, []byte("${1}…"))
 	}
 	return line
 }

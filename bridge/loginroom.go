@@ -44,12 +44,13 @@ func (m *Main) loginRoom(ce *commands.Event) string {
 		return fmt.Sprintf("Log in only in [our direct chat](%s), so that nobody else can read your credentials. Send `%s` there.",
 			management.URI().MatrixToURL(), ce.Command)
 	}
-	members, err := m.Bridge.Matrix.GetMembers(ce.Ctx, management)
+	members, err := m.Matrix.Bot.Members(ce.Ctx, management) // a database that was restored may know others
 	if err != nil {
 		return "I cannot see who else is in this room, and so I ask for no credentials here. Try again."
 	}
-	for member, content := range members {
-		if member != ce.User.MXID && member != m.Matrix.Bot.UserID && content.Membership.IsInviteOrJoin() {
+	for _, e := range members.Chunk {
+		member := id.UserID(e.GetStateKey())
+		if member != ce.User.MXID && member != m.Matrix.Bot.UserID && e.Content.AsMember().Membership.IsInviteOrJoin() {
 			return "Somebody else is in this room and could read your credentials. Start a direct chat with me, send `$cmdprefix set-management-room` there, and then `login`."
 		}
 	}

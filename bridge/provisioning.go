@@ -77,6 +77,8 @@ func (p *provisioning) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		mautrix.MInvalidParam.WithMessage("user_id is missing or no user id").Write(w)
 	case user == p.m.Matrix.Bot.UserID || p.m.Bridge.IsGhostMXID(user):
 		mautrix.MForbidden.WithMessage("The bridge's own users have no logins").Write(w)
+	case !p.m.Config.Bridge.Permissions.Get(user).Login: // the framework would ask the server that a stranger names first
+		mautrix.MForbidden.WithMessage("User does not have login permissions").Write(w)
 	default:
 		p.m.Matrix.Provisioning.AuthMiddleware(p.routes).ServeHTTP(w, r)
 	}

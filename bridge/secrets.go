@@ -64,6 +64,9 @@ func (g *secretGuard) handle(ctx context.Context, e *event.Event) {
 			g.drop(e)
 		}
 	}()
+	if isForwarded(e) {
+		delete(e.Content.Raw, appservice.DoublePuppetKey) // or the framework takes it for the bridge's own
+	}
 	if g.isOurs(e) {
 		pass = true
 		return

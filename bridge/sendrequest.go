@@ -41,6 +41,9 @@ func newSend(ctx context.Context, as *intent, room id.RoomID, kind event.Type, c
 		raw = map[string]any{}
 	}
 	raw[markerField] = identity.txnID
+	if as.IsDoublePuppet() {
+		raw[roomField] = string(room)
+	}
 	marked := &event.Content{VeryRaw: content.VeryRaw, Raw: raw, Parsed: content.Parsed}
 	if message, ok := content.Parsed.(*event.MessageEventContent); ok {
 		message.AddPerMessageProfileFallback()

@@ -12,15 +12,27 @@ import (
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
 	bridgedb "maunium.net/go/mautrix/bridgev2/database"
+	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
 // markerField is in the content of everything that the sender sends: the transaction id,
 // by which an event is known again in the room.
 const markerField = "com.github.hangouts-bridge.id"
+
+// roomField is in the content of what a double puppet sends: the room. A client that forwards a
+// message into another room copies it, and with it what marks the bridge's own.
+const roomField = "com.github.hangouts-bridge.room"
+
+// isForwarded reports whether a user has forwarded what their double puppet sent elsewhere.
+func isForwarded(e *event.Event) bool {
+	room, ok := e.Content.Raw[roomField].(string)
+	return ok && e.RoomID != "" && room != string(e.RoomID)
+}
 
 const (
 	// remembered is how long a homeserver is trusted to know a transaction id of a
@@ -92,7 +104,7 @@ func (s *sender) sendOnce(ctx context.Context, as *intent, room id.RoomID, kind 
 	}
 	if begun {
 		// A database that was restored does not know what it sent.
-		if found, ok := left.sentAs(send.TxnID, as.GetMXID(), extra.Timestamp); ok {
+		if found, ok := left.sentAs(send.TxnID, as.GetMXID(), extra.Timestamp, s.sentAs(meta.SenderID)); ok {
 			zerolog.Ctx(ctx).Info().Str("event", string(found.event)).Msg("Found the event of a forgotten send")
 			meta.SenderMXID, meta.IsDoublePuppeted = found.sender, !s.m.Bridge.IsGhostMXID(found.sender)
 			return &mautrix.RespSendEvent{EventID: found.event}, s.answered(ctx, send.TxnID, found.event)
@@ -112,6 +124,15 @@ func (s *sender) sendOnce(ctx context.Context, as *intent, room id.RoomID, kind 
 		return &mautrix.RespSendEvent{EventID: id.EventID(stored.EventID)}, nil
 	}
 	return s.put(ctx, as, room, kind, content, extra, send.TxnID)
+}
+
+// sentAs reports whether a message of a person may have been sent as a user: by their login,
+// which was perhaps not absent then, by a ghost or by the bot.
+func (s *sender) sentAs(person networkid.UserID) func(id.UserID) bool {
+	author := s.m.main.connector.loginOf(chat.PersonID(person))
+	return func(user id.UserID) bool {
+		return s.traces.isOwn(user) || author != nil && author.login.UserMXID == user
+	}
 }
 
 // firstSender is the user of the first attempt. A send through another registration
@@ -160,7 +181,7 @@ func (s *sender) settleDoubt(ctx context.Context, as *intent, stored, send datab
 	if err != nil {
 		return "", err
 	}
-	if found, ok := left.sentAs(stored.TxnID, id.UserID(stored.Sender), sent); ok {
+	if found, ok := left.sentAs(stored.TxnID, id.UserID(stored.Sender), sent, s.traces.isOwn); ok {
 		zerolog.Ctx(ctx).Info().Str("event", string(found.event)).Msg("Found the event of an unconfirmed send")
 		return string(found.event), s.answered(ctx, stored.TxnID, found.event)
 	}

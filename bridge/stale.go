@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/bridgev2/matrix"
 	"maunium.net/go/mautrix/event"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/secret"
@@ -44,7 +47,7 @@ func (m *Main) refuseStale(ctx context.Context, e *event.Event) error {
 		return fmt.Errorf("get user: %w", err)
 	}
 	says := staleText
-	if secret.InContent(e.Content.Raw) || m.guard.asked(user, e) {
+	if secret.InContent(e.Content.Raw) || m.guard.asked(user, e) || givesToken(e) {
 		if err = m.guard.erase(ctx, e.RoomID, e.ID, user); err != nil {
 			log.Warn().Err(err).Stringer("room", e.RoomID).Msg("Failed to remove a secret from a room")
 			says += " " + answerStays
@@ -57,6 +60,12 @@ func (m *Main) refuseStale(ctx context.Context, e *event.Event) error {
 		return nil
 	}
 	return err
+}
+
+// givesToken reports whether a command holds an access token of Matrix, which does not look like
+// one; when it is run it is removed by the command itself.
+func givesToken(e *event.Event) bool {
+	return slices.Contains(strings.Fields(strings.ToLower(e.Content.AsMessage().Body)), matrix.CommandLoginMatrix.Name)
 }
 
 // isStale reports whether an event of the inbox is a command that is too old to be run.

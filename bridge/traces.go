@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
@@ -48,7 +50,7 @@ type traces struct {
 // roomTraces are the events of one room that the database does not know, or not whole.
 type roomTraces struct {
 	mu        sync.Mutex
-	sent      map[string]trace      // by transaction id
+	sent      map[string][]trace    // by transaction id, newest first
 	encrypted map[encryptedBy]trace // sent by us, unless a user wrote it
 	written   map[uint64]trace      // by RequestID of what they became
 	texts     []trace               // what users wrote, oldest first
@@ -113,7 +115,7 @@ func (t *traces) of(ctx context.Context, room id.RoomID, until time.Time) (*room
 }
 
 func (t *traces) read(ctx context.Context, room id.RoomID, until time.Time) (*roomTraces, error) {
-	found := &roomTraces{sent: map[string]trace{}, encrypted: map[encryptedBy]trace{}, written: map[uint64]trace{}}
+	found := &roomTraces{sent: map[string][]trace{}, encrypted: map[encryptedBy]trace{}, written: map[uint64]trace{}}
 	from, limit := "", firstTracePage
 	for range tracePages {
 		page, err := t.m.Bot.Messages(ctx, room, from, "", mautrix.DirectionBackward, nil, limit)
@@ -158,8 +160,8 @@ func (t *traces) add(ctx context.Context, found *roomTraces, e *event.Event, unt
 	switch {
 	case row != nil:
 		return !row.Timestamp.After(until), nil
-	case marker != "":
-		found.sent[marker] = left
+	case marker != "" && !byUser:
+		found.sent[marker] = append(found.sent[marker], left)
 	case e.Type.Type == event.EventEncrypted.Type:
 		found.encrypted[encryptedBy{e.Sender, e.Timestamp}] = left
 	case byUser:
@@ -170,9 +172,16 @@ func (t *traces) add(ctx context.Context, found *roomTraces, e *event.Event, unt
 	return false, nil
 }
 
-// byUser reports whether somebody wrote an event in Matrix.
+// byUser reports whether somebody wrote an event in Matrix. The marker alone does not tell: a
+// client that forwards a message copies it.
 func (t *traces) byUser(e *event.Event) bool {
-	return e.Content.Raw[markerField] == nil && !t.m.Bridge.IsGhostMXID(e.Sender) && e.Sender != t.m.Bot.UserID
+	puppet := e.Content.Raw[markerField] != nil && e.Content.Raw[appservice.DoublePuppetKey] == t.m.AS.DoublePuppetValue
+	return (!puppet || isForwarded(e)) && !t.isOwn(e.Sender)
+}
+
+// isOwn reports whether nobody but the bridge writes as a user.
+func (t *traces) isOwn(user id.UserID) bool {
+	return user == t.m.Bot.UserID || t.m.Bridge.IsGhostMXID(user)
 }
 
 // note adds the requests that a user's event may have become.
@@ -235,13 +244,17 @@ func contentOf(e *event.Event) *event.MessageEventContent {
 	return &content
 }
 
-// sentAs returns the event that an earlier run made of a send; ok is false if there is none.
-func (r *roomTraces) sentAs(txnID string, sender id.UserID, at time.Time) (found trace, ok bool) {
+// sentAs returns the event that an earlier run made of a send; ok is false if there is none. An
+// event of somebody else who marks it so does not count.
+func (r *roomTraces) sentAs(txnID string, sender id.UserID, at time.Time, ours func(id.UserID) bool) (found trace, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if found, ok = r.sent[txnID]; !ok {
-		found, ok = r.encrypted[encryptedBy{sender, at.UnixMilli()}]
+	for _, found = range slices.Backward(r.sent[txnID]) {
+		if found.sender == sender || ours(found.sender) {
+			return found, true
+		}
 	}
+	found, ok = r.encrypted[encryptedBy{sender, at.UnixMilli()}]
 	return found, ok
 }
 

@@ -8,15 +8,17 @@ import (
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/format"
+	"maunium.net/go/mautrix/id"
 )
 
-const unfitUpgrade = "I do not follow into the new room: I need to be invited there, and to have more power than everybody else, so that I can take out somebody who is removed from the conversation. `$cmdprefix unbridge` and `$cmdprefix open` make a room that is fit."
+const unfitUpgrade = "I do not follow: only somebody who is in the conversation may move it, and only into a room to which I am invited and in which I have more power than everybody else, so that I can take out somebody who is removed from the conversation. `$cmdprefix unbridge` and `$cmdprefix open` make a room that is fit."
 
 // roomReplaced sees that a room is replaced before the framework does, which moves the
-// conversation wherever the bot can join. It passes by rooms that `bridge` would refuse.
+// conversation wherever the bot can join, and removes a room that has no replacement. It
+// passes by what `bridge` and `unbridge` would refuse.
 func (m *Main) roomReplaced(ctx context.Context, e *event.Event) {
 	content, ok := e.Content.Parsed.(*event.TombstoneEventContent)
-	if !ok || content.ReplacementRoom == "" || e.Sender == m.Matrix.Bot.UserID {
+	if !ok || e.GetStateKey() != "" || e.Sender == m.Matrix.Bot.UserID || m.Bridge.IsGhostMXID(e.Sender) {
 		return
 	}
 	follow := false
@@ -40,9 +42,8 @@ func (m *Main) roomReplaced(ctx context.Context, e *event.Event) {
 		follow = true
 		return
 	}
-	err = m.Bridge.Bot.EnsureJoined(ctx, content.ReplacementRoom, bridgev2.EnsureJoinedParams{Via: []string{e.Sender.Homeserver()}})
-	if err == nil {
-		follow, err = m.connector.isFit(ctx, content.ReplacementRoom)
+	if m.connector.ownsPortal(ctx, sender, portal.PortalKey) {
+		follow, err = m.mayMove(ctx, content.ReplacementRoom, e.Sender)
 	}
 	if follow {
 		return
@@ -54,4 +55,19 @@ func (m *Main) roomReplaced(ctx context.Context, e *event.Event) {
 	if _, err = m.Bridge.Bot.SendMessage(withPatience(ctx), e.RoomID, event.EventMessage, &event.Content{Parsed: &says}, extra); err != nil {
 		log.Err(err).Msg("Failed to say that the bridge does not follow into a room")
 	}
+}
+
+// mayMove reports whether a conversation may move into a room; into none it may.
+func (m *Main) mayMove(ctx context.Context, room id.RoomID, sender id.UserID) (bool, error) {
+	if room == "" {
+		return true, nil
+	}
+	// The framework sees only those that it has loaded.
+	if taken, err := m.Bridge.GetPortalByMXID(ctx, room); err != nil || taken != nil {
+		return false, err
+	}
+	if err := m.Bridge.Bot.EnsureJoined(ctx, room, bridgev2.EnsureJoinedParams{Via: []string{sender.Homeserver()}}); err != nil {
+		return false, err
+	}
+	return m.connector.isFit(ctx, room)
 }

@@ -21,7 +21,10 @@ func plumbed(t *testing.T) (w *world, mallory *mxclient.Client, room id.RoomID) 
 	mallory = w.user("mallory")
 	w.login(mallory, anna)
 	w.network.Say(carl, group, "first")
-	portal, err := w.main.Bridge.GetPortalByMXID(t.Context(), w.room("first"))
+	made := w.room("first")
+	mallory.WaitText(made, "first")
+	w.eventually("quiet", w.hs.Idle) // what still brings the room up to date would make another
+	portal, err := w.main.Bridge.GetPortalByMXID(t.Context(), made)
 	require.NoError(t, err)
 	room = w.roomWith(mallory, &mautrix.ReqCreateRoom{RoomVersion: id.RoomV11, PowerLevelOverride: &event.PowerLevelsEventContent{
 		Users: map[id.UserID]int{bot: 100, mallory.UserID(): 50}, Events: map[string]int{event.StateTombstone.Type: 50},
