@@ -250,7 +250,7 @@ func TestBridgeOnlyWhereTheBotHasMorePower(t *testing.T) {
 	require.Equal(t, room, portal.MXID)
 }
 
-// No login process logs another user's login in again, whoever begins it.
+// A process of the login never renews the login of somebody else, whoever begins it.
 func TestLoginProcessOfAnothersLogin(t *testing.T) {
 	w := newMallorys(t)
 	mallory, err := w.main.Bridge.GetUserByMXID(t.Context(), w.mallory.UserID())

@@ -16,7 +16,7 @@ var (
 	ErrNoProgress = errors.New("hangouts: the catch-up makes no progress")
 	// ErrResync means that the server no longer knows what happened after a time: load all
 	// conversations again.
-	ErrResync = errors.New("hangouts: the server asks to load everything anew")
+	ErrResync = errors.New("hangouts: the server no longer has what came since; load all conversations again")
 )
 
 const (

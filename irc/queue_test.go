@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A client that does not read is told apart by its queue: what is over the limit is refused.
+// The queue of a client that does not read refuses what is over its limit.
 func TestSendQueueIsBounded(t *testing.T) {
 	q := newSendQueue(10)
 	require.True(t, q.put([]byte("12345")))
