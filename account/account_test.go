@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -133,11 +134,13 @@ func eventually(t *testing.T, cond func() bool, what string, args ...any) {
 	require.Eventually(t, cond, patience, 5*time.Millisecond, append([]any{what}, args...)...)
 }
 
+var errNotNow = errors.New("not now")
+
 // reader is a consumer that notes what it gets.
 type reader struct {
 	mu       sync.Mutex
 	events   []chat.Event
-	decide   func(e chat.Event) account.Result
+	decide   func(e chat.Event) error
 	states   []chat.AccountState
 	marks    []chat.Watermark
 	typings  []chat.Typing
@@ -146,7 +149,7 @@ type reader struct {
 	busy     map[chat.ConversationID]bool
 }
 
-func (r *reader) Deliver(_ context.Context, events []chat.Event) account.Result {
+func (r *reader) Deliver(_ context.Context, events []chat.Event) (done int, err error) {
 	id := events[0].Conversation
 	r.mu.Lock()
 	if r.busy == nil {
@@ -158,17 +161,17 @@ func (r *reader) Deliver(_ context.Context, events []chat.Event) account.Result 
 	r.busy[id] = true
 	decide := r.decide
 	r.mu.Unlock()
-	result := account.Result{Outcome: account.Done}
 	if decide != nil {
-		result = decide(events[0])
+		err = decide(events[0])
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.busy[id] = false
-	if result.Outcome == account.Done {
-		r.events = append(r.events, events...)
+	if err != nil {
+		return 0, err
 	}
-	return result
+	r.events = append(r.events, events...)
+	return len(events), nil
 }
 
 func (r *reader) Typing(_ context.Context, t chat.Typing) {

@@ -14,11 +14,22 @@ import (
 // never called twice at once for the same conversation; different conversations are
 // delivered in parallel (at most ConsumerOptions.Parallel at once). It returns when the
 // events' fate is known. What was not acknowledged is delivered again, also after a
-// restart. ctx ends when the consumer is detached or the program stops; the result is
-// then ignored.
+// restart. ctx ends when the consumer is detached or the program stops; an error is then
+// ignored.
+//
+// done is how many of the events, from the first on, have arrived or are of no interest. With an
+// error the next one has failed: it and those behind it are delivered again later, and only
+// this conversation waits. After an error of Permanent it is passed.
 type Consumer interface {
-	Deliver(ctx context.Context, events []chat.Event) Result
+	Deliver(ctx context.Context, events []chat.Event) (done int, err error)
 }
+
+// Permanent marks the error of an event that can never arrive, and has been shown once.
+func Permanent(err error) error { return &permanentError{err} }
+
+type permanentError struct{ error }
+
+func (e *permanentError) Unwrap() error { return e.error }
 
 // Observer is what a Consumer implements as well if it wants the changes that are not
 // events. The calls come one at a time, from one goroutine for each attachment, and must
@@ -47,28 +58,6 @@ type ConsumerID struct {
 type ConsumerOptions struct {
 	Batch    int // most events in one Deliver; 0 = 1
 	Parallel int // most conversations delivered at once; 0 = 16
-}
-
-// Outcome is the fate of delivered events.
-type Outcome int
-
-// Outcomes. Retry is the zero value, so that a forgotten result loses nothing.
-const (
-	// Retry: deliver them again later; only this conversation waits.
-	Retry Outcome = iota
-	// Done: they have arrived, or are of no interest to the consumer.
-	Done
-	// Permanent: they can never arrive; the error has been shown once; go on.
-	Permanent
-)
-
-// Result is what Deliver returns. Handled tells how many of the events, from the first
-// on, the outcome Done or Permanent is about; 0 means all of them. With Retry the first
-// Handled events are acknowledged and the rest is delivered again.
-type Result struct {
-	Outcome Outcome
-	Handled int
-	Err     error // reason of Retry or Permanent, for the log
 }
 
 // Attachment is a consumer attached to an account.

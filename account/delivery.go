@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -259,25 +260,20 @@ func (a *attachment) handOver(events []chat.Event) int {
 		return 0
 	}
 	defer func() { <-a.slots }()
-	res := a.consumer.Deliver(a.ctx, events)
-	if a.ctx.Err() != nil && res.Outcome != Done {
-		return 0
+	done, err := a.consumer.Deliver(a.ctx, events)
+	done = min(max(done, 0), len(events))
+	if err == nil || a.ctx.Err() != nil {
+		return done
 	}
 	log := a.s.zlog.With().Str("consumer", a.id.Side).Str("name", a.id.Name).
 		Str("conversation", string(events[0].Conversation)).Int64("seq", events[0].Seq).Logger()
-	handled := min(max(res.Handled, 0), len(events))
-	switch res.Outcome {
-	case Done, Permanent:
-		if res.Outcome == Permanent {
-			log.Error().Err(res.Err).Msg("An event cannot be delivered, going on without it")
-		}
-		if handled == 0 {
-			handled = len(events)
-		}
-	default:
-		log.Warn().Err(res.Err).Msg("An event could not be delivered, trying again later")
+	var permanent *permanentError
+	if errors.As(err, &permanent) {
+		log.Error().Err(err).Msg("An event cannot be delivered, going on without it")
+		return min(done+1, len(events))
 	}
-	return handled
+	log.Warn().Err(err).Msg("An event could not be delivered, trying again later")
+	return done
 }
 
 // acknowledge stores a position; false means that it has to be tried again.

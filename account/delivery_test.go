@@ -45,9 +45,9 @@ func TestUnacknowledgedEventsComeAgainAfterRestart(t *testing.T) {
 	b.expect(r, duo, "one")
 	var tries atomic.Int32
 	r.mu.Lock()
-	r.decide = func(chat.Event) account.Result {
+	r.decide = func(chat.Event) error {
 		tries.Add(1)
-		return account.Result{Outcome: account.Retry, Err: errors.New("not now")}
+		return errors.New("not now")
 	}
 	r.mu.Unlock()
 	b.net.Say(bob, duo, "two")
@@ -64,11 +64,11 @@ func TestUnacknowledgedEventsComeAgainAfterRestart(t *testing.T) {
 
 func TestOneStalledConversationDelaysNoOther(t *testing.T) {
 	b := newBench(t)
-	r := &reader{decide: func(e chat.Event) account.Result {
+	r := &reader{decide: func(e chat.Event) error {
 		if e.Conversation == duo {
-			return account.Result{Outcome: account.Retry}
+			return errNotNow
 		}
-		return account.Result{Outcome: account.Done}
+		return nil
 	}}
 	b.attach(b.login(anna), r, "a")
 	b.net.Say(bob, duo, "stuck")
@@ -86,11 +86,11 @@ func TestOneStalledConversationDelaysNoOther(t *testing.T) {
 
 func TestPermanentIsPassed(t *testing.T) {
 	b := newBench(t)
-	r := &reader{decide: func(e chat.Event) account.Result {
+	r := &reader{decide: func(e chat.Event) error {
 		if e.Message.Text.String() == "poison" {
-			return account.Result{Outcome: account.Permanent, Err: errors.New("never")}
+			return account.Permanent(errors.New("never"))
 		}
-		return account.Result{Outcome: account.Done}
+		return nil
 	}}
 	b.attach(b.login(anna), r, "a")
 	b.net.Say(bob, duo, "one")

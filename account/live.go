@@ -49,6 +49,7 @@ type session struct {
 	wasConnected bool
 	attachments  map[ConsumerID]*attachment
 	relogged     chan struct{} // closed at a new login
+	acted        time.Time     // when the network was last told that the person is there
 
 	listed sync.Once
 	ready  chan struct{} // closed when the conversations have been listed once
@@ -294,6 +295,9 @@ func (s *session) connectionLost(generation int64, err error) {
 // maxReason limits the reason of a state in code points.
 const maxReason = 500
 
+// activeEvery is how often the network is told that the person is there.
+const activeEvery = time.Minute
+
 const refusedReason = "the network refused the credentials; log in again"
 
 // channelUp notes that a login's push channel is up; false means that a later login has
@@ -438,13 +442,24 @@ func (s *session) request() (Connection, error) {
 	return &guarded{Connection: s.conn, s: s, generation: s.generation}, nil
 }
 
-// SetActive implements Session.
-func (s *session) SetActive(ctx context.Context) error {
-	conn, err := s.request()
-	if err != nil {
-		return err
+// active tells the network that the person is really there, since they write, type or read here.
+// The network is asked now and then only, and what comes of it is of no account.
+func (s *session) active() {
+	s.mu.Lock()
+	due := time.Since(s.acted) > activeEvery
+	if due {
+		s.acted = time.Now()
 	}
-	return conn.SetActive(ctx)
+	s.mu.Unlock()
+	conn, err := s.request()
+	if !due || err != nil {
+		return
+	}
+	s.spawn(func() {
+		if err := conn.SetActive(s.ctx); err != nil {
+			s.zlog.Debug().Err(err).Msg("Failed to become the active client")
+		}
+	})
 }
 
 // Create implements Session.

@@ -56,7 +56,7 @@ func TestRequestsLeaveInOrderAndComeBackWithTheirOrigin(t *testing.T) {
 func TestFailureIsDelivered(t *testing.T) {
 	b := newBench(t)
 	s := b.login(anna)
-	r := &reader{decide: func(chat.Event) account.Result { return account.Result{Outcome: account.Retry} }}
+	r := &reader{decide: func(chat.Event) error { return errNotNow }}
 	b.attach(s, r, "a")
 	b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault {
 		return accounttest.Fault{Err: fmt.Errorf("%w: because", chat.ErrRefused)}

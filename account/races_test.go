@@ -248,7 +248,7 @@ func TestOneAttachmentPerConsumer(t *testing.T) {
 	readers := make([]*reader, 20)
 	var wg sync.WaitGroup
 	for i := range readers {
-		readers[i] = &reader{decide: func(chat.Event) account.Result { n.Add(1); return account.Result{Outcome: account.Done} }}
+		readers[i] = &reader{decide: func(chat.Event) error { n.Add(1); return nil }}
 		wg.Go(func() { b.attach(s, readers[i], "same") })
 	}
 	wg.Wait()

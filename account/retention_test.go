@@ -42,7 +42,7 @@ func (b *bench) logged(id chat.ConversationID) (texts []string) {
 
 func TestAcknowledgedEventsGoAfterTheirTime(t *testing.T) {
 	slowly(t, func(t *testing.T, b *bench) {
-		r, slow := &reader{}, &reader{decide: func(chat.Event) account.Result { return account.Result{} }}
+		r, slow := &reader{}, &reader{decide: func(chat.Event) error { return errNotNow }}
 		s := b.login(anna)
 		b.attach(s, r, "a")
 		b.net.Say(bob, duo, "old")

@@ -65,8 +65,6 @@ type Session interface {
 	// the watermark is stored; the network is told for as long as requests may wait, also
 	// by the next run of the program. Then it counts for all, or is withdrawn.
 	MarkRead(ctx context.Context, watermark chat.Watermark) error
-	// SetActive says that the person is really there.
-	SetActive(ctx context.Context) error
 
 	// Attach begins delivery to a consumer. One that is new starts at the present end
 	// of every conversation. Attaching an id that is attached detaches the old one.

@@ -99,7 +99,7 @@ func TestTwoAccountsOfOneUserDoNotMix(t *testing.T) {
 		_, err = s.Attach(context.Background(), matrix, readers[id], account.ConsumerOptions{})
 		require.NoError(t, err)
 	}
-	readers[cleo].decide = func(chat.Event) account.Result { return account.Result{Outcome: account.Retry} }
+	readers[cleo].decide = func(chat.Event) error { return errNotNow }
 	b.net.Say(bob, trio, "to both")
 	b.net.Say(bob, duo, "to Anna")
 	b.expect(readers[anna], trio, "to both")

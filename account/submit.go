@@ -40,6 +40,7 @@ func (s *session) Submit(ctx context.Context, request chat.Request) error {
 		return fmt.Errorf("store request: %w", err)
 	}
 	s.typing.sent(request.Conversation)
+	s.active()
 	s.outbox.work(request.Conversation)
 	return nil
 }

@@ -79,6 +79,9 @@ func (s *session) SetTyping(_ context.Context, typing chat.Typing) error {
 	if _, err := s.request(); err != nil {
 		return err
 	}
+	if typing.State == chat.TypingStarted {
+		s.active()
+	}
 	s.typing.set(typing)
 	return nil
 }

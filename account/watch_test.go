@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -214,4 +215,38 @@ func TestConnectingThatDoesNotEnd(t *testing.T) {
 		require.Greater(t, n.tries.Load(), int32(6), "it is tried again and again")
 		require.Less(t, n.tries.Load(), int32(10))
 	})
+}
+
+// The network hears that the person is there when they write, type or read with us, once a minute
+// at most, and not by what they do elsewhere.
+func TestActsMakeThePersonActive(t *testing.T) {
+	for name, act := range map[string]func(s account.Session, n int) error{
+		"writing": func(s account.Session, n int) error {
+			return s.Submit(context.Background(), request(duo, fmt.Sprint(n), "hi"))
+		},
+		"typing": func(s account.Session, _ int) error {
+			return s.SetTyping(context.Background(), chat.Typing{Conversation: duo, State: chat.TypingStarted})
+		},
+		"reading": func(s account.Session, n int) error {
+			return s.MarkRead(context.Background(), chat.Watermark{Conversation: duo, Time: int64(n + 1)})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bench) {
+				s := b.login(anna)
+				b.net.Say(anna, duo, "from the phone")
+				pass(time.Hour)
+				require.Zero(t, b.net.Actives(anna))
+				for n := range 3 {
+					require.NoError(t, act(s, n))
+				}
+				pass(time.Second)
+				require.Equal(t, 1, b.net.Actives(anna))
+				pass(time.Minute)
+				require.NoError(t, act(s, 3))
+				pass(time.Second)
+				require.Equal(t, 2, b.net.Actives(anna))
+			})
+		})
+	}
 }

@@ -3,6 +3,8 @@ package bridge
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 
 	"maunium.net/go/mautrix/bridgev2"
@@ -209,3 +211,18 @@ func (c *Client) LogoutRemote(ctx context.Context) {
 
 // loginMetadata is what bridgev2 keeps of a login.
 func loginMetadata(id chat.PersonID) *ids.LoginMetadata { return &ids.LoginMetadata{Account: id} }
+
+// tryAgain has everything that waits for the homeserver tried again.
+func (c *Connector) tryAgain() {
+	c.mu.Lock()
+	clients := slices.Collect(maps.Values(c.clients))
+	c.mu.Unlock()
+	for _, client := range clients {
+		client.mu.Lock()
+		attached := client.attached
+		client.mu.Unlock()
+		if attached != nil {
+			attached.Kick()
+		}
+	}
+}

@@ -27,6 +27,8 @@ const (
 	// handlerPatience is how long an event waits with its portal locked for the handler that
 	// it began with: one that comes before that, of a member who moved, may wait for the lock.
 	handlerPatience = time.Second
+	// kickEvery is how often at most all rooms that wait are tried again at once.
+	kickEvery = 10 * time.Second
 	// poisonTries is how often an event is tried that the homeserver refuses, or whose
 	// handling breaks, before it is given up.
 	poisonTries = 3
@@ -43,6 +45,10 @@ type delivery struct {
 
 	// portals are locked while one login delivers to them.
 	portals keyedLocks[networkid.PortalKey]
+
+	mu      sync.Mutex
+	stalled bool      // something waits for the homeserver
+	kicked  time.Time // when all that waits was last tried again at once
 }
 
 func newDelivery(sends *database.MatrixSends, inbox *inbox) *delivery {
@@ -73,38 +79,57 @@ func newConsumer(c *Client, d *delivery) *consumer {
 }
 
 // Deliver implements account.Consumer.
-func (c *consumer) Deliver(ctx context.Context, events []chat.Event) account.Result {
+func (c *consumer) Deliver(ctx context.Context, events []chat.Event) (done int, err error) {
 	ctx = c.login.Log.WithContext(ctx)
 	conversation, err := c.session.Conversation(ctx, events[0].Conversation)
 	if err != nil {
-		return c.result(ctx, events[0], 0, fmt.Errorf("get conversation: %w", err))
+		return 0, c.judge(ctx, events[0], fmt.Errorf("get conversation: %w", err))
 	}
 	key := c.Key(conversation.ID, conversation.Kind)
 	unlock, err := c.d.portals.lock(ctx, key)
 	if err != nil {
-		return account.Result{Outcome: account.Retry, Err: err}
+		return 0, err
 	}
 	defer unlock()
 	for n, e := range events {
-		if err = c.deliver(ctx, e, conversation); err != nil {
-			return c.result(ctx, e, n, err)
+		err = c.deliver(ctx, e, conversation)
+		c.goOn(err)
+		if err != nil {
+			return n, c.judge(ctx, e, err)
 		}
 		c.forgive(e)
 		c.catchUpMarks(ctx, e)
 	}
-	return account.Result{Outcome: account.Done}
+	return len(events), nil
 }
 
-// result judges a failed event, the n-th of its batch.
-func (c *consumer) result(ctx context.Context, e chat.Event, n int, err error) account.Result {
+// goOn has all rooms that wait tried again when one gets something after an outage.
+func (c *consumer) goOn(err error) {
+	d := c.d
+	d.mu.Lock()
+	kick := err == nil && d.stalled && time.Since(d.kicked) > kickEvery
+	switch {
+	case kick:
+		d.stalled, d.kicked = false, time.Now()
+	case err != nil && mayHelp(err):
+		d.stalled = true
+	}
+	d.mu.Unlock()
+	if kick {
+		c.connector.tryAgain()
+	}
+}
+
+// judge decides whether a failed event is tried again.
+func (c *consumer) judge(ctx context.Context, e chat.Event, err error) error {
 	if mayHelp(err) || ctx.Err() != nil || !c.poisoned(e) {
-		return account.Result{Outcome: account.Retry, Handled: n, Err: err}
+		return err
 	}
 	zerolog.Ctx(ctx).Err(err).Str("conversation", string(e.Conversation)).Str("event", string(e.ID)).Str("kind", string(e.Kind)).
 		Msg("Giving up an event that cannot be shown in Matrix")
 	c.tellGivenUp(ctx, e)
 	c.forgive(e)
-	return account.Result{Outcome: account.Permanent, Handled: n + 1, Err: err}
+	return account.Permanent(err)
 }
 
 // poisoned counts a failure and reports whether there were enough.

@@ -236,3 +236,22 @@ func TestRefusedPartInTheMiddle(t *testing.T) {
 	require.Contains(t, w.notices(room)[0], "could not be shown")
 	w.noSends()
 }
+
+// After an outage rooms that wait go on when one gets something, not each when its pause ends.
+func TestWaitingRoomsGoOnTogether(t *testing.T) {
+	w := newWorld(t)
+	w.timing.BackoffMin, w.timing.BackoffMax = time.Hour, time.Hour
+	alice, room := w.talk()
+	w.network.Say(carl, group, "second room")
+	other := w.room("second room")
+	alice.WaitText(other, "second room")
+	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", User: string(ghost(carl)), Status: http.StatusBadGateway})
+	w.network.Say(carl, group, "waits")
+	w.eventually("an attempt", func() bool {
+		return len(w.hs.Requests(func(r nullhs.Request) bool { return r.Route == "fault" })) > 0
+	})
+	stop()
+	w.network.Say(carl, direct, "comes")
+	alice.WaitText(room, "comes")
+	alice.WaitText(other, "waits")
+}

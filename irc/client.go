@@ -140,9 +140,9 @@ func (c *client) live() (sessions []*session, changed <-chan struct{}) {
 }
 
 // Deliver implements account.Consumer: it writes the events to the live sessions and
-// returns Done when one of them has answered the PING behind them. What the sessions need
+// returns when one of them has answered the PING behind them. What the sessions need
 // to know is read once for all of them.
-func (c *client) Deliver(ctx context.Context, events []chat.Event) account.Result {
+func (c *client) Deliver(ctx context.Context, events []chat.Event) (done int, err error) {
 	events = events[:portion(events)]
 	answers := make(chan struct{}, 1)
 	answer := func() { signal(answers) }
@@ -153,9 +153,9 @@ func (c *client) Deliver(ctx context.Context, events []chat.Event) account.Resul
 		if len(sessions) > 0 {
 			here, err := c.hub.scene(ctx, events)
 			if errors.Is(err, chat.ErrUnknownConversation) {
-				return account.Result{Outcome: account.Done, Handled: len(events)}
+				return len(events), nil
 			} else if err != nil {
-				return account.Result{Outcome: account.Retry, Err: err}
+				return 0, err
 			}
 			for _, s := range sessions {
 				written[s] = true
@@ -165,10 +165,10 @@ func (c *client) Deliver(ctx context.Context, events []chat.Event) account.Resul
 		select {
 		case <-answers:
 			c.settle(ctx, events)
-			return account.Result{Outcome: account.Done, Handled: len(events)}
+			return len(events), nil
 		case <-changed:
 		case <-ctx.Done():
-			return account.Result{Outcome: account.Retry, Err: ctx.Err()}
+			return 0, ctx.Err()
 		}
 	}
 }

@@ -325,6 +325,11 @@ func (c *connection) SetWatermark(_ context.Context, id chat.ConversationID, tim
 	return nil
 }
 
-func (c *connection) SetActive(context.Context) error { return nil }
+func (c *connection) SetActive(context.Context) error {
+	c.n.mu.Lock()
+	defer c.n.mu.Unlock()
+	c.n.actives[c.id]++
+	return nil
+}
 
 func (c *connection) Close() {}

@@ -38,6 +38,7 @@ type Network struct {
 	holdPushes bool
 	sends      []Sent
 	marks      []chat.Watermark
+	actives    map[chat.PersonID]int
 	typings    []chat.Typing
 }
 
@@ -73,6 +74,7 @@ func New() *Network {
 		connections:   make(map[*connection]struct{}),
 		refused:       make(map[chat.PersonID]bool),
 		deaf:          make(map[chat.PersonID]bool),
+		actives:       make(map[chat.PersonID]int),
 		silent:        make(map[chat.PersonID]bool),
 		runs:          make(map[chat.PersonID]int),
 		hidden:        make(map[chat.PersonID]map[chat.ConversationID]int64),
@@ -277,6 +279,13 @@ func (n *Network) Marks() []chat.Watermark {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.marks)
+}
+
+// Actives counts how often an account has said that its person is there.
+func (n *Network) Actives(id chat.PersonID) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.actives[id]
 }
 
 // Typings returns the typing states that accounts have shown.

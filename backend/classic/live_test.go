@@ -156,11 +156,11 @@ func (r *reader) forget() {
 	r.states = nil
 }
 
-func (r *reader) Deliver(_ context.Context, events []chat.Event) account.Result {
+func (r *reader) Deliver(_ context.Context, events []chat.Event) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, events...)
-	return account.Result{Outcome: account.Done}
+	return len(events), nil
 }
 
 func (r *reader) got(id chat.ConversationID) (texts []string) {
