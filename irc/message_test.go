@@ -2,6 +2,7 @@ package irc_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -315,6 +316,47 @@ func TestLineThatIsNotAccepted(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, lines)
 	}
+}
+
+// forgetfulAccounts has one account, which cannot tell what became of a request.
+type forgetfulAccounts struct {
+	account.Accounts
+	forgetfulSession
+}
+
+type forgetfulSession struct {
+	account.Session
+	asked chan struct{}
+}
+
+func (a *forgetfulAccounts) Get(chat.PersonID) (account.Session, bool) {
+	return &a.forgetfulSession, true
+}
+
+func (s *forgetfulSession) Await(context.Context, chat.Origin) (chat.Event, error) {
+	close(s.asked)
+	return chat.Event{}, errors.New("the database cannot be read")
+}
+
+// That the fate of a line cannot be learned is not its failure: it is asked for again at the next start.
+func TestFateThatCannotBeLearned(t *testing.T) {
+	b := newBench(t)
+	forgetful := &forgetfulAccounts{b.m, forgetfulSession{b.session(), make(chan struct{})}}
+	b.g.Stop()
+	b.g = irc.NewGateway(b.cfg, forgetful, b.db, zerolog.Nop())
+	require.NoError(t, b.g.Start(context.Background()))
+	c := b.client("laptop", modern...)
+	c.Send("PRIVMSG #Trio_co :words")
+	<-forgetful.asked
+	c.Await("PRIVMSG", "#Trio_co", "words")
+	b.g.Stop()
+	c.WaitClosed()
+	for _, l := range c.Lines() {
+		require.NotEqual(t, "NOTICE", l.Command, l.Raw)
+	}
+	lines, err := b.db.IRCLines().List(context.Background(), anna, "laptop")
+	require.NoError(t, err)
+	require.Len(t, lines, 1)
 }
 
 // slowAccounts has one account, which waits before it submits.
