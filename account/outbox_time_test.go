@@ -249,3 +249,18 @@ func TestLateEventsAreFoundByAComparison(t *testing.T) {
 		require.Equal(t, []string{"late"}, r.got(duo))
 	})
 }
+
+// Past five minutes a Matrix handler is left and order is gone.
+func TestTheConfigBoundsTheWaitingTime(t *testing.T) {
+	good := account.Config{SendWait: 4 * time.Minute, DoubtDelay: 4 * time.Minute, CatchupEvery: time.Minute}
+	require.NoError(t, good.Validate())
+	for name, change := range map[string]func(*account.Config){
+		"too long":                   func(c *account.Config) { c.SendWait += time.Second },
+		"too short":                  func(c *account.Config) { c.SendWait, c.DoubtDelay = time.Second, time.Second },
+		"doubt longer than the time": func(c *account.Config) { c.SendWait = 3 * time.Minute },
+	} {
+		bad := good
+		change(&bad)
+		require.Error(t, bad.Validate(), name)
+	}
+}
