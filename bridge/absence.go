@@ -94,11 +94,6 @@ func (c *consumer) attend(ctx context.Context, room *bridgev2.Portal, e chat.Eve
 	if err != nil || c.absence(room).Out() {
 		return true, err
 	}
-	if c.absence(room) == "" {
-		if err = c.expelReaders(ctx, room); err != nil {
-			return true, err
-		}
-	}
 	if e.Membership == nil || e.Membership.Joined {
 		return false, nil
 	}

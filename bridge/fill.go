@@ -23,7 +23,8 @@ func (c *Client) keyRoomsMade() bridgedb.Key {
 }
 
 // ensureRoom returns a conversation's room with its members and initial history, making
-// what is missing; nil if there is none and none is wanted. The portal's lock is held.
+// what is missing; nil if there is none and none is wanted. Before anything is shown in a room
+// that the user takes part in, those are out who keep it only to read. The portal's lock is held.
 func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversation, create bool) (*bridgev2.Portal, error) {
 	key := c.Key(conversation.ID, conversation.Kind)
 	room, err := c.connector.bridge.GetExistingPortalByKey(ctx, key)
@@ -31,6 +32,11 @@ func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversatio
 		return nil, fmt.Errorf("%w: get portal: %w", bridgev2.ErrDatabaseError, err)
 	}
 	exists := room != nil && room.MXID != ""
+	if exists && c.absence(room) == "" {
+		if err = c.expelReaders(ctx, room); err != nil {
+			return nil, err
+		}
+	}
 	if exists && ids.PortalMeta(room).Filled {
 		if ids.PortalMeta(room).GapAfter != 0 {
 			// Who is not in the conversation any more, and has no login, leaves before that is shown.
@@ -255,9 +261,6 @@ func (c *consumer) enter(ctx context.Context, conversation chat.Conversation, cr
 			return err
 		}
 		if err = c.follow(ctx, before, conversation); err != nil || c.absence(before).Out() {
-			return err
-		}
-		if err = c.expelReaders(ctx, before); err != nil {
 			return err
 		}
 	}

@@ -173,14 +173,8 @@ func (c *consumer) open(ctx context.Context, conversation chat.Conversation) (*b
 	if err != nil {
 		return nil, err
 	}
-	if room != nil {
-		if c.absence(room) != "" {
-			err = c.comeBack(ctx, room)
-		}
-		if err == nil {
-			err = c.expelReaders(ctx, room)
-		}
-		if err != nil {
+	if room != nil && c.absence(room) != "" {
+		if err = c.comeBack(ctx, room); err != nil {
 			return nil, err
 		}
 	}

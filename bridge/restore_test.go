@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
 )
 
@@ -241,6 +244,46 @@ func TestARestoredBackupInASharedRoom(t *testing.T) {
 			w.waitTexts(group, "first", "from bob", "from alice", "from bob's phone", "after")
 		})
 	}
+}
+
+// What another account's copy does not tell, the author's own does: which of two equal texts was written in the room. It is
+// waited for.
+func TestARestoredBackupWaitsForTheAuthorsCopy(t *testing.T) {
+	w, alice, bob, room := shared(t)
+	copied := w.backup()
+	w.network.Say(bert, group, "same") // on his phone
+	alice.WaitText(room, "same")
+	bob.SendText(room, "same")
+	w.waitTexts(group, "first", "same", "same")
+	w.network.Say(carl, group, "answer")
+	alice.WaitText(room, "answer")
+	want := w.lines(room)
+	w.stop()
+	w.hs.ForgetSends()
+	w.putBack(copied)
+	var late atomic.Bool
+	var tries atomic.Int32
+	late.Store(true)
+	w.network.OnSync(func(person chat.PersonID) error {
+		if person == bert && late.Load() {
+			tries.Add(1)
+			return chat.ErrUnavailable
+		}
+		return nil
+	})
+	began := len(w.hs.Requests(nil))
+	w.start()
+	w.eventually("a look into the room", func() bool {
+		return slices.ContainsFunc(w.hs.Requests(nil)[began:], func(r nullhs.Request) bool {
+			return r.Method == http.MethodGet && r.User == bot && strings.HasSuffix(r.Path, string(room)+"/messages")
+		})
+	})
+	before := tries.Load()
+	w.eventually("bert's account to be in vain for a while", func() bool { return tries.Load() >= before+10 })
+	late.Store(false)
+	w.network.Say(carl, group, "after")
+	alice.WaitText(room, "after")
+	w.waitLines(room, append(want, line{ghost(carl), "after"})...)
 }
 
 // A send that an earlier run began, and the homeserver has made and forgotten, is found.

@@ -1,11 +1,13 @@
 package bridge_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
 )
@@ -97,4 +99,46 @@ func TestAnotherLoginWritesWhenOneGoes(t *testing.T) {
 			w.waitWriter("two", anna)
 		})
 	}
+}
+
+// slowLogins is a network that answers the logins of one account late.
+type slowLogins struct {
+	account.Backend
+	of      string
+	asked   chan struct{} // closed when the login has come
+	answers chan struct{} // closed when it may be answered
+}
+
+func (s *slowLogins) Authenticate(ctx context.Context, credentials chat.Credentials) (account.Identity, error) {
+	if credentials.RefreshToken == s.of {
+		close(s.asked)
+		<-s.answers
+	}
+	return s.Backend.Authenticate(ctx, credentials)
+}
+
+// Another login writes from the moment on at which the logout is answered, also while the end of the account's grant
+// cannot be followed because the same user is just logging in elsewhere.
+func TestAnotherLoginWritesWhenTheLogoutIsAnswered(t *testing.T) {
+	w, alice, _, room := twoLogins(t)
+	w.stop()
+	slow := &slowLogins{w.network, string(carl), make(chan struct{}), make(chan struct{})}
+	w.backend = slow
+	w.start()
+	process := w.beginLogin(alice, "token")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.provision(alice, "POST /v3/login/step/"+process+"/"+tokenStep, `{"refresh_token":"`+string(carl)+`"}`)
+	}()
+	<-slow.asked
+	status, answer := w.provision(alice, "POST /v3/logout/"+string(bert), "")
+	notices := w.notices(room)
+	close(slow.answers)
+	<-done
+	require.Equal(t, 200, status, answer)
+	require.Len(t, notices, 1)
+	require.Contains(t, notices[0], "goes out as Anna Ahrens")
+	alice.SendText(room, "two")
+	w.waitWriter("two", anna)
 }

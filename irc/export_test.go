@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -63,3 +64,33 @@ func OpenedElsewhere(g *Gateway, id chat.PersonID, conversation chat.Conversatio
 	g.mu.Unlock()
 	return h.names.SetHidden(context.Background(), conversation, false)
 }
+
+// Each runs something in every session of an account.
+func Each(g *Gateway, id chat.PersonID, fn func()) {
+	g.mu.Lock()
+	h := g.hubs[id]
+	g.mu.Unlock()
+	h.each(func(*session) { fn() })
+}
+
+// ClientAddr is the address that limits count for.
+func ClientAddr(a net.Addr) netip.Addr { return clientAddr(a) }
+
+// Limiter counts failed logins at a time of its own.
+type Limiter struct {
+	*loginLimiter
+	Now time.Time
+}
+
+// NewLimiter makes a limiter of failed logins.
+func NewLimiter(l Limits) *Limiter {
+	limiter := &Limiter{Now: time.Now()}
+	limiter.loginLimiter = newLoginLimiter(l, func() time.Time { return limiter.Now })
+	return limiter
+}
+
+// Failed counts a failed login and reports whether it is within the limits.
+func (l *Limiter) Failed(addr netip.Addr, user string) bool { return l.failed(addr, user) }
+
+// Size is how much is remembered, and how much may be.
+func (l *Limiter) Size() (now, most int) { return len(l.buckets), maxBuckets + 2 }

@@ -212,6 +212,32 @@ func TestReadMarkers(t *testing.T) {
 	c.Await("MARKREAD", "Cleo_Clark", "*")
 }
 
+// Only the own watermark is a marker, and only clients that have asked for markers are told.
+func TestReadMarkersAreToldToWhomTheyConcern(t *testing.T) {
+	b := newBench(t)
+	c, old := b.client("marking", append(modern, "draft/read-marker")...), b.client("old")
+	e := b.net.Say(cleo, trio, "read me")
+	c.Await("PRIVMSG", "#Trio_co")
+	b.net.Read(bob, trio, e.Time)
+	b.net.Read(anna, trio, e.Time-1)
+	c.Await("MARKREAD", "#Trio_co", "timestamp="+time.UnixMicro(e.Time-1).UTC().Format("2006-01-02T15:04:05.000Z"))
+	b.net.Say(cleo, trio, "after")
+	c.Await("PRIVMSG", "#Trio_co", "after")
+	eventually(t, "the other client to have it", func() bool { return len(messages(old, "#Trio_co")) == 2 })
+	markers := func(c *ircclient.Client) (n int) {
+		for _, l := range c.Lines() {
+			if l.Command == "MARKREAD" && l.Param(1) != "*" {
+				n++
+			}
+		}
+		return n
+	}
+	require.Equal(t, 1, markers(c))
+	for _, l := range old.Lines() {
+		require.NotEqual(t, "MARKREAD", l.Command)
+	}
+}
+
 // A marker that the network has not answered is there for the client that has set it: in
 // another session, after a reconnection and after a restart. A refused one is withdrawn.
 func TestReadMarkerWithoutAnAnswer(t *testing.T) {

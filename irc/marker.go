@@ -53,9 +53,6 @@ func (s *session) markTarget(name string) (chat.ConversationID, bool) {
 }
 
 func (s *session) markRead(id chat.ConversationID, at time.Time) error {
-	if now := s.g.now(); at.After(now) {
-		at = now
-	}
 	events, err := s.hub.account.History(s.ctx, account.HistoryQuery{
 		Conversation: id, Before: at.Truncate(time.Millisecond).Add(time.Millisecond).UnixMicro(), Limit: 1})
 	if err != nil || len(events) == 0 {

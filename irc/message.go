@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -63,16 +62,11 @@ func (s *session) sendText(command, target string, text chat.Text, emote, only b
 		return
 	}
 	message := chat.Message{Text: text, Emote: emote}
-	features := s.hub.account.Features(c)
-	if emote && !features.Emotes {
+	if emote && !s.hub.account.Features(c).Emotes {
 		message.Emote = false
 		for i := range message.Text {
 			message.Text[i].Italic = true
 		}
-	}
-	if limit := features.MaxText; limit > 0 && len(text.String()) > limit {
-		s.refuse(command, target, fmt.Errorf("%w: at most %d bytes", chat.ErrTooLarge, limit))
-		return
 	}
 	p := pendingLine{conversation: c.ID}
 	if s.reply != nil && s.caps[capEcho] && only {

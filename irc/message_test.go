@@ -84,6 +84,46 @@ func TestSelfMessagesByPrefix(t *testing.T) {
 	modernOne.Await("PRIVMSG", "Bob_Brown", "elsewhere")
 }
 
+// Clients that know own messages by a capability get them as they are, and "off" shows none.
+func TestOtherWaysOfSelfMessages(t *testing.T) {
+	b := newBench(t, func(c *irc.Config) { c.SelfMessages = "prefix" })
+	c := b.client("znc", "server-time", "znc.in/self-message")
+	b.net.Say(anna, duo, "elsewhere")
+	require.Equal(t, "anna", c.Await("PRIVMSG", "Bob_Brown", "elsewhere").Nick())
+
+	b = newBench(t, func(c *irc.Config) { c.SelfMessages = "off" })
+	plain, modernOne := b.client("plain", "server-time"), b.client("modern", modern...)
+	b.net.Say(anna, duo, "elsewhere")
+	modernOne.Await("PRIVMSG", "Bob_Brown", "elsewhere")
+	b.net.Say(bob, duo, "answer")
+	plain.Await("PRIVMSG", "anna", "answer")
+	for _, l := range plain.Lines() {
+		require.NotContains(t, l.Last(), "elsewhere")
+	}
+}
+
+// A line has one response with its label: its echo, or, for several targets, what ends the line.
+func TestOneResponseHasTheLabel(t *testing.T) {
+	b := newBench(t)
+	c := b.client("laptop", modern...)
+	labeled := func(label string) (commands []string) {
+		for _, l := range c.Lines() {
+			if l.Tags["label"] == label {
+				commands = append(commands, l.Command)
+			}
+		}
+		return commands
+	}
+	c.Send("@label=one PRIVMSG #Trio_co :to one")
+	c.Await("PRIVMSG", "#Trio_co", "to one")
+	c.Roundtrip()
+	require.Equal(t, []string{"PRIVMSG"}, labeled("one"))
+	c.Send("@label=two PRIVMSG #Trio_co,Bob_Brown :to both")
+	eventually(t, "both echoes", func() bool { return len(messages(c, "#Trio_co")) == 2 && len(messages(c, "Bob_Brown")) == 1 })
+	c.Roundtrip()
+	require.Equal(t, []string{"ACK"}, labeled("two"))
+}
+
 func TestEchoAndLabels(t *testing.T) {
 	b := newBench(t)
 	c := b.client("laptop", modern...)
@@ -214,6 +254,36 @@ func TestLineThatIsBeingSubmitted(t *testing.T) {
 	other.Await("PRIVMSG", "#Trio_co", "on its way")
 	for _, l := range append(c.Lines(), other.Lines()...) {
 		require.NotEqual(t, "NOTICE", l.Command, l.Raw)
+	}
+}
+
+// refusingAccounts has one account, which takes no request.
+type refusingAccounts struct {
+	account.Accounts
+	refusingSession
+}
+
+type refusingSession struct{ account.Session }
+
+func (a *refusingAccounts) Get(chat.PersonID) (account.Session, bool) {
+	return &a.refusingSession, true
+}
+
+func (s *refusingSession) Submit(context.Context, chat.Request) error { return chat.ErrUnavailable }
+
+// A line that is not accepted is reported once, in the words that the client knows.
+func TestLineThatIsNotAccepted(t *testing.T) {
+	b := newBench(t)
+	b.g.Stop()
+	b.g = irc.NewGateway(b.cfg, &refusingAccounts{b.m, refusingSession{b.session()}}, b.db, zerolog.Nop())
+	require.NoError(t, b.g.Start(context.Background()))
+	for name, c := range map[string]*ircclient.Client{"FAIL": b.client("modern", modern...), "404": b.client("old")} {
+		c.Roundtrip()
+		c.Send("PRIVMSG #Trio_co :words")
+		lines := c.Roundtrip()
+		require.Len(t, lines, 1)
+		require.Equal(t, name, lines[0].Command)
+		require.Contains(t, lines[0].Last(), "the network cannot be reached")
 	}
 }
 
