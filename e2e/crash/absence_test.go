@@ -43,8 +43,11 @@ func (w *world) absence(s step, name string) {
 	if src.matrix {
 		w.LogOut(user, account)
 	} else {
-		require.NoError(w.t, stage.Exec(w.Database(), "DELETE FROM account_grant WHERE side='irc' AND account=$1", account.GaiaID))
-		w.await(20*time.Second, "IRC to be disconnected", func() bool { return !w.irc.Connected() })
+		revoke := func() {
+			require.NoError(w.t, stage.Exec(w.Database(), "DELETE FROM account_grant WHERE side='irc' AND account=$1", account.GaiaID))
+		}
+		revoke()
+		w.insist("IRC to be disconnected", func() bool { return !w.irc.Connected() }, revoke)
 	}
 	w.note("%s is out", name)
 	w.awaitEvents(6*time.Second, src.where)
@@ -70,7 +73,7 @@ func (w *world) absence(s step, name string) {
 		w.absences = append(w.absences, out)
 		w.mu.Unlock()
 	} else {
-		w.await(time.Minute, "IRC to be connected", w.irc.Connected)
+		w.insist("IRC to be connected", w.irc.Connected, func() { w.GrantIRC(account) })
 	}
 	w.backup = "" // a restored bridge does not repeat old commands; these are young
 	w.note("%s is back", name)
@@ -124,6 +127,22 @@ func (w *world) inside(user *mxclient.Client, keys []string) {
 	for _, key := range keys {
 		w.await(time.Minute, fmt.Sprintf("%s to be in %s", user.UserID(), key), func() bool { return slices.Contains(user.Rooms(), w.rooms[key]) })
 	}
+}
+
+// insist waits for a condition, and now and then does again what leads to it: what is written into the database from outside is
+// not synced, and a power failure takes it back.
+func (w *world) insist(what string, cond func() bool, do func()) {
+	last := time.Now()
+	w.await(time.Minute, what, func() bool {
+		if cond() {
+			return true
+		}
+		if time.Since(last) > 8*time.Second {
+			last = time.Now()
+			do()
+		}
+		return false
+	})
 }
 
 // await waits for a condition; a problem if it does not come.
