@@ -12,8 +12,7 @@ import (
 
 // Alias is the alias that a portal's room is made with.
 func (m *Main) Alias(portal networkid.PortalKey) id.RoomAlias {
-	local := m.matrix.rooms.alias(m.matrix.GenerateDeterministicRoomID(portal))
-	return id.NewRoomAlias(local, m.matrix.AS.HomeserverDomain)
+	return m.hs.AliasOf(m.hs.GenerateDeterministicRoomID(portal))
 }
 
 // Refresh brings a conversation's room up to date for a login, as a change of the conversation does.

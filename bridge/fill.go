@@ -13,6 +13,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
 
@@ -78,7 +79,7 @@ func (c *consumer) resync(ctx context.Context, conversation chat.Conversation, c
 		return fmt.Errorf("introduce members: %w", err)
 	}
 	involved := append(portal.MemberIDs(conversation), c.id)
-	return c.queue(ctx, c.Resync(conversation, create, (&attempt{ctx: ctx}).mutate), involved...)
+	return c.queue(ctx, c.Resync(conversation, create, homeserver.NewAttempt(ctx).Mutate), involved...)
 }
 
 // fill brings the initial history into a room whose making was cut short. What is there
@@ -128,8 +129,8 @@ func (c *consumer) showPastEvent(ctx context.Context, room *bridgev2.Portal, con
 	if here, err := c.keepWritten(ctx, room, e); err != nil || here {
 		return err
 	}
-	try := &attempt{ctx: ctx}
-	remote, err := c.HistoryEvent(ctx, e, conversation, try.mutate)
+	try := homeserver.NewAttempt(ctx)
+	remote, err := c.HistoryEvent(ctx, e, conversation, try.Mutate)
 	if err != nil || remote == nil {
 		return err
 	}
@@ -224,7 +225,7 @@ func (c *consumer) makeEach(ctx context.Context, tasks []roomTask) bool {
 		if tasks = again; len(tasks) == 0 {
 			return all && ctx.Err() == nil
 		}
-		sleep(ctx, pause)
+		homeserver.Sleep(ctx, pause)
 	}
 }
 

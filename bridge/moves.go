@@ -160,25 +160,3 @@ func (c *Connector) staysOut(ctx context.Context, roomID id.RoomID, user id.User
 	}
 	return stays
 }
-
-// EnsureJoined joins a user to a room. The framework has double puppets join whenever a
-// login sees something of a room for the first time in a run; one that is absent stays out.
-// mautrix: UserLogin.MarkInPortal in bridgev2/space.go, until it can be told not to join.
-func (i *intent) EnsureJoined(ctx context.Context, room id.RoomID, extra ...bridgev2.EnsureJoinedParams) error {
-	if i.staysOut(ctx, room) {
-		return nil
-	}
-	return i.ASIntent.EnsureJoined(ctx, room, extra...)
-}
-
-func (i *intent) staysOut(ctx context.Context, room id.RoomID) bool {
-	return i.IsDoublePuppet() && i.m.main.connector.staysOut(ctx, room, i.GetMXID())
-}
-
-// EnsureInvited invites a user to a room, unless they are absent from it.
-func (i *intent) EnsureInvited(ctx context.Context, room id.RoomID, user id.UserID) error {
-	if i.m.main.connector.staysOut(ctx, room, user) {
-		return nil
-	}
-	return i.ASIntent.EnsureInvited(ctx, room, user)
-}

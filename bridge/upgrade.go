@@ -8,6 +8,8 @@ import (
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/format"
+
+	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 )
 
 const unfitUpgrade = "I do not follow into the new room: I need to be invited there, and to have more power than everybody else, so that I can take out somebody who is removed from the conversation. `$cmdprefix unbridge` and `$cmdprefix open` make a room that is fit."
@@ -50,8 +52,8 @@ func (m *Main) roomReplaced(ctx context.Context, e *event.Event) {
 	log.Warn().Err(err).Msg("Not following into a room")
 	says := format.RenderMarkdown(strings.ReplaceAll(unfitUpgrade, "$cmdprefix", m.Config.Bridge.CommandPrefix), true, false)
 	says.MsgType = event.MsgNotice
-	extra := &bridgev2.MatrixSendExtra{TransactionID: onceID("upgrade", e.ID)}
-	if _, err = m.Bridge.Bot.SendMessage(withPatience(ctx), e.RoomID, event.EventMessage, &event.Content{Parsed: &says}, extra); err != nil {
+	extra := &bridgev2.MatrixSendExtra{TransactionID: homeserver.OnceID("upgrade", e.ID)}
+	if _, err = m.Bridge.Bot.SendMessage(homeserver.WithPatience(ctx), e.RoomID, event.EventMessage, &event.Content{Parsed: &says}, extra); err != nil {
 		log.Err(err).Msg("Failed to say that the bridge does not follow into a room")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
@@ -37,7 +38,7 @@ func (c *Client) writtenHere(ctx context.Context, room *bridgev2.Portal, e chat.
 	case e.Origin.Ours():
 		return chat.Origin{}, false, nil
 	}
-	left, err := c.connector.matrix().sender.traces.of(ctx, room.MXID, timeOf(e))
+	left, err := c.connector.matrix().Traces(ctx, room.MXID, timeOf(e))
 	if err != nil {
 		return chat.Origin{}, false, err
 	}
@@ -47,12 +48,13 @@ func (c *Client) writtenHere(ctx context.Context, room *bridgev2.Portal, e chat.
 		}
 	}
 	if requestID != 0 {
-		return c.connector.matrix().sender.traces.writtenDeep(ctx, room.MXID, left, requestID, timeOf(e))
+		found, ok, err := c.connector.matrix().WrittenAs(ctx, room.MXID, left, requestID, timeOf(e))
+		return ids.MakeOrigin(found.Event, found.Part), ok, err
 	}
 	if author.session == nil || author.session.CaughtUp() {
 		return chat.Origin{}, false, nil
 	}
-	origin, ok := left.writtenText(e.ID, author.login.UserMXID, func(content *event.MessageEventContent) (part int, last, ok bool) {
+	found, ok := left.WrittenText(string(e.ID), author.login.UserMXID, func(content *event.MessageEventContent) (part int, last, ok bool) {
 		texts := c.Texts(e.Conversation, content)
 		for n, text := range texts {
 			if text == e.Message.Text.String() {
@@ -61,7 +63,7 @@ func (c *Client) writtenHere(ctx context.Context, room *bridgev2.Portal, e chat.
 		}
 		return 0, false, false
 	})
-	return origin, ok, nil
+	return ids.MakeOrigin(found.Event, found.Part), ok, nil
 }
 
 // authorPatience is how long after a start an event of another login waits for that login's
@@ -75,7 +77,7 @@ var errAuthorBehind = fmt.Errorf("%w: the author's account is catching up", chat
 // the log has it now: the author's first catch-up of a run brings the copies that name it. 0 if there is
 // none, or if the author's account does not come back.
 func (c *Client) requestOf(ctx context.Context, author *Client, e chat.Event) (uint64, error) {
-	began := c.connector.matrix().sender.traces.started
+	began := c.connector.matrix().Started()
 	_, there := c.connector.accounts.Get(author.id)
 	switch {
 	case author.session == nil || !there:

@@ -1,4 +1,4 @@
-package bridge
+package homeserver
 
 import (
 	"context"
@@ -22,12 +22,12 @@ import (
 // registration claims it.
 const AliasPrefix = "hangouts_"
 
-// roomMaker makes portal rooms so that a crash between the homeserver's answer and the
-// portal's row leaves no orphan: every room is made with an alias that only this
+// roomMaker makes bridged rooms so that a crash between the homeserver's answer and the
+// room's row leaves no orphan: every room is made with an alias that only this
 // bridge can compute, and a room that has it already is adopted.
 type roomMaker struct {
 	store  *database.MatrixRooms
-	m      *matrixConnector
+	c      *Connector
 	secret []byte
 }
 
@@ -37,16 +37,21 @@ func (r *roomMaker) load(ctx context.Context) error {
 	return err
 }
 
-// alias is the alias of a portal, made of the key that bridgev2 puts into the request.
-func (r *roomMaker) alias(portal id.RoomID) (localpart string) {
+// alias is the alias of a bridged room, made of the key that bridgev2 puts into the request.
+func (r *roomMaker) alias(key id.RoomID) (localpart string) {
 	mac := hmac.New(sha256.New, r.secret)
-	mac.Write([]byte(portal))
+	mac.Write([]byte(key))
 	return AliasPrefix + hex.EncodeToString(mac.Sum(nil)[:20])
 }
 
-// create makes a room. Only rooms of portals carry a key and get an alias.
-func (r *roomMaker) create(ctx context.Context, as *intent, req *mautrix.ReqCreateRoom) (id.RoomID, error) {
-	if req.BeeperLocalRoomID == "" || as.GetMXID() != r.m.Bot.UserID {
+// AliasOf is the alias of a room that is made with a key.
+func (c *Connector) AliasOf(key id.RoomID) id.RoomAlias {
+	return id.NewRoomAlias(c.rooms.alias(key), c.AS.HomeserverDomain)
+}
+
+// create makes a room. Only bridged rooms carry a key and get an alias.
+func (r *roomMaker) create(ctx context.Context, as *Intent, req *mautrix.ReqCreateRoom) (id.RoomID, error) {
+	if req.BeeperLocalRoomID == "" || as.GetMXID() != r.c.Bot.UserID {
 		return as.ASIntent.CreateRoom(ctx, req)
 	}
 	req.RoomAliasName = r.alias(req.BeeperLocalRoomID)
@@ -58,24 +63,24 @@ func (r *roomMaker) create(ctx context.Context, as *intent, req *mautrix.ReqCrea
 	if errors.Is(err, mautrix.MRoomInUse) {
 		room, err = r.adopt(ctx, as, req)
 	} else if err == nil {
-		r.m.sender.traces.empty(room)
+		r.c.traces.empty(room)
 	}
 	if err != nil {
 		return "", err
 	}
-	alias := id.NewRoomAlias(req.RoomAliasName, r.m.AS.HomeserverDomain)
+	alias := id.NewRoomAlias(req.RoomAliasName, r.c.AS.HomeserverDomain)
 	if err = r.store.PutAlias(ctx, string(room), string(alias)); err != nil {
 		zerolog.Ctx(ctx).Err(err).Msg("Failed to note the alias of a room")
 	}
 	return room, nil
 }
 
-// adopt returns the room that has the alias if it is one of ours without a portal, and
+// adopt returns the room that has the alias if it is one of ours that nothing uses, and
 // otherwise makes a new one.
-func (r *roomMaker) adopt(ctx context.Context, as *intent, req *mautrix.ReqCreateRoom) (id.RoomID, error) {
-	alias := id.NewRoomAlias(req.RoomAliasName, r.m.AS.HomeserverDomain)
+func (r *roomMaker) adopt(ctx context.Context, as *Intent, req *mautrix.ReqCreateRoom) (id.RoomID, error) {
+	alias := id.NewRoomAlias(req.RoomAliasName, r.c.AS.HomeserverDomain)
 	log := zerolog.Ctx(ctx).With().Str("alias", string(alias)).Logger()
-	resolved, err := r.m.Bot.ResolveAlias(ctx, alias)
+	resolved, err := r.c.Bot.ResolveAlias(ctx, alias)
 	if err != nil {
 		return "", fmt.Errorf("resolve alias of room: %w", err)
 	}
@@ -88,34 +93,34 @@ func (r *roomMaker) adopt(ctx context.Context, as *intent, req *mautrix.ReqCreat
 		return resolved.RoomID, nil
 	}
 	log.Warn().Stringer("room", resolved.RoomID).Msg("A room with our alias is not ours; making another")
-	if _, err = r.m.Bot.DeleteAlias(ctx, alias); err != nil {
+	if _, err = r.c.Bot.DeleteAlias(ctx, alias); err != nil {
 		return "", fmt.Errorf("take alias from room: %w", err)
 	}
 	return as.ASIntent.CreateRoom(ctx, req)
 }
 
-// ours reports whether the bot made a room, is in it, and no portal has it.
+// ours reports whether the bot made a room, is in it, and nothing uses it.
 func (r *roomMaker) ours(ctx context.Context, room id.RoomID) (bool, error) {
 	var member event.MemberEventContent
-	err := r.m.Bot.StateEvent(ctx, room, event.StateMember, string(r.m.Bot.UserID), &member)
+	err := r.c.Bot.StateEvent(ctx, room, event.StateMember, string(r.c.Bot.UserID), &member)
 	if errors.Is(err, mautrix.MForbidden) || errors.Is(err, mautrix.MNotFound) || (err == nil && member.Membership != event.MembershipJoin) {
 		return false, nil
 	} else if err != nil {
 		return false, err
 	}
-	created, err := r.m.Bot.FullStateEvent(ctx, room, event.StateCreate, "")
+	created, err := r.c.Bot.FullStateEvent(ctx, room, event.StateCreate, "")
 	if err != nil {
 		return false, err
 	}
-	portal, err := r.m.Bridge.DB.Portal.GetByMXID(ctx, room)
-	return created.Sender == r.m.Bot.UserID && portal == nil, err
+	used, err := r.c.host.Uses(ctx, room)
+	return created.Sender == r.c.Bot.UserID && !used, err
 }
 
-// dropAlias takes a room's alias away, so that its portal can get a new room.
+// dropAlias takes a room's alias away, so that another room can get it.
 func (r *roomMaker) dropAlias(ctx context.Context, room id.RoomID) {
 	alias, err := r.store.Alias(ctx, string(room))
 	if err == nil && alias != "" {
-		if _, err = r.m.Bot.DeleteAlias(ctx, id.RoomAlias(alias)); err == nil || errors.Is(err, mautrix.MNotFound) {
+		if _, err = r.c.Bot.DeleteAlias(ctx, id.RoomAlias(alias)); err == nil || errors.Is(err, mautrix.MNotFound) {
 			err = r.store.DropAlias(ctx, string(room))
 		}
 	}

@@ -1,4 +1,4 @@
-package bridge
+package homeserver
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
-	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
@@ -26,16 +25,10 @@ const inboxPause = time.Second
 // in parallel.
 type inbox struct {
 	store    *database.MatrixInbox
+	host     handler
 	dispatch func(context.Context, *event.Event)
-	// atMostOnce reports whether an event is a command to the bot: it is final before it
-	// is handled, so that a crash cannot repeat what a command does.
-	atMostOnce func(*event.Event) bool
-	// moved hears of a membership before the state store does; may be nil.
-	moved func(context.Context, *event.Event)
-	// refuseStale answers a command that is too old to be run.
-	refuseStale func(context.Context, *event.Event) error
-	state       mautrix.StateStore
-	log         zerolog.Logger
+	state    mautrix.StateStore
+	log      zerolog.Logger
 
 	storing sync.Mutex // held while events are stored, so that Seq is in the order of commits; guards last and noted
 	last    int64
@@ -56,8 +49,15 @@ type inbox struct {
 	open     map[id.EventID]chan struct{} // closed when the event's effects are final
 }
 
-func newInbox(store *database.MatrixInbox, log zerolog.Logger) *inbox {
-	return &inbox{store: store, log: log, rooms: map[string]int{}, working: map[string]bool{}, open: map[id.EventID]chan struct{}{}}
+// handler is what the inbox needs of a Host.
+type handler interface {
+	Moved(context.Context, *event.Event)
+	IsCommand(*event.Event) bool
+	RefuseStale(context.Context, *event.Event, time.Duration) (bool, error)
+}
+
+func newInbox(store *database.MatrixInbox, host handler, log zerolog.Logger) *inbox {
+	return &inbox{store: store, host: host, log: log, rooms: map[string]int{}, working: map[string]bool{}, open: map[id.EventID]chan struct{}{}}
 }
 
 // load reads what was left by the life before. Events may be stored from now on; new ones
@@ -247,17 +247,18 @@ func (b *inbox) handle(row database.InboxRow) error {
 		return b.store.Done(b.ctx, row.Seq)
 	}
 	ctx := b.log.WithContext(b.ctx)
-	if e.Type == event.StateMember && b.moved != nil {
-		b.moved(ctx, e)
+	if e.Type == event.StateMember {
+		b.host.Moved(ctx, e)
 	}
 	if e.Type.IsState() {
 		mautrix.UpdateStateStore(ctx, b.state, e)
 	}
-	if b.atMostOnce(e) {
-		if b.isStale(e, row) {
-			if err = b.refuseStale(ctx, e); err != nil {
-				return err
-			}
+	if b.host.IsCommand(e) {
+		refused, err := b.host.RefuseStale(ctx, e, ageOf(e, time.UnixMicro(row.Received), time.Now()))
+		switch {
+		case err != nil:
+			return err
+		case refused:
 			return b.store.Done(b.ctx, row.Seq)
 		}
 		return b.handleOnce(ctx, e, row)
@@ -269,8 +270,8 @@ func (b *inbox) handle(row database.InboxRow) error {
 	return b.store.Done(b.ctx, row.Seq)
 }
 
-// handleOnce hands a command over. A power failure does not repeat it; commandGate keeps it from
-// taking back what the command did.
+// handleOnce hands a command over, final before it is run: neither a crash nor a power failure
+// repeats it.
 func (b *inbox) handleOnce(ctx context.Context, e *event.Event, row database.InboxRow) error {
 	if err := b.store.Done(b.ctx, row.Seq); err != nil {
 		return err
@@ -314,11 +315,12 @@ func (b *inbox) prune(ctx context.Context, keep time.Duration) {
 	}
 }
 
-// isOwnMessage reports whether an event is a message that the bridge itself sent: nobody
-// handles it, so it need not be stored.
-func isOwnMessage(as *appservice.AppService, ghost func(id.UserID) bool, e *event.Event) bool {
-	if e.StateKey != nil {
-		return false
+// ageOf is how old an event is: by the homeserver's clock when it came, and by ours since. Only
+// an event without an age is compared across the two clocks.
+func ageOf(e *event.Event, received, now time.Time) time.Duration {
+	waited := max(now.Sub(received), 0)
+	if e.Unsigned.Age > 0 {
+		return time.Duration(e.Unsigned.Age)*time.Millisecond + waited
 	}
-	return e.Sender == as.BotMXID() || ghost(e.Sender)
+	return max(now.Sub(time.UnixMilli(e.Timestamp)), waited)
 }

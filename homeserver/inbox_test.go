@@ -1,4 +1,4 @@
-package bridge
+package homeserver
 
 import (
 	"context"
@@ -36,6 +36,15 @@ func TestAgeOfAnEvent(t *testing.T) {
 	}
 }
 
+// commander is a host whose commands are those of one user.
+type commander struct{}
+
+func (commander) Moved(context.Context, *event.Event) {}
+func (commander) IsCommand(e *event.Event) bool       { return e.Sender == "@commander:test" }
+func (commander) RefuseStale(context.Context, *event.Event, time.Duration) (bool, error) {
+	return false, nil
+}
+
 // A program that ends while it runs a command does not run it again; other events are handled
 // until their effects are final.
 func TestACommandIsRunAtMostOnce(t *testing.T) {
@@ -46,9 +55,7 @@ func TestACommandIsRunAtMostOnce(t *testing.T) {
 	require.NoError(t, db.Upgrade(ctx))
 	handled := make(chan string, 10)
 	run := func(hang bool) (b *inbox, stop func()) {
-		b = newInbox(db.MatrixInbox(), zerolog.Nop())
-		b.atMostOnce = func(e *event.Event) bool { return e.Sender == "@commander:test" }
-		b.refuseStale = func(context.Context, *event.Event) error { return nil }
+		b = newInbox(db.MatrixInbox(), commander{}, zerolog.Nop())
 		b.dispatch = func(ctx context.Context, e *event.Event) {
 			handled <- string(e.ID)
 			if hang {

@@ -1,9 +1,8 @@
-package bridge
+package homeserver
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -14,11 +13,6 @@ import (
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
-
-	"github.com/hangouts-bridge/hangouts-bridge/account"
-	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
-	"github.com/hangouts-bridge/hangouts-bridge/chat"
-	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
 
 const (
@@ -38,21 +32,21 @@ const (
 // knows and that is not newer than what is sent. Rooms are filled in the network's order, so
 // nothing before that message is in doubt.
 type traces struct {
-	m       *matrixConnector
+	c       *Connector
 	started time.Time
 
 	mu    sync.Mutex
-	rooms map[id.RoomID]*roomTraces
+	rooms map[id.RoomID]*Traces
 }
 
-// roomTraces are the events of one room that the database does not know, or not whole.
-type roomTraces struct {
+// Traces are the events of one room that the database does not know, or not whole.
+type Traces struct {
 	mu        sync.Mutex
 	sent      map[string]trace      // by transaction id
 	encrypted map[encryptedBy]trace // sent by us, unless a user wrote it
-	written   map[uint64]trace      // by RequestID of what they became
+	written   map[uint64]Written    // by what they became
 	texts     []trace               // what users wrote, oldest first
-	matched   map[chat.EventID]chat.Origin
+	matched   map[string]Written
 	deep      bool // written has the latest deepPages
 }
 
@@ -60,8 +54,13 @@ type roomTraces struct {
 type trace struct {
 	event   id.EventID
 	sender  id.UserID
-	part    int // of written: the request's number among those of the event, from 0
 	content *event.MessageEventContent
+}
+
+// Written is an event that a user wrote, and which of the requests it became is meant, from 0.
+type Written struct {
+	Event id.EventID
+	Part  int
 }
 
 type encryptedBy struct {
@@ -69,15 +68,15 @@ type encryptedBy struct {
 	millis int64
 }
 
-func newTraces(m *matrixConnector) *traces {
-	return &traces{m: m, started: time.Now(), rooms: map[id.RoomID]*roomTraces{}}
+func newTraces(c *Connector) *traces {
+	return &traces{c: c, started: time.Now(), rooms: map[id.RoomID]*Traces{}}
 }
 
 // empty notes a room that this run has just made.
 func (t *traces) empty(room id.RoomID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.rooms[room] = &roomTraces{}
+	t.rooms[room] = &Traces{}
 }
 
 // forget makes the next call of of read the room again.
@@ -87,9 +86,16 @@ func (t *traces) forget(room id.RoomID) {
 	delete(t.rooms, room)
 }
 
-// of returns a room's traces, as they were before the run's first send. until is the time of
-// what is about to be sent; zero means now.
-func (t *traces) of(ctx context.Context, room id.RoomID, until time.Time) (*roomTraces, error) {
+// Traces returns what earlier runs left in a room, as it was before this run's first send. until
+// is the time of what is about to be shown; zero means now.
+func (c *Connector) Traces(ctx context.Context, room id.RoomID, until time.Time) (*Traces, error) {
+	return c.traces.of(ctx, room, until)
+}
+
+// Started is when this run began.
+func (c *Connector) Started() time.Time { return c.traces.started }
+
+func (t *traces) of(ctx context.Context, room id.RoomID, until time.Time) (*Traces, error) {
 	t.mu.Lock()
 	found := t.rooms[room]
 	t.mu.Unlock()
@@ -112,13 +118,12 @@ func (t *traces) of(ctx context.Context, room id.RoomID, until time.Time) (*room
 	return found, nil
 }
 
-func (t *traces) read(ctx context.Context, room id.RoomID, until time.Time) (*roomTraces, error) {
-	found := &roomTraces{sent: map[string]trace{}, encrypted: map[encryptedBy]trace{}, written: map[uint64]trace{}}
+func (t *traces) read(ctx context.Context, room id.RoomID, until time.Time) (*Traces, error) {
+	found := &Traces{sent: map[string]trace{}, encrypted: map[encryptedBy]trace{}, written: map[uint64]Written{}}
 	from, limit := "", firstTracePage
 	for range tracePages {
-		page, err := t.m.Bot.Messages(ctx, room, from, "", mautrix.DirectionBackward, nil, limit)
-		var httpErr mautrix.HTTPError
-		if errors.As(err, &httpErr) && refused(httpErr) {
+		page, err := t.c.Bot.Messages(ctx, room, from, "", mautrix.DirectionBackward, nil, limit)
+		if Refused(err) {
 			zerolog.Ctx(ctx).Warn().Err(err).Stringer("room", room).Msg("The homeserver does not show the bot this room; after a restore its messages may be doubled")
 			return found, nil
 		} else if err != nil {
@@ -141,11 +146,11 @@ func (t *traces) read(ctx context.Context, room id.RoomID, until time.Time) (*ro
 
 // add takes an event unless the database knows it; known reports one that is not newer than
 // until.
-func (t *traces) add(ctx context.Context, found *roomTraces, e *event.Event, until time.Time) (known bool, err error) {
+func (t *traces) add(ctx context.Context, found *Traces, e *event.Event, until time.Time) (known bool, err error) {
 	if e.StateKey != nil || (e.Type.Type != event.EventMessage.Type && e.Type.Type != event.EventEncrypted.Type) {
 		return false, nil
 	}
-	row, err := t.m.Bridge.DB.Message.GetPartByMXID(ctx, e.ID)
+	at, kept, err := t.c.host.MessageTime(ctx, e.ID)
 	if err != nil {
 		return false, fmt.Errorf("%w: look for message: %w", bridgev2.ErrDatabaseError, err)
 	}
@@ -153,11 +158,11 @@ func (t *traces) add(ctx context.Context, found *roomTraces, e *event.Event, unt
 	marker, _ := e.Content.Raw[markerField].(string)
 	byUser := t.byUser(e)
 	if byUser { // also with a row: later parts of it may have none
-		left.note(found.written)
+		t.note(found.written, e.ID)
 	}
 	switch {
-	case row != nil:
-		return !row.Timestamp.After(until), nil
+	case kept:
+		return !at.After(until), nil
 	case marker != "":
 		found.sent[marker] = left
 	case e.Type.Type == event.EventEncrypted.Type:
@@ -172,31 +177,33 @@ func (t *traces) add(ctx context.Context, found *roomTraces, e *event.Event, unt
 
 // byUser reports whether somebody wrote an event in Matrix.
 func (t *traces) byUser(e *event.Event) bool {
-	return e.Content.Raw[markerField] == nil && !t.m.Bridge.IsGhostMXID(e.Sender) && e.Sender != t.m.Bot.UserID
+	return e.Content.Raw[markerField] == nil && !t.c.isOurs(e.Sender)
 }
 
 // note adds the requests that a user's event may have become.
-func (left trace) note(written map[uint64]trace) {
-	for left.part = range portal.MaxParts {
-		written[account.RequestID(ids.MakeOrigin(left.event, left.part))] = left
+func (t *traces) note(written map[uint64]Written, e id.EventID) {
+	for part, request := range t.c.host.Became(e) {
+		written[request] = Written{e, part}
 	}
 }
 
-// writtenDeep is writtenAs of an event that was on the network at a time. One from before this
-// run may have been written before a message of the room that the database knows.
-func (t *traces) writtenDeep(ctx context.Context, room id.RoomID, r *roomTraces, requestID uint64, at time.Time) (chat.Origin, bool, error) {
-	if origin, ok := r.writtenAs(requestID); ok || at.After(t.started) || r.isDeep() {
-		return origin, ok, nil
+// WrittenAs returns the event of a room that a request with an id was made of, which was on
+// the network at a time. One from before this run may have been written before a message of
+// the room that the database knows.
+func (c *Connector) WrittenAs(ctx context.Context, room id.RoomID, r *Traces, request uint64, at time.Time) (Written, bool, error) {
+	t := c.traces
+	if found, ok := r.writtenAs(request); ok || at.After(t.started) || r.isDeep() {
+		return found, ok, nil
 	}
-	written, from := map[uint64]trace{}, ""
+	written, from := map[uint64]Written{}, ""
 	for range deepPages {
-		page, err := t.m.Bot.Messages(ctx, room, from, "", mautrix.DirectionBackward, nil, tracePage)
+		page, err := t.c.Bot.Messages(ctx, room, from, "", mautrix.DirectionBackward, nil, tracePage)
 		if err != nil {
-			return chat.Origin{}, false, fmt.Errorf("look for what was written before: %w", err)
+			return Written{}, false, fmt.Errorf("look for what was written before: %w", err)
 		}
 		for _, e := range page.Chunk {
 			if e.StateKey == nil && t.byUser(e) {
-				trace{event: e.ID, sender: e.Sender}.note(written)
+				t.note(written, e.ID)
 			}
 		}
 		if page.End == "" || page.End == from || len(page.Chunk) == 0 {
@@ -205,17 +212,17 @@ func (t *traces) writtenDeep(ctx context.Context, room id.RoomID, r *roomTraces,
 		from = page.End
 	}
 	r.deepen(written)
-	origin, ok := r.writtenAs(requestID)
-	return origin, ok, nil
+	found, ok := r.writtenAs(request)
+	return found, ok, nil
 }
 
-func (r *roomTraces) isDeep() bool {
+func (r *Traces) isDeep() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.deep
 }
 
-func (r *roomTraces) deepen(written map[uint64]trace) {
+func (r *Traces) deepen(written map[uint64]Written) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.deep = true
@@ -236,7 +243,7 @@ func contentOf(e *event.Event) *event.MessageEventContent {
 }
 
 // sentAs returns the event that an earlier run made of a send; ok is false if there is none.
-func (r *roomTraces) sentAs(txnID string, sender id.UserID, at time.Time) (found trace, ok bool) {
+func (r *Traces) sentAs(txnID string, sender id.UserID, at time.Time) (found trace, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if found, ok = r.sent[txnID]; !ok {
@@ -245,21 +252,20 @@ func (r *roomTraces) sentAs(txnID string, sender id.UserID, at time.Time) (found
 	return found, ok
 }
 
-// writtenAs returns the Matrix event that a request with an id was made of.
-func (r *roomTraces) writtenAs(requestID uint64) (chat.Origin, bool) {
+func (r *Traces) writtenAs(request uint64) (found Written, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	found, ok := r.written[requestID]
-	return ids.MakeOrigin(found.event, found.part), ok
+	found, ok = r.written[request]
+	return found, ok
 }
 
-// writtenText returns the oldest event of a user that became, among others, a message with
+// WrittenText returns the oldest event of a user that became, among others, a message with
 // a text. Each is found for one message only, and again for the same one.
-func (r *roomTraces) writtenText(message chat.EventID, sender id.UserID, is func(*event.MessageEventContent) (part int, last, ok bool)) (chat.Origin, bool) {
+func (r *Traces) WrittenText(message string, sender id.UserID, is func(*event.MessageEventContent) (part int, last, ok bool)) (Written, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if origin, ok := r.matched[message]; ok {
-		return origin, true
+	if found, ok := r.matched[message]; ok {
+		return found, true
 	}
 	for n, left := range r.texts {
 		if left.sender != sender {
@@ -270,11 +276,11 @@ func (r *roomTraces) writtenText(message chat.EventID, sender id.UserID, is func
 				r.texts = append(r.texts[:n:n], r.texts[n+1:]...)
 			}
 			if r.matched == nil {
-				r.matched = map[chat.EventID]chat.Origin{}
+				r.matched = map[string]Written{}
 			}
-			r.matched[message] = ids.MakeOrigin(left.event, part)
+			r.matched[message] = Written{left.event, part}
 			return r.matched[message], true
 		}
 	}
-	return chat.Origin{}, false
+	return Written{}, false
 }

@@ -1,8 +1,8 @@
-package bridge
+package homeserver
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"math"
 	"net/http"
 	"sync"
@@ -10,8 +10,6 @@ import (
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
-	"maunium.net/go/mautrix/event"
-	"maunium.net/go/mautrix/id"
 )
 
 const (
@@ -45,13 +43,9 @@ const (
 // A look holds the inbox until /sync has named what should have come; both together are
 // handled once, in the order of /sync. There is one every hour, too.
 type watch struct {
-	bot   *mautrix.Client
+	c     *Connector
 	poll  *http.Client // no connection of it is used twice: Go would repeat the request silently
 	inbox *inbox
-	isOwn func(*event.Event) bool
-	known func(context.Context, id.EventID) (bool, error) // whether the database has an event
-	rooms func(context.Context) ([]id.RoomID, error)      // of portals
-	ping  func(context.Context) error
 	every time.Duration
 	doubt time.Duration // how long after a sign of an outage order is not trusted
 	waits time.Duration // how long pushed events wait for a look that fails
@@ -61,6 +55,16 @@ type watch struct {
 	sign  time.Time     // of the last sign of an outage
 	blind bool          // this homeserver has no /sync for us
 	due   chan struct{} // a look is
+}
+
+func newWatch(c *Connector, plain http.RoundTripper, o Options) *watch {
+	return &watch{
+		c: c, poll: newPollClient(plain), inbox: c.inbox, due: make(chan struct{}, 1),
+		every: cmp.Or(o.LookEvery, lookEvery),
+		doubt: cmp.Or(o.UnsettledTime, unsettledTime),
+		waits: cmp.Or(o.LookPatience, lookPatience),
+		log:   o.Log.With().Str("component", "homeserver watch").Logger(),
+	}
 }
 
 // newPollClient makes the client for requests whose end matters.
@@ -157,8 +161,7 @@ func (w *watch) catchUp(ctx context.Context, ping bool) (token string, ok bool) 
 			w.setBlind(false)
 			return token, err == nil
 		}
-		var httpErr mautrix.HTTPError
-		if errors.As(err, &httpErr) && refused(httpErr) {
+		if Refused(err) {
 			w.log.Warn().Err(err).Msg("The homeserver does not say which events are missing; some may be lost when it is restarted")
 			w.setBlind(true)
 			if err = w.inbox.release(ctx, nil, math.MaxInt64, ""); err == nil {
@@ -174,7 +177,7 @@ func (w *watch) catchUp(ctx context.Context, ping bool) (token string, ok bool) 
 		w.suspect()
 		ping = true
 		w.log.Debug().Err(err).Msg("Failed to ask for missing events, trying again")
-		sleep(ctx, pause)
+		Sleep(ctx, pause)
 		pause = min(2*pause, longestPause, max(w.waits/2, firstPause))
 	}
 }
@@ -191,13 +194,12 @@ func (w *watch) lookOnce(ctx context.Context, ping bool) (string, error) {
 	}
 	if ping {
 		// After an outage the homeserver may not push anything before it is asked to.
-		if err = w.ping(ctx); err != nil {
+		if err = w.c.ping(context.WithValue(ctx, mautrix.MaxAttemptsContextKey, 1)); err != nil {
 			w.log.Debug().Err(err).Msg("The homeserver does not reach us")
 		}
 	}
 	rows, next, err := w.missed(ctx, since)
-	var httpErr mautrix.HTTPError
-	if since != "" && errors.As(err, &httpErr) && refused(httpErr) {
+	if since != "" && Refused(err) {
 		// Perhaps a token of a database that the homeserver has no more.
 		if _, next, err = w.missed(ctx, ""); err == nil {
 			w.log.Warn().Msg("The homeserver does not know where we were; looking for the latest event of each room that we know")
@@ -222,10 +224,9 @@ func (w *watch) await(ctx context.Context, token string, patience time.Duration)
 	case <-w.due:
 		return false
 	case err := <-ended:
-		var httpErr mautrix.HTTPError
 		switch {
 		case err == nil || ctx.Err() != nil:
-		case errors.As(err, &httpErr) && refused(httpErr):
+		case Refused(err):
 			return !w.awaitDue(ctx, time.Until(until))
 		default:
 			w.suspect()
@@ -249,8 +250,8 @@ func (w *watch) pollOn(ctx context.Context, token string, until time.Time) error
 	return nil
 }
 
-// sleep waits, or until ctx ends.
-func sleep(ctx context.Context, pause time.Duration) {
+// Sleep waits, or until ctx ends.
+func Sleep(ctx context.Context, pause time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(pause):

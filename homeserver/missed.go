@@ -1,4 +1,4 @@
-package bridge
+package homeserver
 
 import (
 	"context"
@@ -61,8 +61,8 @@ func (w *watch) sync(ctx context.Context, since, filter string, timeout int64, c
 	if since != "" {
 		query["since"] = since
 	}
-	url := w.bot.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "sync"}, query)
-	_, err = w.bot.MakeFullRequest(ctx, mautrix.FullRequest{Method: http.MethodGet, URL: url, ResponseJSON: &answer, MaxAttempts: 1, Client: client})
+	url := w.c.Bot.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "sync"}, query)
+	_, err = w.c.Bot.MakeFullRequest(ctx, mautrix.FullRequest{Method: http.MethodGet, URL: url, ResponseJSON: &answer, MaxAttempts: 1, Client: client})
 	if err == nil && (answer == nil || answer.NextBatch == "") {
 		err = errNoAnswer
 	}
@@ -103,11 +103,11 @@ func (w *watch) missed(ctx context.Context, since string) (rows []database.Inbox
 	return rows, answer.NextBatch, nil
 }
 
-// sinceKnown returns what the portals' rooms have after the latest event that the database
+// sinceKnown returns what the bridged rooms have after the latest event that the database
 // knows, up to a token. It knows the events of the last keepIDs only: older ones are left out,
 // since they may have been handled.
 func (w *watch) sinceKnown(ctx context.Context, token string) (rows []database.InboxRow, err error) {
-	rooms, err := w.rooms(ctx)
+	rooms, err := w.c.host.Rooms(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list rooms: %w", err)
 	}
@@ -115,15 +115,14 @@ func (w *watch) sinceKnown(ctx context.Context, token string) (rows []database.I
 	for _, room := range rooms {
 		found := false
 		raws, err := w.pageUntil(ctx, room, token, "", func(e *event.Event) (bool, error) {
-			if w.isOwn(e) || e.Content.Raw[markerField] != nil {
+			if w.c.isOwnMessage(e) || e.Content.Raw[markerField] != nil {
 				return false, nil // this run may have sent it, behind what is missing
 			}
 			known, err := w.known(ctx, e.ID)
 			found = found || known
 			return known || e.Timestamp < oldest, err
 		})
-		var httpErr mautrix.HTTPError
-		if errors.As(err, &httpErr) && refused(httpErr) {
+		if Refused(err) {
 			w.log.Warn().Err(err).Stringer("room", room).Msg("The homeserver does not show the bot this room")
 			continue
 		} else if err != nil {
@@ -134,6 +133,17 @@ func (w *watch) sinceKnown(ctx context.Context, token string) (rows []database.I
 		}
 	}
 	return rows, nil
+}
+
+// known reports whether the messages or the inbox have an event; those that are held are new
+// themselves.
+func (w *watch) known(ctx context.Context, eventID id.EventID) (bool, error) {
+	known, err := w.inbox.store.Knows(ctx, string(eventID), w.inbox.released())
+	if known || err != nil {
+		return known, err
+	}
+	_, known, err = w.c.host.MessageTime(ctx, eventID)
+	return known, err
 }
 
 // page reads a room's events before a token back to another one, oldest first, our own
@@ -153,8 +163,8 @@ func (w *watch) pageUntil(ctx context.Context, room id.RoomID, from, to string, 
 		if to != "" {
 			query["to"] = to
 		}
-		url := w.bot.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "rooms", room, "messages"}, query)
-		if _, err = w.bot.MakeRequest(ctx, http.MethodGet, url, nil, &answer); err != nil {
+		url := w.c.Bot.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "rooms", room, "messages"}, query)
+		if _, err = w.c.Bot.MakeRequest(ctx, http.MethodGet, url, nil, &answer); err != nil {
 			return nil, err
 		}
 		for _, raw := range answer.Chunk {
@@ -166,7 +176,7 @@ func (w *watch) pageUntil(ctx context.Context, room id.RoomID, from, to string, 
 				slices.Reverse(raws)
 				return raws, err
 			}
-			if !w.isOwn(&e) {
+			if !w.c.isOwnMessage(&e) {
 				raws = append(raws, raw)
 			}
 		}
@@ -194,7 +204,7 @@ func (w *watch) rows(room id.RoomID, raws []json.RawMessage) (rows []database.In
 		if w.isArrival(&e) {
 			rows = rows[:0]
 		}
-		if body, ok := withRoom(raw, room); ok && !w.isOwn(&e) {
+		if body, ok := withRoom(raw, room); ok && !w.c.isOwnMessage(&e) {
 			rows = append(rows, database.InboxRow{EventID: string(e.ID), RoomID: string(room), Body: body})
 		}
 	}
@@ -203,7 +213,7 @@ func (w *watch) rows(room id.RoomID, raws []json.RawMessage) (rows []database.In
 
 // isArrival reports whether an event is the bot coming into the room.
 func (w *watch) isArrival(e *event.Event) bool {
-	if e.Type.Type != event.StateMember.Type || e.GetStateKey() != string(w.bot.UserID) {
+	if e.Type.Type != event.StateMember.Type || e.GetStateKey() != string(w.c.Bot.UserID) {
 		return false
 	}
 	membership, _ := e.Content.Raw["membership"].(string)
@@ -222,7 +232,7 @@ func (w *watch) isArrival(e *event.Event) bool {
 func (w *watch) invite(room id.RoomID, state []json.RawMessage, token string) (row database.InboxRow, ok bool) {
 	for _, raw := range state {
 		var e event.Event
-		if json.Unmarshal(raw, &e) != nil || e.Type.Type != event.StateMember.Type || e.GetStateKey() != string(w.bot.UserID) {
+		if json.Unmarshal(raw, &e) != nil || e.Type.Type != event.StateMember.Type || e.GetStateKey() != string(w.c.Bot.UserID) {
 			continue
 		}
 		sum := sha256.Sum256([]byte(string(room) + "\x00" + token))

@@ -1,4 +1,4 @@
-package bridge
+package homeserver
 
 import (
 	"bytes"
@@ -13,9 +13,9 @@ import (
 // privateFields are what the framework logs of messages: whole requests and events.
 var privateFields = []string{"req_body", "event_content"}
 
-// hideBodies takes the text of messages out of everything that is logged, at every level.
+// HideBodies takes the text of messages out of everything that is logged, at every level.
 // It changes the config until restore is called.
-func hideBodies(c *zeroconfig.Config) (restore func()) {
+func HideBodies(c *zeroconfig.Config) (restore func()) {
 	original := c.Writers
 	c.Writers = make([]zeroconfig.WriterConfig, len(original))
 	for n := range original {
