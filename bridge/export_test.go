@@ -15,6 +15,9 @@ func (m *Main) Alias(portal networkid.PortalKey) id.RoomAlias {
 	return m.hs.AliasOf(m.hs.GenerateDeterministicRoomID(portal))
 }
 
+// Settled reports whether events are handled as soon as the homeserver pushes them.
+func (m *Main) Settled() bool { return m.hs.Settled() }
+
 // Refresh brings a conversation's room up to date for a login, as a change of the conversation does.
 func Refresh(ctx context.Context, login *bridgev2.UserLogin, conversation chat.ConversationID) error {
 	return login.Client.(*Client).consumer().refresh(ctx, conversation)

@@ -40,7 +40,7 @@ func (m *Main) startMatrix(ctx context.Context) error {
 	}
 	m.hs.StartHandling(m.Bridge.BackgroundCtx)
 	m.tasks.Go(func() { m.hs.Prune(ctx) })
-	m.tasks.Go(func() { m.hs.Watch(ctx) })
+	m.tasks.Go(func() { m.hs.Reconcile(ctx) })
 	m.running.Store(true)
 	m.Bridge.PostStart(ctx)
 	return nil

@@ -56,6 +56,8 @@ type Timing struct {
 	// UnsettledTime is how long after a sign of an outage pushed events wait for a look; 0 is
 	// half a minute.
 	UnsettledTime time.Duration
+	// LookPause is the shortest time between two looks; 0 is a second.
+	LookPause time.Duration
 	// LookPatience is how long pushed events wait for looks that fail; 0 is a minute.
 	LookPatience time.Duration
 	// KeepIDs is how long ids of handled events are remembered; 0 is 30 days.
@@ -69,17 +71,17 @@ const keepIDs = 30 * 24 * time.Hour
 // with events that are handled once.
 type Connector struct {
 	*matrix.Connector
-	host      Host
-	sender    *sender
-	devices   *devices
-	traces    *traces
-	rooms     *roomMaker
-	typing    *puppetTyping
-	inbox     *inbox
-	ephemeral *ephemeral
-	watch     *watch
-	keep      time.Duration
-	server    *http.Server // nil while nothing listens
+	host           Host
+	sender         *sender
+	devices        *devices
+	traces         *traces
+	rooms          *roomMaker
+	typing         *puppetTyping
+	inbox          *inbox
+	ephemeral      *ephemeral
+	reconciliation *reconciliation
+	keep           time.Duration
+	server         *http.Server // nil while nothing listens
 }
 
 // Everything optional that the embedded connector offers has to stay visible.
@@ -117,7 +119,7 @@ func New(m *matrix.Connector, o Options) *Connector {
 	c.inbox.dispatch, c.inbox.state = m.EventProcessor.Dispatch, m.AS.StateStore
 	c.ephemeral = newEphemeral(c.typing, log)
 	c.ephemeral.dispatch = m.EventProcessor.Dispatch
-	c.watch = newWatch(c, plain, o)
+	c.reconciliation = newReconciliation(c, plain, o)
 	return c
 }
 
@@ -146,8 +148,11 @@ func (c *Connector) StopHandling() {
 // Prune forgets the ids of old events, every hour until ctx ends.
 func (c *Connector) Prune(ctx context.Context) { c.inbox.prune(ctx, c.keep) }
 
-// Watch finds the events that the homeserver forgets, until ctx ends.
-func (c *Connector) Watch(ctx context.Context) { c.watch.run(ctx) }
+// Reconcile finds the events that the homeserver forgets, until ctx ends.
+func (c *Connector) Reconcile(ctx context.Context) { c.reconciliation.run(ctx) }
+
+// Settled reports whether events are handled as soon as they are pushed.
+func (c *Connector) Settled() bool { return c.reconciliation.settled() }
 
 // Final waits until an event's effects are final; an event that is not stored is.
 func (c *Connector) Final(ctx context.Context, e id.EventID) error { return c.inbox.final(ctx, e) }

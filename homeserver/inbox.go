@@ -30,23 +30,20 @@ type inbox struct {
 	state    mautrix.StateStore
 	log      zerolog.Logger
 
-	storing sync.Mutex // held while events are stored, so that Seq is in the order of commits; guards last and noted
+	// storing is held while events are stored or get places, so that numbers are in the order
+	// of commits; it guards last.
+	storing sync.Mutex
 	last    int64
-	noted   bool // the database knows what is held
 
-	mu       sync.Mutex
-	running  bool
-	held     bool // events after heldFrom are not handled
-	heldFrom int64
-	waiting  time.Time       // since when an event is held, zero if none is
-	releases int             // how often held events got new places
-	parent   context.Context // the bridge's: ends before its handlers do
-	ctx      context.Context
-	cancel   context.CancelFunc
-	workers  sync.WaitGroup
-	rooms    map[string]int               // events that wait, by room
-	working  map[string]bool              // rooms with a worker
-	open     map[id.EventID]chan struct{} // closed when the event's effects are final
+	mu      sync.Mutex
+	running bool
+	parent  context.Context // the bridge's: ends before its handlers do
+	ctx     context.Context
+	cancel  context.CancelFunc
+	workers sync.WaitGroup
+	rooms   map[string]int               // events that wait for their turn, by room
+	working map[string]bool              // rooms with a worker
+	open    map[id.EventID]chan struct{} // closed when the event's effects are final
 }
 
 // handler is what the inbox needs of a Host.
@@ -60,8 +57,7 @@ func newInbox(store *database.MatrixInbox, host handler, log zerolog.Logger) *in
 	return &inbox{store: store, host: host, log: log, rooms: map[string]int{}, working: map[string]bool{}, open: map[id.EventID]chan struct{}{}}
 }
 
-// load reads what was left by the life before. Events may be stored from now on; new ones
-// are held until release.
+// load reads what the previous run left. Events may be stored from now on.
 func (b *inbox) load(ctx context.Context) error {
 	last, err := b.store.Last(ctx)
 	if err != nil {
@@ -71,20 +67,9 @@ func (b *inbox) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read inbox: %w", err)
 	}
-	from, ok, err := b.store.HeldFrom(ctx)
-	if err != nil {
-		return fmt.Errorf("read inbox: %w", err)
-	}
-	if !ok {
-		from = last
-		if err = b.store.Hold(ctx, from); err != nil {
-			return fmt.Errorf("note that events are held: %w", err)
-		}
-	}
-	b.last, b.noted = last, true
+	b.last = last
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.held, b.heldFrom = true, from
 	b.expect(rows)
 	return nil
 }
@@ -98,34 +83,28 @@ func (b *inbox) startWorkers() {
 	}
 }
 
-// expect notes stored events; mu is held.
+// expect notes stored events, and those that have got a place; mu is held.
 func (b *inbox) expect(rows []database.InboxRow) {
 	for _, row := range rows {
-		b.open[id.EventID(row.EventID)] = make(chan struct{})
-		b.rooms[row.RoomID]++
-		if b.isHeld(row) && b.waiting.IsZero() {
-			b.waiting = time.Now()
+		if event := id.EventID(row.EventID); b.open[event] == nil {
+			b.open[event] = make(chan struct{})
 		}
-		if b.running && !b.working[row.RoomID] && !b.isHeld(row) {
-			b.startWorker(row.RoomID)
+		if row.Place > 0 {
+			b.rooms[row.RoomID]++
 		}
 	}
+	b.startWorkers()
 }
 
-// put stores events; when it returns they are safe. Known ones are left out. With hold they
-// and all that follows are held.
-func (b *inbox) put(ctx context.Context, rows []database.InboxRow, hold bool) error {
+// put stores events; when it returns they are safe. Known ones are left out. Those for which
+// held says so get no place; it is asked when nothing else is stored or arranged.
+func (b *inbox) put(ctx context.Context, rows []database.InboxRow, held func() bool) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	b.storing.Lock()
 	defer b.storing.Unlock()
-	if hold {
-		if err := b.holdNow(ctx); err != nil {
-			return fmt.Errorf("note that events are held: %w", err)
-		}
-	}
-	added, err := b.store.Put(ctx, b.last, rows)
+	added, err := b.store.Put(ctx, b.last, rows, held())
 	if err != nil {
 		return fmt.Errorf("store events: %w", err)
 	}
@@ -133,6 +112,34 @@ func (b *inbox) put(ctx context.Context, rows []database.InboxRow, hold bool) er
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.expect(added)
+	return nil
+}
+
+// position is the number of the newest event.
+func (b *inbox) position() int64 {
+	b.storing.Lock()
+	defer b.storing.Unlock()
+	return b.last
+}
+
+// arrange gives places to events that are held: first to those that are named, in that order,
+// then to the others up to a position; named ones that are not known are stored. Nothing else
+// is stored from until, which says the position, to arranged, which hears how many stay held.
+func (b *inbox) arrange(ctx context.Context, named []database.InboxRow, token string, until func() int64, arranged func(held int)) error {
+	b.storing.Lock()
+	defer b.storing.Unlock()
+	result, err := b.store.Arrange(ctx, b.last, until(), named, token)
+	if err != nil {
+		return fmt.Errorf("store missing events: %w", err)
+	}
+	if result.Added > 0 {
+		b.log.Debug().Int("events", result.Added).Msg("Found events that the homeserver had not pushed yet")
+	}
+	b.last = result.Last
+	arranged(result.Held)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expect(result.Placed)
 	return nil
 }
 
@@ -191,22 +198,8 @@ func (b *inbox) startWorker(room string) {
 
 // next handles a room's oldest event and reports whether the worker goes on.
 func (b *inbox) next(room string) bool {
-	b.mu.Lock()
-	releases := b.releases
-	b.mu.Unlock()
 	row, err := b.store.Next(b.ctx, room)
 	if err == nil {
-		b.mu.Lock()
-		if b.releases != releases {
-			b.mu.Unlock()
-			return true // it may have another place by now, and not be the oldest
-		}
-		if b.isHeld(row) {
-			delete(b.working, room)
-			b.mu.Unlock()
-			return false
-		}
-		b.mu.Unlock()
 		err = b.handle(row)
 	}
 	if b.ended() {

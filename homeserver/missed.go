@@ -55,14 +55,14 @@ type syncAnswer struct {
 // errNoAnswer: the homeserver's answer to /sync says nothing.
 var errNoAnswer = errors.New("the homeserver's answer has no next_batch")
 
-// sync asks what has happened to the bot's rooms since a token. client may be nil.
-func (w *watch) sync(ctx context.Context, since, filter string, timeout int64, client *http.Client) (answer *syncAnswer, err error) {
-	query := map[string]string{"timeout": strconv.FormatInt(timeout, 10), "filter": filter, "set_presence": "offline"}
+// sync asks as a user what has happened to their rooms since a token. client may be nil.
+func (r *reconciliation) sync(ctx context.Context, user *mautrix.Client, since, filter string, wait time.Duration, client *http.Client) (answer *syncAnswer, err error) {
+	query := map[string]string{"timeout": strconv.FormatInt(wait.Milliseconds(), 10), "filter": filter, "set_presence": "offline"}
 	if since != "" {
 		query["since"] = since
 	}
-	url := w.c.Bot.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "sync"}, query)
-	_, err = w.c.Bot.MakeFullRequest(ctx, mautrix.FullRequest{Method: http.MethodGet, URL: url, ResponseJSON: &answer, MaxAttempts: 1, Client: client})
+	url := user.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "sync"}, query)
+	_, err = user.MakeFullRequest(ctx, mautrix.FullRequest{Method: http.MethodGet, URL: url, ResponseJSON: &answer, MaxAttempts: 1, Client: client})
 	if err == nil && (answer == nil || answer.NextBatch == "") {
 		err = errNoAnswer
 	}
@@ -70,14 +70,14 @@ func (w *watch) sync(ctx context.Context, since, filter string, timeout int64, c
 }
 
 // missed returns what the homeserver has in the bot's rooms since a token, in its order
-// within each room, our own messages left out, and the token of now. The first time, with
+// within each room, our own messages left out, and the token of nor. The first time, with
 // no token, that is nothing.
-func (w *watch) missed(ctx context.Context, since string) (rows []database.InboxRow, next string, err error) {
+func (r *reconciliation) missed(ctx context.Context, since string) (rows []database.InboxRow, next string, err error) {
 	filter := filterMissed
 	if since == "" {
 		filter = filterNothing
 	}
-	answer, err := w.sync(ctx, since, filter, 0, nil)
+	answer, err := r.sync(ctx, r.c.Bot.Client, since, filter, 0, nil)
 	if err != nil {
 		return nil, "", fmt.Errorf("ask for events that may be missing: %w", err)
 	}
@@ -87,16 +87,16 @@ func (w *watch) missed(ctx context.Context, since string) (rows []database.Inbox
 	for room, joined := range answer.Rooms.Join {
 		raws := joined.Timeline.Events
 		if joined.Timeline.Limited && joined.Timeline.PrevBatch != "" {
-			before, err := w.page(ctx, room, joined.Timeline.PrevBatch, since)
+			before, err := r.page(ctx, room, joined.Timeline.PrevBatch, since)
 			if err != nil {
 				return nil, "", fmt.Errorf("ask for events of %s that may be missing: %w", room, err)
 			}
 			raws = append(before, raws...)
 		}
-		rows = append(rows, w.rows(room, raws)...)
+		rows = append(rows, r.rows(room, raws)...)
 	}
 	for room, invited := range answer.Rooms.Invite {
-		if row, ok := w.invite(room, invited.State.Events, answer.NextBatch); ok {
+		if row, ok := r.invite(room, invited.State.Events, answer.NextBatch); ok {
 			rows = append(rows, row)
 		}
 	}
@@ -106,30 +106,30 @@ func (w *watch) missed(ctx context.Context, since string) (rows []database.Inbox
 // sinceKnown returns what the bridged rooms have after the latest event that the database
 // knows, up to a token. It knows the events of the last keepIDs only: older ones are left out,
 // since they may have been handled.
-func (w *watch) sinceKnown(ctx context.Context, token string) (rows []database.InboxRow, err error) {
-	rooms, err := w.c.host.Rooms(ctx)
+func (r *reconciliation) sinceKnown(ctx context.Context, token string) (rows []database.InboxRow, err error) {
+	rooms, err := r.c.host.Rooms(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list rooms: %w", err)
 	}
 	oldest := time.Now().Add(-keepIDs).UnixMilli()
 	for _, room := range rooms {
 		found := false
-		raws, err := w.pageUntil(ctx, room, token, "", func(e *event.Event) (bool, error) {
-			if w.c.isOwnMessage(e) || e.Content.Raw[markerField] != nil {
+		raws, err := r.pageUntil(ctx, room, token, "", func(e *event.Event) (bool, error) {
+			if r.c.isOwnMessage(e) || e.Content.Raw[markerField] != nil {
 				return false, nil // this run may have sent it, behind what is missing
 			}
-			known, err := w.known(ctx, e.ID)
+			known, err := r.known(ctx, e.ID)
 			found = found || known
 			return known || e.Timestamp < oldest, err
 		})
 		if Refused(err) {
-			w.log.Warn().Err(err).Stringer("room", room).Msg("The homeserver does not show the bot this room")
+			r.log.Warn().Err(err).Stringer("room", room).Msg("The homeserver does not show the bot this room")
 			continue
 		} else if err != nil {
 			return nil, err
 		}
 		if found {
-			rows = append(rows, w.rows(room, raws)...)
+			rows = append(rows, r.rows(room, raws)...)
 		}
 	}
 	return rows, nil
@@ -137,23 +137,23 @@ func (w *watch) sinceKnown(ctx context.Context, token string) (rows []database.I
 
 // known reports whether the messages or the inbox have an event; those that are held are new
 // themselves.
-func (w *watch) known(ctx context.Context, eventID id.EventID) (bool, error) {
-	known, err := w.inbox.store.Knows(ctx, string(eventID), w.inbox.released())
+func (r *reconciliation) known(ctx context.Context, eventID id.EventID) (bool, error) {
+	known, err := r.inbox.store.Knows(ctx, string(eventID))
 	if known || err != nil {
 		return known, err
 	}
-	_, known, err = w.c.host.MessageTime(ctx, eventID)
+	_, known, err = r.c.host.MessageTime(ctx, eventID)
 	return known, err
 }
 
 // page reads a room's events before a token back to another one, oldest first, our own
 // messages left out.
-func (w *watch) page(ctx context.Context, room id.RoomID, from, to string) ([]json.RawMessage, error) {
-	return w.pageUntil(ctx, room, from, to, func(*event.Event) (bool, error) { return false, nil })
+func (r *reconciliation) page(ctx context.Context, room id.RoomID, from, to string) ([]json.RawMessage, error) {
+	return r.pageUntil(ctx, room, from, to, func(*event.Event) (bool, error) { return false, nil })
 }
 
 // pageUntil is page that ends before an event of which end says so.
-func (w *watch) pageUntil(ctx context.Context, room id.RoomID, from, to string, end func(*event.Event) (bool, error)) (raws []json.RawMessage, err error) {
+func (r *reconciliation) pageUntil(ctx context.Context, room id.RoomID, from, to string, end func(*event.Event) (bool, error)) (raws []json.RawMessage, err error) {
 	for range missedPages {
 		var answer struct {
 			Chunk []json.RawMessage `json:"chunk"`
@@ -163,8 +163,8 @@ func (w *watch) pageUntil(ctx context.Context, room id.RoomID, from, to string, 
 		if to != "" {
 			query["to"] = to
 		}
-		url := w.c.Bot.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "rooms", room, "messages"}, query)
-		if _, err = w.c.Bot.MakeRequest(ctx, http.MethodGet, url, nil, &answer); err != nil {
+		url := r.c.Bot.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "rooms", room, "messages"}, query)
+		if _, err = r.c.Bot.MakeRequest(ctx, http.MethodGet, url, nil, &answer); err != nil {
 			return nil, err
 		}
 		for _, raw := range answer.Chunk {
@@ -176,7 +176,7 @@ func (w *watch) pageUntil(ctx context.Context, room id.RoomID, from, to string, 
 				slices.Reverse(raws)
 				return raws, err
 			}
-			if !w.c.isOwnMessage(&e) {
+			if !r.c.isOwnMessage(&e) {
 				raws = append(raws, raw)
 			}
 		}
@@ -188,23 +188,23 @@ func (w *watch) pageUntil(ctx context.Context, room id.RoomID, from, to string, 
 			break
 		}
 	}
-	w.log.Warn().Stringer("room", room).Int("events", len(raws)).Msg("Too many events may be missing; the oldest are given up")
+	r.log.Warn().Stringer("room", room).Int("events", len(raws)).Msg("Too many events may be missing; the oldest are given up")
 	slices.Reverse(raws)
 	return raws, nil
 }
 
 // rows are the events of a room that somebody may have to handle. What was there before the
 // bot came is none of ours.
-func (w *watch) rows(room id.RoomID, raws []json.RawMessage) (rows []database.InboxRow) {
+func (r *reconciliation) rows(room id.RoomID, raws []json.RawMessage) (rows []database.InboxRow) {
 	for _, raw := range raws {
 		var e event.Event
 		if json.Unmarshal(raw, &e) != nil || e.ID == "" {
 			continue
 		}
-		if w.isArrival(&e) {
+		if r.isArrival(&e) {
 			rows = rows[:0]
 		}
-		if body, ok := withRoom(raw, room); ok && !w.c.isOwnMessage(&e) {
+		if body, ok := withRoom(raw, room); ok && !r.c.isOwnMessage(&e) {
 			rows = append(rows, database.InboxRow{EventID: string(e.ID), RoomID: string(room), Body: body})
 		}
 	}
@@ -212,8 +212,8 @@ func (w *watch) rows(room id.RoomID, raws []json.RawMessage) (rows []database.In
 }
 
 // isArrival reports whether an event is the bot coming into the room.
-func (w *watch) isArrival(e *event.Event) bool {
-	if e.Type.Type != event.StateMember.Type || e.GetStateKey() != string(w.c.Bot.UserID) {
+func (r *reconciliation) isArrival(e *event.Event) bool {
+	if e.Type.Type != event.StateMember.Type || e.GetStateKey() != string(r.c.Bot.UserID) {
 		return false
 	}
 	membership, _ := e.Content.Raw["membership"].(string)
@@ -229,10 +229,10 @@ func (w *watch) isArrival(e *event.Event) bool {
 }
 
 // invite makes the event of an invitation of the bot: /sync shows it without its id.
-func (w *watch) invite(room id.RoomID, state []json.RawMessage, token string) (row database.InboxRow, ok bool) {
+func (r *reconciliation) invite(room id.RoomID, state []json.RawMessage, token string) (row database.InboxRow, ok bool) {
 	for _, raw := range state {
 		var e event.Event
-		if json.Unmarshal(raw, &e) != nil || e.Type.Type != event.StateMember.Type || e.GetStateKey() != string(w.c.Bot.UserID) {
+		if json.Unmarshal(raw, &e) != nil || e.Type.Type != event.StateMember.Type || e.GetStateKey() != string(r.c.Bot.UserID) {
 			continue
 		}
 		sum := sha256.Sum256([]byte(string(room) + "\x00" + token))

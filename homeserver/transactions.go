@@ -77,16 +77,10 @@ func (t *transactions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	rows, late := t.rows(body.events)
 	if late {
-		t.watch.suspect()
+		t.reconciliation.suspect(false)
 	}
-	hold, _ := t.watch.unsettled()
-	hold = hold && len(rows) > 0
-	err = t.inbox.put(r.Context(), rows, hold)
-	if hold {
-		t.watch.lookSoon()
-	}
-	if err != nil {
-		t.watch.suspect() // the homeserver stores what follows and repeats this
+	if err = t.reconciliation.put(r.Context(), rows); err != nil {
+		t.reconciliation.suspect(false) // the homeserver stores what follows and repeats this
 		t.inbox.log.Err(err).Str("transaction", r.PathValue("txnID")).Msg("Failed to store a transaction; the homeserver will repeat it")
 		mautrix.MUnknown.WithMessage("Failed to store transaction").Write(w)
 		return
