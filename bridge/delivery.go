@@ -162,7 +162,7 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 		return err
 	}
 	create := portal.IsMessage(remote) && c.connector.config.CreateOnMessage && conversation.Standing != chat.Left
-	room, err := c.ensureRoom(ctx, conversation, create)
+	room, err := c.ensureRoom(ctx, conversation, create, asBefore)
 	if err != nil || room == nil {
 		return err
 	}

@@ -20,5 +20,6 @@ func (m *Main) Settled() bool { return m.hs.Settled() }
 
 // Refresh brings a conversation's room up to date for a login, as a change of the conversation does.
 func Refresh(ctx context.Context, login *bridgev2.UserLogin, conversation chat.ConversationID) error {
-	return login.Client.(*Client).consumer().refresh(ctx, conversation)
+	_, err := login.Client.(*Client).consumer().keepRoom(ctx, conversation, false, follows)
+	return err
 }
