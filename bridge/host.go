@@ -31,12 +31,6 @@ func (h host) Rooms(ctx context.Context) (rooms []id.RoomID, err error) {
 	return rooms, err
 }
 
-// Uses implements homeserver.Host.
-func (h host) Uses(ctx context.Context, room id.RoomID) (bool, error) {
-	portal, err := h.Bridge.DB.Portal.GetByMXID(ctx, room)
-	return portal != nil, err
-}
-
 // MessageTime implements homeserver.Host.
 func (h host) MessageTime(ctx context.Context, e id.EventID) (at time.Time, ok bool, err error) {
 	row, err := h.Bridge.DB.Message.GetPartByMXID(ctx, e)
@@ -57,20 +51,6 @@ func (h host) Became(e id.EventID) []uint64 {
 	return requests
 }
 
-// StaysOut implements homeserver.Host.
-func (h host) StaysOut(ctx context.Context, room id.RoomID, user id.UserID) bool {
-	return h.connector.staysOut(ctx, room, user)
-}
-
-// DoublePuppet implements homeserver.Host.
-func (h host) DoublePuppet(ctx context.Context, user id.UserID) (bridgev2.MatrixAPI, error) {
-	person, err := h.Bridge.GetExistingUserByMXID(ctx, user)
-	if err != nil || person == nil {
-		return nil, err
-	}
-	return person.DoublePuppet(ctx), nil
-}
-
 // BotSays implements homeserver.Host: the bot repeats no secrets.
 func (h host) BotSays(content *event.Content) *event.Content {
 	answer, ok := content.Parsed.(*event.MessageEventContent)
@@ -79,9 +59,6 @@ func (h host) BotSays(content *event.Content) *event.Content {
 	}
 	return &event.Content{Parsed: &event.MessageEventContent{MsgType: event.MsgNotice, Body: leftOutAnswer, RelatesTo: answer.RelatesTo}}
 }
-
-// Moved implements homeserver.Host.
-func (h host) Moved(ctx context.Context, e *event.Event) { h.connector.memberMoved(ctx, e) }
 
 // IsCommand implements homeserver.Host: what is for the bot. What the guard removes or sends is
 // not: that may be repeated, and must not be forgotten.

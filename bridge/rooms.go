@@ -215,4 +215,3 @@ func (c *consumer) makeEach(ctx context.Context, tasks []roomTask) bool {
 		homeserver.Sleep(ctx, pause)
 	}
 }
-

@@ -18,9 +18,8 @@ import (
 
 // Host is what uses the homeserver: it takes the events and answers what only it knows.
 type Host interface {
-	// Rooms lists the rooms that it uses; Uses reports whether it uses one.
+	// Rooms lists the rooms that it uses.
 	Rooms(ctx context.Context) ([]id.RoomID, error)
-	Uses(ctx context.Context, room id.RoomID) (bool, error)
 	// MessageTime returns the time of the message that it keeps for an event; ok is false
 	// if it keeps none.
 	MessageTime(ctx context.Context, e id.EventID) (at time.Time, ok bool, err error)
@@ -28,8 +27,6 @@ type Host interface {
 	Became(e id.EventID) []uint64
 	// StaysOut reports whether a user must not be joined to a room.
 	StaysOut(ctx context.Context, room id.RoomID, user id.UserID) bool
-	// DoublePuppet acts as a user of the homeserver; nil if it cannot.
-	DoublePuppet(ctx context.Context, user id.UserID) (bridgev2.MatrixAPI, error)
 	// BotSays returns what the bot may say of a message of its own.
 	BotSays(content *event.Content) *event.Content
 

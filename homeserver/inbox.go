@@ -25,7 +25,7 @@ const inboxPause = time.Second
 // in parallel.
 type inbox struct {
 	store    *database.MatrixInbox
-	host     handler
+	host     Host
 	dispatch func(context.Context, *event.Event)
 	state    mautrix.StateStore
 	log      zerolog.Logger
@@ -46,14 +46,7 @@ type inbox struct {
 	open    map[id.EventID]chan struct{} // closed when the event's effects are final
 }
 
-// handler is what the inbox needs of a Host.
-type handler interface {
-	Moved(context.Context, *event.Event)
-	IsCommand(*event.Event) bool
-	RefuseStale(context.Context, *event.Event, time.Duration) (bool, error)
-}
-
-func newInbox(store *database.MatrixInbox, host handler, log zerolog.Logger) *inbox {
+func newInbox(store *database.MatrixInbox, host Host, log zerolog.Logger) *inbox {
 	return &inbox{store: store, host: host, log: log, rooms: map[string]int{}, working: map[string]bool{}, open: map[id.EventID]chan struct{}{}}
 }
 

@@ -37,10 +37,9 @@ func TestAgeOfAnEvent(t *testing.T) {
 }
 
 // commander is a host whose commands are those of one user.
-type commander struct{}
+type commander struct{ Host }
 
-func (commander) Moved(context.Context, *event.Event) {}
-func (commander) IsCommand(e *event.Event) bool       { return e.Sender == "@commander:test" }
+func (commander) IsCommand(e *event.Event) bool { return e.Sender == "@commander:test" }
 func (commander) RefuseStale(context.Context, *event.Event, time.Duration) (bool, error) {
 	return false, nil
 }

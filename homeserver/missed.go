@@ -20,9 +20,8 @@ import (
 )
 
 const (
-	// missedPage is how many events of a room are asked for at once. What is older than the
-	// latest missedEvents of others, or missedPages pages in all, stays lost.
-	missedPage   = 100
+	// What is older in a room than the latest missedEvents of others, or missedPages pages in
+	// all, stays lost.
 	missedEvents = 5000
 	missedPages  = 1000
 )
@@ -70,7 +69,7 @@ func (r *reconciliation) sync(ctx context.Context, user *mautrix.Client, since, 
 }
 
 // missed returns what the homeserver has in the bot's rooms since a token, in its order
-// within each room, our own messages left out, and the token of nor. The first time, with
+// within each room, our own messages left out, and the token of now. The first time, with
 // no token, that is nothing.
 func (r *reconciliation) missed(ctx context.Context, since string) (rows []database.InboxRow, next string, err error) {
 	filter := filterMissed
@@ -87,7 +86,7 @@ func (r *reconciliation) missed(ctx context.Context, since string) (rows []datab
 	for room, joined := range answer.Rooms.Join {
 		raws := joined.Timeline.Events
 		if joined.Timeline.Limited && joined.Timeline.PrevBatch != "" {
-			before, err := r.page(ctx, room, joined.Timeline.PrevBatch, since)
+			before, err := r.page(ctx, room, joined.Timeline.PrevBatch, since, func(*event.Event) (bool, error) { return false, nil })
 			if err != nil {
 				return nil, "", fmt.Errorf("ask for events of %s that may be missing: %w", room, err)
 			}
@@ -114,7 +113,7 @@ func (r *reconciliation) sinceKnown(ctx context.Context, token string) (rows []d
 	oldest := time.Now().Add(-keepIDs).UnixMilli()
 	for _, room := range rooms {
 		found := false
-		raws, err := r.pageUntil(ctx, room, token, "", func(e *event.Event) (bool, error) {
+		raws, err := r.page(ctx, room, token, "", func(e *event.Event) (bool, error) {
 			if r.c.isOwnMessage(e) || e.Content.Raw[markerField] != nil {
 				return false, nil // this run may have sent it, behind what is missing
 			}
@@ -146,51 +145,23 @@ func (r *reconciliation) known(ctx context.Context, eventID id.EventID) (bool, e
 	return known, err
 }
 
-// page reads a room's events before a token back to another one, oldest first, our own
-// messages left out.
-func (r *reconciliation) page(ctx context.Context, room id.RoomID, from, to string) ([]json.RawMessage, error) {
-	return r.pageUntil(ctx, room, from, to, func(*event.Event) (bool, error) { return false, nil })
-}
-
-// pageUntil is page that ends before an event of which end says so.
-func (r *reconciliation) pageUntil(ctx context.Context, room id.RoomID, from, to string, end func(*event.Event) (bool, error)) (raws []json.RawMessage, err error) {
-	for range missedPages {
-		var answer struct {
-			Chunk []json.RawMessage `json:"chunk"`
-			End   string            `json:"end"`
+// page reads a room's events from a token back to another one or to one of which end says so,
+// our own messages left out, and returns them oldest first.
+func (r *reconciliation) page(ctx context.Context, room id.RoomID, from, to string, end func(*event.Event) (bool, error)) (raws []json.RawMessage, err error) {
+	all, err := r.c.readBack(ctx, room, from, to, readPage, missedPages, func(raw json.RawMessage, e *event.Event) (bool, error) {
+		if ended, err := end(e); ended || err != nil {
+			return true, err
 		}
-		query := map[string]string{"dir": "b", "from": from, "limit": strconv.Itoa(missedPage)}
-		if to != "" {
-			query["to"] = to
+		if !r.c.isOwnMessage(e) {
+			raws = append(raws, raw)
 		}
-		url := r.c.Bot.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "rooms", room, "messages"}, query)
-		if _, err = r.c.Bot.MakeRequest(ctx, http.MethodGet, url, nil, &answer); err != nil {
-			return nil, err
-		}
-		for _, raw := range answer.Chunk {
-			var e event.Event
-			if json.Unmarshal(raw, &e) != nil {
-				continue
-			}
-			if ended, err := end(&e); ended || err != nil {
-				slices.Reverse(raws)
-				return raws, err
-			}
-			if !r.c.isOwnMessage(&e) {
-				raws = append(raws, raw)
-			}
-		}
-		if answer.End == "" || answer.End == from || len(answer.Chunk) == 0 {
-			slices.Reverse(raws)
-			return raws, nil
-		}
-		if from = answer.End; len(raws) >= missedEvents {
-			break
-		}
+		return len(raws) > missedEvents, nil
+	})
+	if !all || len(raws) > missedEvents {
+		r.log.Warn().Stringer("room", room).Int("events", len(raws)).Msg("Too many events may be missing; the oldest are given up")
 	}
-	r.log.Warn().Stringer("room", room).Int("events", len(raws)).Msg("Too many events may be missing; the oldest are given up")
 	slices.Reverse(raws)
-	return raws, nil
+	return raws, err
 }
 
 // rows are the events of a room that somebody may have to handle. What was there before the
@@ -204,7 +175,7 @@ func (r *reconciliation) rows(room id.RoomID, raws []json.RawMessage) (rows []da
 		if r.isArrival(&e) {
 			rows = rows[:0]
 		}
-		if body, ok := withRoom(raw, room); ok && !r.c.isOwnMessage(&e) {
+		if body, ok := withFields(raw, map[string]string{"room_id": string(room)}); ok && !r.c.isOwnMessage(&e) {
 			rows = append(rows, database.InboxRow{EventID: string(e.ID), RoomID: string(room), Body: body})
 		}
 	}
@@ -243,11 +214,7 @@ func (r *reconciliation) invite(room id.RoomID, state []json.RawMessage, token s
 	return row, false
 }
 
-// withRoom adds the room to an event of /sync.
-func withRoom(raw json.RawMessage, room id.RoomID) (string, bool) {
-	return withFields(raw, map[string]string{"room_id": string(room)})
-}
-
+// withFields adds fields to an event of /sync.
 func withFields(raw json.RawMessage, add map[string]string) (string, bool) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(raw, &fields) != nil {

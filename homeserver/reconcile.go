@@ -70,9 +70,15 @@ type reconciliation struct {
 	waiting time.Time // since when an event is held, zero if none is
 }
 
-func newReconciliation(c *Connector, plain http.RoundTripper, o Options) *reconciliation {
+func newReconciliation(c *Connector, base http.RoundTripper, o Options) *reconciliation {
+	plain, ok := base.(*http.Transport)
+	if !ok {
+		plain = http.DefaultTransport.(*http.Transport)
+	}
+	plain = plain.Clone()
+	plain.DisableKeepAlives = true
 	return &reconciliation{
-		c: c, inbox: c.inbox, client: newPollClient(plain), wake: make(chan struct{}, 1),
+		c: c, inbox: c.inbox, client: &http.Client{Transport: plain, Timeout: pollTime + pollGrace}, wake: make(chan struct{}, 1),
 		poller: c.AS.NewIntentAPI(c.Config.AppService.FormatUsername(watcher)),
 		every:  cmp.Or(o.LookEvery, time.Hour),
 		doubt:  cmp.Or(o.UnsettledTime, 30*time.Second),
@@ -82,17 +88,6 @@ func newReconciliation(c *Connector, plain http.RoundTripper, o Options) *reconc
 
 		holding: true,
 	}
-}
-
-// newPollClient makes the client for requests whose end matters.
-func newPollClient(base http.RoundTripper) *http.Client {
-	plain, ok := base.(*http.Transport)
-	if !ok {
-		plain = http.DefaultTransport.(*http.Transport)
-	}
-	plain = plain.Clone()
-	plain.DisableKeepAlives = true
-	return &http.Client{Transport: plain, Timeout: pollTime + pollGrace}
 }
 
 // suspect notes a sign of an outage: what is pushed from now on is held. With away the

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/rs/zerolog"
 	"go.mau.fi/util/ptr"
@@ -112,8 +113,8 @@ func (r *roomMaker) ours(ctx context.Context, room id.RoomID) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	used, err := r.c.host.Uses(ctx, room)
-	return created.Sender == r.c.Bot.UserID && !used, err
+	used, err := r.c.host.Rooms(ctx)
+	return created.Sender == r.c.Bot.UserID && !slices.Contains(used, room), err
 }
 
 // dropAlias takes a room's alias away, so that another room can get it.

@@ -149,7 +149,11 @@ func (s *sender) apiOf(ctx context.Context, user id.UserID) (bridgev2.MatrixAPI,
 	if ghost, ok := s.c.ParseGhostMXID(user); ok {
 		return s.c.GhostIntent(ghost), nil
 	}
-	return s.c.host.DoublePuppet(ctx, user)
+	person, err := s.c.Bridge.GetExistingUserByMXID(ctx, user)
+	if err != nil || person == nil {
+		return nil, err
+	}
+	return person.DoublePuppet(ctx), nil
 }
 
 // settleDoubt returns the event of an earlier attempt that was not answered, if it is in the

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"maunium.net/go/mautrix"
-	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 )
@@ -18,8 +16,7 @@ import (
 const (
 	// firstTracePage events of a room are asked for first: most rooms end there.
 	firstTracePage = 20
-	// tracePage events are asked for after that, at most tracePages times.
-	tracePage  = 100
+	// tracePages are read at most.
 	tracePages = 500
 	// deepPages of them are read once more for what users wrote: it stands in the room where it
 	// was written, before messages that were on the network earlier.
@@ -120,28 +117,16 @@ func (t *traces) of(ctx context.Context, room id.RoomID, until time.Time) (*Trac
 
 func (t *traces) read(ctx context.Context, room id.RoomID, until time.Time) (*Traces, error) {
 	found := &Traces{sent: map[string]trace{}, encrypted: map[encryptedBy]trace{}, written: map[uint64]Written{}}
-	from, limit := "", firstTracePage
-	for range tracePages {
-		page, err := t.c.Bot.Messages(ctx, room, from, "", mautrix.DirectionBackward, nil, limit)
-		if Refused(err) {
-			zerolog.Ctx(ctx).Warn().Err(err).Stringer("room", room).Msg("The homeserver does not show the bot this room; after a restore its messages may be doubled")
-			return found, nil
-		} else if err != nil {
-			return nil, err
-		}
-		for _, e := range page.Chunk {
-			known, err := t.add(ctx, found, e, until)
-			if err != nil || known {
-				return found, err
-			}
-		}
-		if page.End == "" || page.End == from || len(page.Chunk) == 0 {
-			return found, nil
-		}
-		from, limit = page.End, tracePage
+	all, err := t.c.readBack(ctx, room, "", "", firstTracePage, tracePages, func(_ json.RawMessage, e *event.Event) (bool, error) {
+		return t.add(ctx, found, e, until)
+	})
+	if Refused(err) {
+		zerolog.Ctx(ctx).Warn().Err(err).Stringer("room", room).Msg("The homeserver does not show the bot this room; after a restore its messages may be doubled")
+		return found, nil
+	} else if err == nil && !all {
+		zerolog.Ctx(ctx).Warn().Stringer("room", room).Msg("Too many events of this room are unknown; what an earlier run sent before them may be doubled")
 	}
-	zerolog.Ctx(ctx).Warn().Stringer("room", room).Msg("Too many events of this room are unknown; what an earlier run sent before them may be doubled")
-	return found, nil
+	return found, err
 }
 
 // add takes an event unless the database knows it; known reports one that is not newer than
@@ -152,7 +137,7 @@ func (t *traces) add(ctx context.Context, found *Traces, e *event.Event, until t
 	}
 	at, kept, err := t.c.host.MessageTime(ctx, e.ID)
 	if err != nil {
-		return false, fmt.Errorf("%w: look for message: %w", bridgev2.ErrDatabaseError, err)
+		return false, err
 	}
 	left := trace{event: e.ID, sender: e.Sender}
 	marker, _ := e.Content.Raw[markerField].(string)
@@ -195,21 +180,15 @@ func (c *Connector) WrittenAs(ctx context.Context, room id.RoomID, r *Traces, re
 	if found, ok := r.writtenAs(request); ok || at.After(t.started) || r.isDeep() {
 		return found, ok, nil
 	}
-	written, from := map[uint64]Written{}, ""
-	for range deepPages {
-		page, err := t.c.Bot.Messages(ctx, room, from, "", mautrix.DirectionBackward, nil, tracePage)
-		if err != nil {
-			return Written{}, false, fmt.Errorf("look for what was written before: %w", err)
+	written := map[uint64]Written{}
+	_, err := t.c.readBack(ctx, room, "", "", readPage, deepPages, func(_ json.RawMessage, e *event.Event) (bool, error) {
+		if e.StateKey == nil && t.byUser(e) {
+			t.note(written, e.ID)
 		}
-		for _, e := range page.Chunk {
-			if e.StateKey == nil && t.byUser(e) {
-				t.note(written, e.ID)
-			}
-		}
-		if page.End == "" || page.End == from || len(page.Chunk) == 0 {
-			break
-		}
-		from = page.End
+		return false, nil
+	})
+	if err != nil {
+		return Written{}, false, fmt.Errorf("look for what was written before: %w", err)
 	}
 	r.deepen(written)
 	found, ok := r.writtenAs(request)
