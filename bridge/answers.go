@@ -6,6 +6,8 @@ import (
 
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/event"
+
+	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 )
 
 // unsupported is what the framework refuses by itself, and what the person is told of it.
@@ -18,9 +20,14 @@ var unsupported = []struct {
 	{bridgev2.ErrPollsNotSupported, "Hangouts has no polls."},
 }
 
+// matrixSide is the homeserver as the framework sees it.
+type matrixSide struct{ *homeserver.Connector }
+
+var _ bridgev2.MatrixConnector = matrixSide{}
+
 // SendMessageStatus tells the sender of an event what became of it. Where the framework
 // would be silent in the room about something that Hangouts does not have, it is said.
-func (m *matrixConnector) SendMessageStatus(ctx context.Context, status *bridgev2.MessageStatus, info *bridgev2.MessageStatusEventInfo) {
+func (m matrixSide) SendMessageStatus(ctx context.Context, status *bridgev2.MessageStatus, info *bridgev2.MessageStatusEventInfo) {
 	for _, row := range unsupported {
 		if status.InternalError != nil && errors.Is(row.err, status.InternalError) {
 			said := status.WithMessage(row.says).WithSendNotice(true).WithStatus(event.MessageStatusFail)

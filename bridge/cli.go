@@ -17,6 +17,7 @@ import (
 	"maunium.net/go/mautrix/bridgev2/matrix/mxmain"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
+	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 )
 
 // cliFlags are the flags that operators of mautrix bridges know.
@@ -185,7 +186,7 @@ func (m *Main) LoadConfigFile(path string, save bool) error {
 // puts into the config.
 func (m *Main) Registration() *appservice.Registration {
 	reg := m.Config.GenerateRegistration()
-	aliases := regexp.MustCompile("^#" + AliasPrefix + "[0-9a-f]+:" + regexp.QuoteMeta(m.Config.Homeserver.Domain) + "$")
+	aliases := regexp.MustCompile("^#" + homeserver.AliasPrefix + "[0-9a-f]+:" + regexp.QuoteMeta(m.Config.Homeserver.Domain) + "$")
 	reg.Namespaces.RoomAliases.Register(aliases, true)
 	return reg
 }

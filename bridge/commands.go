@@ -11,6 +11,8 @@ import (
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/format"
 	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 )
 
 // botCommands are all commands, the framework's and ours, each with the checks that it
@@ -162,7 +164,7 @@ func (m *Main) onlyCommands(ce *commands.Event) string {
 
 // setPowerLevel unwraps the bot for a command that expects the framework's type.
 func setPowerLevel(ce *commands.Event) {
-	if bot, ok := ce.Bot.(*intent); ok {
+	if bot, ok := ce.Bot.(*homeserver.Intent); ok {
 		ce.Bot = bot.ASIntent
 	}
 	matrix.CommandSetPowerLevel.Func(ce)
@@ -178,7 +180,7 @@ func (m *Main) discardSession(ce *commands.Event) {
 }
 
 func pingMatrix(ce *commands.Event) {
-	puppet, ok := ce.User.DoublePuppet(ce.Ctx).(*intent)
+	puppet, ok := ce.User.DoublePuppet(ce.Ctx).(*homeserver.Intent)
 	if !ok {
 		ce.Reply("You don't have double puppeting enabled.")
 		return

@@ -18,6 +18,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
 
@@ -153,8 +154,8 @@ func (c *Connector) eventTime(ctx context.Context, room id.RoomID, eventID id.Ev
 	return time.UnixMilli(e.Timestamp), nil
 }
 
-// matrix is the Matrix connector with our sends and rooms.
-func (c *Connector) matrix() *matrixConnector { return c.bridge.Matrix.(*matrixConnector) }
+// matrix is the homeserver.
+func (c *Connector) matrix() *homeserver.Connector { return c.bridge.Matrix.(matrixSide).Connector }
 
 // SetMaxFileSize implements bridgev2.MaxFileSizeingNetwork.
 func (c *Connector) SetMaxFileSize(size int64) { c.maxFile.Store(size) }

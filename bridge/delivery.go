@@ -16,6 +16,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
+	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
 
@@ -23,7 +24,7 @@ const (
 	deliverBatch    = 16
 	deliverParallel = 16
 	// stopGrace is how long a handling may go on after its delivery has ended.
-	stopGrace = 4 * time.Second
+	stopGrace = homeserver.StopGrace
 	// handlerPatience is how long an event waits with its portal locked for the handler that
 	// it began with: one that comes before that, of a member who moved, may wait for the lock.
 	handlerPatience = time.Second
@@ -39,7 +40,7 @@ const (
 // delivery is what the consumers of all logins share.
 type delivery struct {
 	sends *database.MatrixSends
-	inbox *inbox
+	hs    *homeserver.Connector
 	// people guards the ghosts of everything that is delivered.
 	people *people
 
@@ -51,8 +52,8 @@ type delivery struct {
 	kicked  time.Time // when all that waits was last tried again at once
 }
 
-func newDelivery(sends *database.MatrixSends, inbox *inbox) *delivery {
-	return &delivery{sends: sends, inbox: inbox, people: newPeople()}
+func newDelivery(sends *database.MatrixSends, hs *homeserver.Connector) *delivery {
+	return &delivery{sends: sends, hs: hs, people: newPeople()}
 }
 
 // consumer delivers the events of one account to Matrix.
@@ -158,9 +159,6 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 		return err
 	}
 	if before != nil {
-		if err = c.arrive(ctx, before); err != nil {
-			return err
-		}
 		if skip, err := c.attend(ctx, before, e, conversation); err != nil || skip {
 			return err
 		}
@@ -173,13 +171,13 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 			return err
 		} // a request that the network has carried out twice: the second message is shown
 	}
-	try := &attempt{ctx: ctx}
-	remote, err := c.Remote(ctx, e, conversation, try.mutate)
+	try := homeserver.NewAttempt(ctx)
+	remote, err := c.Remote(ctx, e, conversation, try.Mutate)
 	if err != nil || remote == nil {
 		return err
 	}
 	create := portal.IsMessage(remote) && c.connector.config.CreateOnMessage && conversation.Standing != chat.Left
-	room, err := c.ensureRoom(ctx, conversation, create)
+	room, err := c.ensureRoom(ctx, conversation, create, asBefore)
 	if err != nil || room == nil {
 		return err
 	}
@@ -251,10 +249,10 @@ func (c *consumer) queue(ctx context.Context, remote bridgev2.RemoteEvent, invol
 // queueMessage is queue for events that send messages. bridgev2 reports an event that the
 // homeserver refuses as ignored, without the error; the attempt has it.
 // mautrix: blockBubblingEventError in bridgev2/portal.go, until it returns the error.
-func (c *consumer) queueMessage(ctx context.Context, try *attempt, remote bridgev2.RemoteEvent, involved ...chat.PersonID) error {
+func (c *consumer) queueMessage(ctx context.Context, try *homeserver.Attempt, remote bridgev2.RemoteEvent, involved ...chat.PersonID) error {
 	err := c.queue(ctx, remote, involved...)
-	if (err == nil || errors.Is(err, errNoRow)) && try.failed != nil {
-		return fmt.Errorf("send message: %w", try.failed)
+	if (err == nil || errors.Is(err, errNoRow)) && try.Failed() != nil {
+		return fmt.Errorf("send message: %w", try.Failed())
 	}
 	return err
 }
@@ -295,7 +293,7 @@ func (c *consumer) settleOwn(ctx context.Context, e chat.Event, key networkid.Po
 	}
 	patience, cancel := context.WithTimeout(ctx, handlerPatience)
 	defer cancel()
-	if err = c.d.inbox.final(patience, eventID); err != nil {
+	if err = c.d.hs.Final(patience, eventID); err != nil {
 		return fmt.Errorf("wait for the handler of %s: %w", eventID, err)
 	}
 	return c.keepOwnRow(ctx, room, e)

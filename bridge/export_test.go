@@ -13,8 +13,7 @@ import (
 
 // Alias is the alias that a portal's room is made with.
 func (m *Main) Alias(portal networkid.PortalKey) id.RoomAlias {
-	local := m.matrix.rooms.alias(m.matrix.GenerateDeterministicRoomID(portal))
-	return id.NewRoomAlias(local, m.matrix.AS.HomeserverDomain)
+	return m.hs.AliasOf(m.hs.GenerateDeterministicRoomID(portal))
 }
 
 // KeyRoomsMade is where it is noted that an account's first rooms are made.
@@ -22,7 +21,11 @@ func KeyRoomsMade(m *Main, person chat.PersonID) bridgedb.Key {
 	return m.connector.loginOf(person).keyRoomsMade()
 }
 
+// Settled reports whether events are handled as soon as the homeserver pushes them.
+func (m *Main) Settled() bool { return m.hs.Settled() }
+
 // Refresh brings a conversation's room up to date for a login, as a change of the conversation does.
 func Refresh(ctx context.Context, login *bridgev2.UserLogin, conversation chat.ConversationID) error {
-	return login.Client.(*Client).consumer().refresh(ctx, conversation)
+	_, err := login.Client.(*Client).consumer().keepRoom(ctx, conversation, false, follows)
+	return err
 }

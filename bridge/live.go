@@ -114,7 +114,7 @@ func (c *consumer) inRoom(ctx context.Context, id chat.ConversationID, person ch
 func (c *consumer) ConversationChanged(ctx context.Context, conversation chat.Conversation) {
 	ctx = c.login.Log.WithContext(ctx)
 	c.live.do(string(conversation.ID), "shape", func() {
-		if err := c.refresh(ctx, conversation.ID); err != nil && ctx.Err() == nil {
+		if _, err := c.keepRoom(ctx, conversation.ID, false, follows); err != nil && ctx.Err() == nil {
 			zerolog.Ctx(ctx).Err(err).Str("conversation", string(conversation.ID)).Msg("Failed to bring a room up to date")
 		}
 		if conversation.Standing == chat.Left {

@@ -24,12 +24,15 @@ func (r *removal) sentence() string {
 	return " **I may not remove messages from this room: delete yours yourself as soon as you have sent it.**"
 }
 
+// keyRemoval is where a context carries a removal.
+type keyRemoval struct{}
+
 func withRemoval(ctx context.Context, r removal) context.Context {
-	return context.WithValue(ctx, keyRemoval, &r)
+	return context.WithValue(ctx, keyRemoval{}, &r)
 }
 
 func removalOf(ctx context.Context) *removal {
-	r, _ := ctx.Value(keyRemoval).(*removal)
+	r, _ := ctx.Value(keyRemoval{}).(*removal)
 	return r
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/signal"
 	"sync"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"go.mau.fi/util/random"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
 	"maunium.net/go/mautrix/bridgev2/commands"
@@ -25,6 +23,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
+	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 )
 
 // DBOwner is the owner that is written into the database. A bridge without Matrix has to
@@ -70,20 +69,11 @@ type Options struct {
 	Pages func() Pages
 	// ExitCode is the exit code of an error of Start; 0 leaves it to the caller. May be nil.
 	ExitCode func(error) int
-	// LookEvery is how often events are looked for that the homeserver did not push; 0 is an
-	// hour.
-	LookEvery time.Duration
-	// UnsettledTime is how long after a sign of an outage what the homeserver pushes waits
-	// for a look; 0 is half a minute.
-	UnsettledTime time.Duration
-	// LookPatience is how long what the homeserver pushes waits for looks that fail; 0 is a
-	// minute.
-	LookPatience time.Duration
+	// Timing is the homeserver's.
+	homeserver.Timing
 	// NoticeDelay is how long a connection to the network may be lost before its user is told;
 	// 0 is three minutes.
 	NoticeDelay time.Duration
-	// KeepIDs is how long ids of handled Matrix events are remembered; 0 is 30 days.
-	KeepIDs time.Duration
 	// LockWait is how long a start waits for another process that uses the database; 0 is
 	// LockWait.
 	LockWait time.Duration
@@ -99,14 +89,10 @@ type Main struct {
 
 	options   Options
 	connector *Connector
-	matrix    *matrixConnector
+	hs        *homeserver.Connector // nil before Setup
 	db        *database.DB
 	lock      *database.Lock
-	inbox     *inbox
-	ephemeral *ephemeral
-	watch     *watch
 	guard     *secretGuard
-	server    *http.Server
 
 	background context.Context // ends with the program
 	cancel     context.CancelFunc
@@ -171,9 +157,9 @@ func (m *Main) fatal(err error) int {
 	var exit matrix.ExitError
 	var dbErr bridgev2.DBUpgradeError
 	switch {
-	case errors.Is(err, ErrRegistration):
+	case errors.Is(err, homeserver.ErrRegistration):
 		code = ExitRegistration
-	case errors.Is(err, ErrListen):
+	case errors.Is(err, homeserver.ErrListen):
 		code = ExitListen
 	case errors.As(err, &dbErr), errors.Is(err, database.ErrInUse):
 		code = ExitDatabase
@@ -197,7 +183,7 @@ func (m *Main) fatal(err error) int {
 func (m *Main) Setup() (err error) {
 	m.connector.notices = m.Config.Bridge.BridgeStatusNotices
 	forceConfig(m.Config)
-	restore := hideBodies(&m.Config.Logging)
+	restore := homeserver.HideBodies(&m.Config.Logging)
 	m.Init()
 	restore()
 	config.Narrow(*m.Log, append(config.LogFiles(&m.Config.Logging), m.ConfigPath, m.RegistrationPath)...)
@@ -219,7 +205,7 @@ func (m *Main) Setup() (err error) {
 	if err = m.wrap(); err != nil {
 		return err
 	}
-	if err = m.listen(); err != nil {
+	if err = m.hs.Listen(provisionPrefix, newProvisioning(m, m.Matrix.AS.Router)); err != nil {
 		return err
 	}
 	m.connector.accounts, err = m.options.Start(m.Log.WithContext(m.background), Env{DB: m.db, Network: m.connector.config, Log: *m.Log})
@@ -264,18 +250,12 @@ func (m *Main) openDB() error {
 	return nil
 }
 
-// wrap puts our connector, transport and inbox in place of the framework's.
+// wrap puts our connector in place of the framework's, with the guards before its handlers.
 func (m *Main) wrap() error {
 	ctx := m.Log.WithContext(m.background)
-	as := m.Matrix.AS
-	plain := as.HTTPClient.Transport
-	as.HTTPClient.Transport = newTransport(plain)
-	m.matrix = &matrixConnector{Connector: m.Matrix, main: m, typing: newPuppetTyping()}
-	devices := newDevices(m.db.MatrixRooms())
-	m.matrix.sender = &sender{store: m.db.MatrixSends(), devices: devices, traces: newTraces(m.matrix), m: m.matrix, run: random.String(16), now: time.Now}
-	m.matrix.rooms = &roomMaker{store: m.db.MatrixRooms(), m: m.matrix}
-	m.Bridge.Matrix = m.matrix
-	m.Bridge.Bot = m.matrix.BotIntent()
+	m.hs = homeserver.New(m.Matrix, homeserver.Options{DB: m.db, Host: host{m}, Log: *m.Log, Timing: m.options.Timing})
+	m.Bridge.Matrix = matrixSide{m.hs}
+	m.Bridge.Bot = m.hs.BotIntent()
 	known := m.botCommands()
 	m.Bridge.Commands.(*commands.Processor).AddHandlers(known...)
 	m.guard = &secretGuard{m: m, commands: wordsOf(known)}
@@ -283,26 +263,9 @@ func (m *Main) wrap() error {
 	m.guard.watch()
 	m.Matrix.EventProcessor.PrependHandler(event.StateTombstone, m.roomReplaced)
 	m.Bridge.Commands = commandGate{m.Bridge.Commands, func() bridgev2.MatrixAPI { return m.Bridge.Bot }, m.guard, m.db.Sync}
-	// The workers have limits of their own; the framework's would end a wait too early.
-	m.Matrix.EventProcessor.ExecSyncWarnTime, m.Matrix.EventProcessor.ExecSyncTimeout = 0, 0
-
-	log := m.Log.With().Str("component", "inbox").Logger()
-	m.watch = m.newWatch(plain)
-	m.inbox = newInbox(m.db.MatrixInbox(), log)
-	m.inbox.dispatch, m.inbox.atMostOnce, m.inbox.state = m.Matrix.EventProcessor.Dispatch, m.isCommand, as.StateStore
-	m.inbox.moved = m.connector.memberMoved
-	m.inbox.refuseStale = m.refuseStale
-	m.watch.inbox = m.inbox
-	m.ephemeral = newEphemeral(m.matrix.typing, log)
-	m.ephemeral.dispatch = m.Matrix.EventProcessor.Dispatch
-	m.connector.delivery = newDelivery(m.db.MatrixSends(), m.inbox)
-	m.connector.onStop = func() { m.inbox.stop(); m.ephemeral.stop() }
-	for _, load := range []func(context.Context) error{devices.load, m.matrix.rooms.load, m.inbox.load} {
-		if err := load(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	m.connector.delivery = newDelivery(m.db.MatrixSends(), m.hs)
+	m.connector.onStop = m.hs.StopHandling
+	return m.hs.Load(ctx)
 }
 
 // Shutdown stops everything, Matrix first, and closes the database.
@@ -317,8 +280,8 @@ func (m *Main) Shutdown() {
 	if started {
 		m.Bridge.StopWithTimeout(5 * time.Second)
 		m.awaitCommands()
-	} else {
-		m.closeListener()
+	} else if m.hs != nil {
+		m.hs.CloseListener()
 	}
 	if m.options.Stop != nil {
 		m.options.Stop()

@@ -180,7 +180,7 @@ func TestEventLaidAsideUnnoticed(t *testing.T) {
 	w := newWorld(t)
 	w.options.UnsettledTime = 4 * time.Second
 	alice, room := w.talk()
-	w.watched(2) // that time is over: shorter polls do not count
+	w.eventually("the end of that time", w.main.Settled)
 	w.hs.Unreachable("hangouts", true)
 	w.hs.Older(time.Minute)
 	alice.SendText(room, "1")
@@ -196,7 +196,7 @@ func TestEventLaidAsideUnnoticed(t *testing.T) {
 // Looks without end while people write change nothing.
 func TestLooksWhilePeopleWrite(t *testing.T) {
 	w := newWorld(t)
-	w.options.LookEvery = time.Millisecond
+	w.options.LookEvery, w.options.LookPause = time.Millisecond, time.Millisecond
 	alice, room := w.talk()
 	want := []string{"first"}
 	for n := range 300 {
@@ -204,6 +204,32 @@ func TestLooksWhilePeopleWrite(t *testing.T) {
 		alice.SendText(room, want[n+1])
 	}
 	w.waitTexts(direct, want...)
+}
+
+// While order is not trusted there is one look for all that comes in a while, and messages do not
+// wake the user who watches.
+func TestLooksAreFew(t *testing.T) {
+	w := newWorld(t)
+	w.options.LookPause, w.options.UnsettledTime = 500*time.Millisecond, time.Hour
+	began := time.Now()
+	alice, room := w.talk()
+	want := []string{"first"}
+	for n := range 100 {
+		want = append(want, fmt.Sprintf("m%03d", n))
+		alice.SendText(room, want[n+1])
+		w.eventually("the push", w.hs.Idle)
+	}
+	w.waitTexts(direct, want...)
+	syncs := func(user id.UserID) int {
+		return len(w.hs.Requests(func(r nullhs.Request) bool { return strings.HasSuffix(r.Path, "/sync") && r.User == user }))
+	}
+	took := time.Since(began)
+	require.LessOrEqual(t, syncs(bot), 1+int(took/w.options.LookPause))
+	watcher := id.NewUserID("hangouts_watch", domain)
+	require.LessOrEqual(t, syncs(watcher), 1+int(took/(30*time.Second)))
+	for _, room := range w.hs.Rooms() {
+		require.Equal(t, "leave", w.hs.Membership(room, watcher))
+	}
 }
 
 // An invitation of the bot is among what the homeserver forgets.

@@ -16,10 +16,11 @@ import (
 // zeroTime lets the homeserver say when an event happens.
 var zeroTime time.Time
 
-// memberMoved follows a user of ours who leaves or enters a portal's room in Matrix. It is
-// called before the room's state is known to have changed: a delivery that is under way
-// then fails, instead of joining the user again.
-func (c *Connector) memberMoved(ctx context.Context, e *event.Event) {
+// Moved implements homeserver.Host: it follows a user of ours who leaves or enters a portal's room
+// in Matrix. The room's state is not known to have changed yet: a delivery that is under way then
+// fails, instead of joining the user again.
+func (h host) Moved(ctx context.Context, e *event.Event) {
+	c := h.connector
 	user := id.UserID(e.GetStateKey())
 	if e.Type != event.StateMember || e.StateKey == nil || e.Sender == c.bridge.Bot.GetMXID() || c.bridge.IsGhostMXID(user) {
 		return
@@ -138,14 +139,13 @@ func (c *Client) leaveRoom(ctx context.Context, portal networkid.PortalID) error
 	return c.connector.kick(ctx, room, c.login, reasonLogout)
 }
 
-// staysOut reports whether a Matrix user must not be joined to a room: all of their logins
-// are absent from it.
-func (c *Connector) staysOut(ctx context.Context, roomID id.RoomID, user id.UserID) bool {
-	room, err := c.bridge.GetPortalByMXID(ctx, roomID)
+// StaysOut implements homeserver.Host: all logins of the user are absent from the room.
+func (h host) StaysOut(ctx context.Context, roomID id.RoomID, user id.UserID) bool {
+	room, err := h.Bridge.GetPortalByMXID(ctx, roomID)
 	if err != nil || room == nil || len(ids.PortalMeta(room).Absences.All()) == 0 {
 		return false
 	}
-	logins, err := c.bridge.GetUserLoginsInPortal(ctx, room.PortalKey)
+	logins, err := h.Bridge.GetUserLoginsInPortal(ctx, room.PortalKey)
 	if err != nil {
 		return false
 	}
@@ -159,26 +159,4 @@ func (c *Connector) staysOut(ctx context.Context, roomID id.RoomID, user id.User
 		}
 	}
 	return stays
-}
-
-// EnsureJoined joins a user to a room. The framework has double puppets join whenever a
-// login sees something of a room for the first time in a run; one that is absent stays out.
-// mautrix: UserLogin.MarkInPortal in bridgev2/space.go, until it can be told not to join.
-func (i *intent) EnsureJoined(ctx context.Context, room id.RoomID, extra ...bridgev2.EnsureJoinedParams) error {
-	if i.staysOut(ctx, room) {
-		return nil
-	}
-	return i.ASIntent.EnsureJoined(ctx, room, extra...)
-}
-
-func (i *intent) staysOut(ctx context.Context, room id.RoomID) bool {
-	return i.IsDoublePuppet() && i.m.main.connector.staysOut(ctx, room, i.GetMXID())
-}
-
-// EnsureInvited invites a user to a room, unless they are absent from it.
-func (i *intent) EnsureInvited(ctx context.Context, room id.RoomID, user id.UserID) error {
-	if i.m.main.connector.staysOut(ctx, room, user) {
-		return nil
-	}
-	return i.ASIntent.EnsureInvited(ctx, room, user)
 }

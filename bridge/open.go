@@ -163,25 +163,9 @@ func (c *consumer) open(ctx context.Context, conversation chat.Conversation) (*b
 	if conversation.Standing == chat.Left {
 		return nil, errNotIn
 	}
-	key := c.Key(conversation.ID, conversation.Kind)
-	unlock, err := c.d.portals.lock(ctx, key)
-	if err != nil {
-		return nil, err
+	room, err := c.keepRoom(ctx, conversation.ID, true, comesBack)
+	if err == nil && room == nil {
+		err = errNotBridged
 	}
-	defer unlock()
-	room, err := c.connector.existing(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	if room != nil && c.absence(room) != "" {
-		if err = c.comeBack(ctx, room); err != nil {
-			return nil, err
-		}
-	}
-	if room, err = c.ensureRoom(ctx, conversation, true); err != nil {
-		return nil, err
-	} else if room == nil {
-		return nil, errNotBridged
-	}
-	return room, c.resync(ctx, conversation, false)
+	return room, err
 }

@@ -2,8 +2,6 @@ package bridge
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/secret"
+	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 )
 
 // SendAnyway is the command that sends a text although it looks like a credential.
@@ -64,7 +63,7 @@ func (g *secretGuard) handle(ctx context.Context, e *event.Event) {
 			g.drop(e)
 		}
 	}()
-	if isForwarded(e) {
+	if homeserver.IsForwarded(e) {
 		delete(e.Content.Raw, appservice.DoublePuppetKey) // or the framework takes it for the bridge's own
 	}
 	if g.isOurs(e) {
@@ -188,7 +187,7 @@ func (g *secretGuard) refuse(ctx context.Context, e *event.Event, user *bridgev2
 // erase removes an event from its room: as the bot, or as its writer where the bot may not.
 func (g *secretGuard) erase(ctx context.Context, room id.RoomID, target id.EventID, writer *bridgev2.User) (err error) {
 	content := &event.Content{Parsed: &event.RedactionEventContent{Redacts: target}}
-	ctx = withPatience(ctx)
+	ctx = homeserver.WithPatience(ctx)
 	for range eraseTries {
 		if _, err = g.m.Bridge.Bot.SendMessage(ctx, room, event.EventRedaction, content, nil); err != nil && !mayHelp(err) && writer != nil {
 			if puppet := writer.DoublePuppet(ctx); puppet != nil {
@@ -201,7 +200,7 @@ func (g *secretGuard) erase(ctx context.Context, room id.RoomID, target id.Event
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(patience):
+		case <-time.After(homeserver.Patience):
 		}
 	}
 	return err
@@ -220,14 +219,7 @@ func (g *secretGuard) reply(ctx context.Context, e *event.Event, kind, says stri
 	content.MsgType = event.MsgNotice
 	content.Mentions = &event.Mentions{UserIDs: []id.UserID{e.Sender}}
 	content.RelatesTo = (&event.RelatesTo{}).SetReplyTo(e.ID)
-	extra := &bridgev2.MatrixSendExtra{TransactionID: onceID(kind, e.ID)}
-	_, err := g.m.Bridge.Bot.SendMessage(withPatience(ctx), e.RoomID, event.EventMessage, &event.Content{Parsed: &content}, extra)
+	extra := &bridgev2.MatrixSendExtra{TransactionID: homeserver.OnceID(kind, e.ID)}
+	_, err := g.m.Bridge.Bot.SendMessage(homeserver.WithPatience(ctx), e.RoomID, event.EventMessage, &event.Content{Parsed: &content}, extra)
 	return err
-}
-
-// onceID is the transaction id of the one thing of a kind that is sent because of
-// an event.
-func onceID(kind string, e id.EventID) string {
-	sum := sha256.Sum256([]byte(e))
-	return kind + "_" + hex.EncodeToString(sum[:16])
 }

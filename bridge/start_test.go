@@ -22,6 +22,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 )
 
 // begin starts the bridge without waiting for Matrix.
@@ -80,7 +81,7 @@ func TestWrongRegistrationEndsTheStart(t *testing.T) {
 			w.begin()
 			select {
 			case err := <-w.failed:
-				require.ErrorIs(t, err, bridge.ErrRegistration)
+				require.ErrorIs(t, err, homeserver.ErrRegistration)
 				require.NotContains(t, err.Error(), "\n")
 				require.NotContains(t, err.Error(), w.tokens.AppToken)
 			case <-time.After(patience):
@@ -123,7 +124,7 @@ func TestPortInUse(t *testing.T) {
 	require.NoError(t, err)
 	defer listener.Close()
 	err = w.newMain(w.hs.URL()).Setup()
-	require.ErrorIs(t, err, bridge.ErrListen)
+	require.ErrorIs(t, err, homeserver.ErrListen)
 	require.Contains(t, err.Error(), "appservice.port")
 }
 

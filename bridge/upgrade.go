@@ -9,6 +9,8 @@ import (
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/format"
 	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 )
 
 const unfitUpgrade = "I do not follow: only somebody who is in the conversation may move it, and only into a room to which I am invited and in which I have more power than everybody else, so that I can take out somebody who is removed from the conversation. `$cmdprefix unbridge` and `$cmdprefix open` make a room that is fit."
@@ -51,8 +53,8 @@ func (m *Main) roomReplaced(ctx context.Context, e *event.Event) {
 	log.Warn().Err(err).Msg("Not following into a room")
 	says := format.RenderMarkdown(strings.ReplaceAll(unfitUpgrade, "$cmdprefix", m.Config.Bridge.CommandPrefix), true, false)
 	says.MsgType = event.MsgNotice
-	extra := &bridgev2.MatrixSendExtra{TransactionID: onceID("upgrade", e.ID)}
-	if _, err = m.Bridge.Bot.SendMessage(withPatience(ctx), e.RoomID, event.EventMessage, &event.Content{Parsed: &says}, extra); err != nil {
+	extra := &bridgev2.MatrixSendExtra{TransactionID: homeserver.OnceID("upgrade", e.ID)}
+	if _, err = m.Bridge.Bot.SendMessage(homeserver.WithPatience(ctx), e.RoomID, event.EventMessage, &event.Content{Parsed: &says}, extra); err != nil {
 		log.Err(err).Msg("Failed to say that the bridge does not follow into a room")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
@@ -38,17 +39,18 @@ func (c *Client) writtenHere(ctx context.Context, room *bridgev2.Portal, e chat.
 	case e.Origin.Ours():
 		return chat.Origin{}, false, nil
 	}
-	left, err := c.connector.matrix().sender.traces.of(ctx, room.MXID, timeOf(e))
+	left, err := c.connector.matrix().Traces(ctx, room.MXID, timeOf(e))
 	if err != nil {
 		return chat.Origin{}, false, err
 	}
 	if requestID != 0 {
-		return c.connector.matrix().sender.traces.writtenDeep(ctx, room.MXID, left, requestID, timeOf(e))
+		found, ok, err := c.connector.matrix().WrittenAs(ctx, room.MXID, left, requestID, timeOf(e))
+		return ids.MakeOrigin(found.Event, found.Part), ok, err
 	}
 	if author.session == nil || author.session.CaughtUp() {
 		return chat.Origin{}, false, nil
 	}
-	origin, ok := left.writtenText(e.ID, author.login.UserMXID, func(content *event.MessageEventContent) (part int, last, ok bool) {
+	found, ok := left.WrittenText(string(e.ID), author.login.UserMXID, func(content *event.MessageEventContent) (part int, last, ok bool) {
 		texts := c.Texts(e.Conversation, content)
 		for n, text := range texts {
 			if text == e.Message.Text.String() {
@@ -57,7 +59,7 @@ func (c *Client) writtenHere(ctx context.Context, room *bridgev2.Portal, e chat.
 		}
 		return 0, false, false
 	})
-	return origin, ok, nil
+	return ids.MakeOrigin(found.Event, found.Part), ok, nil
 }
 
 // authorPatience is how long after a start an event of another login waits for that login's
@@ -84,7 +86,7 @@ func (c *Client) madeBy(ctx context.Context, key networkid.PortalKey, e chat.Eve
 		e.Origin, e.RequestID = made.Origin, made.RequestID
 	}
 	if ok || err != nil || own || author.session.CaughtUp() || author.session.State().Status == chat.BadCredentials ||
-		time.Since(c.connector.matrix().sender.traces.started) > authorPatience {
+		time.Since(c.connector.matrix().Started()) > authorPatience {
 		return e, err
 	}
 	return e, errAuthorBehind

@@ -46,7 +46,10 @@ func shape(t *testing.T, db *DB) (lines []string) {
 }
 
 // openFirst makes a database of version 1.
-func openFirst(t *testing.T) *DB {
+func openFirst(t *testing.T) *DB { return openVersion(t, 1) }
+
+// openVersion makes a database of an older version.
+func openVersion(t *testing.T, version int) *DB {
 	t.Helper()
 	db, err := Open("test", "sqlite3-fk-wal", "file:"+filepath.Join(t.TempDir(), "old.db")+"?_txlock=immediate", zerolog.Nop())
 	require.NoError(t, err)
@@ -55,9 +58,17 @@ func openFirst(t *testing.T) *DB {
 	require.NoError(t, err)
 	ctx := context.Background()
 	for _, query := range []string{string(first),
-		`CREATE TABLE ` + VersionTable + ` (version INTEGER, compat INTEGER)`, `INSERT INTO ` + VersionTable + ` VALUES (1, 1)`,
+		`CREATE TABLE ` + VersionTable + ` (version INTEGER, compat INTEGER)`, fmt.Sprintf(`INSERT INTO %s VALUES (%[2]d, %[2]d)`, VersionTable, version),
 		`CREATE TABLE database_owner (key INTEGER PRIMARY KEY DEFAULT 0, owner TEXT NOT NULL)`, `INSERT INTO database_owner (key, owner) VALUES (0, 'test')`} {
 		_, err = db.Exec(ctx, query)
+		require.NoError(t, err)
+	}
+	steps, err := filepath.Glob("upgrades/0[2-9]-*.sql")
+	require.NoError(t, err)
+	for _, step := range steps[:version-1] {
+		text, err := os.ReadFile(step)
+		require.NoError(t, err)
+		_, err = db.Exec(ctx, string(text))
 		require.NoError(t, err)
 	}
 	return db
@@ -173,6 +184,41 @@ func TestUpgradeGivesEachAccountItsLog(t *testing.T) {
 		_, err := db.Log().Append(ctx, account, []chat.Event{e})
 		require.NoError(t, err)
 		require.NotEmpty(t, waits(account), "what comes next is delivered")
+	}
+}
+
+// Of every version that had an inbox: what was held stays held, the rest keeps its order.
+func TestUpgradeGivesTheInboxPlaces(t *testing.T) {
+	for version := 2; version <= 6; version++ {
+		for name, c := range map[string]struct{ value, open, held string }{
+			"held":      {"2", "$open", "$held"},
+			"none held": {"", "$open $held", ""},
+			"no value":  {"-", "$open $held", ""},
+		} {
+			t.Run(fmt.Sprint(version, " ", name), func(t *testing.T) {
+				db, ctx := openVersion(t, version), t.Context()
+				_, err := db.Exec(ctx, `INSERT INTO matrix_inbox (seq, event_id, room_id, received_us, done, body)
+					VALUES (1, '$done', '!a', 1, true, ''), (2, '$open', '!a', 1, false, '{}'), (3, '$held', '!a', 1, false, '{}'), (4, '$done later', '!a', 1, true, '')`)
+				require.NoError(t, err)
+				if c.value != "-" {
+					_, err = db.Exec(ctx, `INSERT INTO matrix_value (name, value) VALUES ('held_from', $1), ('sync_token', 's7')`, c.value)
+					require.NoError(t, err)
+				}
+				require.NoError(t, db.Upgrade(ctx))
+				placed, held := order(t, db, "!a")
+				require.Equal(t, c.open, strings.Join(placed, " "))
+				require.Equal(t, c.held, strings.Join(held, " "))
+				row, err := db.MatrixInbox().Next(ctx, "!a")
+				require.NoError(t, err)
+				require.Equal(t, InboxRow{Seq: 2, Place: 2, EventID: "$open", RoomID: "!a", Body: "{}", Received: 1}, row)
+				added, err := db.MatrixInbox().Put(ctx, 4, []InboxRow{{EventID: "$done", RoomID: "!a"}, {EventID: "$done later", RoomID: "!a"}}, false)
+				require.NoError(t, err)
+				require.Empty(t, added, "ids are known")
+				var left int
+				require.NoError(t, db.QueryRow(ctx, `SELECT COUNT(*) FROM matrix_value WHERE name='held_from'`).Scan(&left))
+				require.Zero(t, left)
+			})
+		}
 	}
 }
 

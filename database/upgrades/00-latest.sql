@@ -1,4 +1,4 @@
--- v0 -> v7: Latest schema
+-- v0 -> v8: Latest schema
 
 -- An account on the network. credentials is what the back end needs to connect again:
 -- secret. generation grows with every login, so that a running bridge notices one that
@@ -133,17 +133,21 @@ CREATE TABLE position (
 	FOREIGN KEY (account, side, name) REFERENCES consumer (account, side, name) ON DELETE CASCADE
 );
 
--- Room events as the homeserver handed them over, in that order. body is the event's
--- JSON until its effects are final, then ''.
+-- Room events as the homeserver handed them over, in that order. place is the event's turn
+-- in its room; 0 = held until it is known what comes before it. body is the event's JSON
+-- until its effects are final, then ''.
 CREATE TABLE matrix_inbox (
 	seq         BIGINT  NOT NULL PRIMARY KEY,
 	event_id    TEXT    NOT NULL UNIQUE,
 	room_id     TEXT    NOT NULL,
 	received_us BIGINT  NOT NULL,
 	done        BOOLEAN NOT NULL,
-	body        TEXT    NOT NULL
+	body        TEXT    NOT NULL,
+	place       BIGINT  NOT NULL DEFAULT 0
 );
-CREATE INDEX matrix_inbox_open ON matrix_inbox (room_id, seq) WHERE NOT done;
+CREATE INDEX matrix_inbox_open ON matrix_inbox (room_id, place) WHERE NOT done;
+CREATE INDEX matrix_inbox_held ON matrix_inbox (seq) WHERE place=0;
+CREATE INDEX matrix_inbox_place ON matrix_inbox (place);
 
 -- Sends to Matrix that have begun and whose message row may not exist yet. run names the
 -- life of the program that began it; event_id is '' until the homeserver has answered.

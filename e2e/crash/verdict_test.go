@@ -224,7 +224,7 @@ func (w *world) handedOver() map[id.EventID]int {
 		list, err = journalAcknowledged(filepath.Join(w.Dir, "homeserver.state"))
 		require.NoError(w.t, err)
 	} else {
-		rows, err := w.Column("SELECT event_id FROM matrix_inbox ORDER BY seq")
+		rows, err := w.Column("SELECT event_id FROM matrix_inbox ORDER BY place")
 		require.NoError(w.t, err)
 		for _, e := range rows {
 			list = append(list, id.EventID(e))

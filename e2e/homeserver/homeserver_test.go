@@ -101,15 +101,19 @@ func TestSynapseForgetsWhatItOwes(t *testing.T) {
 			w := newWorld(t)
 			w.say("before")
 			w.wait("before")
-			// The first event is in flight and not answered, the others wait behind it.
+			// The first event is in flight and not answered, the others wait behind it. So soon
+			// after the start /sync may name some to the bridge, until it asks less often.
 			w.link.Stall(patience)
 			want := []string{"before"}
-			for n := range 5 {
-				want = append(want, fmt.Sprintf("m%d", n))
-				w.say(want[n+1])
+			for owed := false; !owed; {
+				first := fmt.Sprintf("m%d", len(want))
+				for range 5 {
+					want = append(want, fmt.Sprintf("m%d", len(want)))
+					w.say(want[len(want)-1])
+				}
+				w.Alice.WaitText(w.room, want[len(want)-1])
+				owed = !slices.Contains(w.texts(), first)
 			}
-			w.Alice.WaitText(w.room, "m4")
-			require.Equal(t, []string{"before"}, w.texts(), "nothing gets through")
 			restarted := make(chan struct{})
 			go func() { defer close(restarted); restart(w.synapse) }()
 			time.Sleep(100 * time.Millisecond) // Synapse is going down, and the link is of use again when it comes back

@@ -37,7 +37,7 @@ func Check(g Graph) []Violation {
 				continue
 			}
 			for _, dep := range deps {
-				if r.forbids(dep) {
+				if r.forbids(dep) && (!r.direct || len(chains[dep]) == 2) {
 					found = append(found, Violation{pkg, dep, chains[dep], r.reason})
 				}
 			}

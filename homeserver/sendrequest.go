@@ -1,4 +1,4 @@
-package bridge
+package homeserver
 
 import (
 	"context"
@@ -35,7 +35,7 @@ type sendRequest struct {
 // newSend builds the request: marked with the transaction id, encrypted where the room is,
 // and marked as ours for a double puppet.
 // mautrix: matrix.ASIntent.SendMessage, until it takes a device id and can repeat a request.
-func newSend(ctx context.Context, as *intent, room id.RoomID, kind event.Type, content *event.Content, at time.Time, identity sendIdentity) (*sendRequest, error) {
+func newSend(ctx context.Context, as *Intent, room id.RoomID, kind event.Type, content *event.Content, at time.Time, identity sendIdentity) (*sendRequest, error) {
 	raw := maps.Clone(content.Raw)
 	if raw == nil {
 		raw = map[string]any{}
@@ -72,7 +72,7 @@ func newSend(ctx context.Context, as *intent, room id.RoomID, kind event.Type, c
 // errNoCrypto: a room is encrypted and the bridge is not set up for that.
 var errNoCrypto = errors.New("the room is encrypted, but encryption is switched off in the bridge's config")
 
-func (i *intent) encrypts(ctx context.Context, room id.RoomID) (bool, error) {
+func (i *Intent) encrypts(ctx context.Context, room id.RoomID) (bool, error) {
 	encrypted := i.Connector.Config.Encryption.Require
 	if !encrypted {
 		var err error
@@ -87,7 +87,7 @@ func (i *intent) encrypts(ctx context.Context, room id.RoomID) (bool, error) {
 }
 
 // do makes one attempt. It joins the user unless they are absent from the room.
-func (r *sendRequest) do(ctx context.Context, as *intent) (resp *mautrix.RespSendEvent, err error) {
+func (r *sendRequest) do(ctx context.Context, as *Intent) (resp *mautrix.RespSendEvent, err error) {
 	if !as.staysOut(ctx, r.room) {
 		if err = as.Matrix.EnsureJoined(ctx, r.room); err != nil {
 			return nil, err

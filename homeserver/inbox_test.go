@@ -1,4 +1,4 @@
-package bridge
+package homeserver
 
 import (
 	"context"
@@ -36,6 +36,14 @@ func TestAgeOfAnEvent(t *testing.T) {
 	}
 }
 
+// commander is a host whose commands are those of one user.
+type commander struct{ Host }
+
+func (commander) IsCommand(e *event.Event) bool { return e.Sender == "@commander:test" }
+func (commander) RefuseStale(context.Context, *event.Event, time.Duration) (bool, error) {
+	return false, nil
+}
+
 // A program that ends while it runs a command does not run it again; other events are handled
 // until their effects are final.
 func TestACommandIsRunAtMostOnce(t *testing.T) {
@@ -46,9 +54,7 @@ func TestACommandIsRunAtMostOnce(t *testing.T) {
 	require.NoError(t, db.Upgrade(ctx))
 	handled := make(chan string, 10)
 	run := func(hang bool) (b *inbox, stop func()) {
-		b = newInbox(db.MatrixInbox(), zerolog.Nop())
-		b.atMostOnce = func(e *event.Event) bool { return e.Sender == "@commander:test" }
-		b.refuseStale = func(context.Context, *event.Event) error { return nil }
+		b = newInbox(db.MatrixInbox(), commander{}, zerolog.Nop())
 		b.dispatch = func(ctx context.Context, e *event.Event) {
 			handled <- string(e.ID)
 			if hang {
@@ -65,13 +71,11 @@ func TestACommandIsRunAtMostOnce(t *testing.T) {
 		{EventID: "$command", RoomID: "!a", Body: `{"type":"m.room.message","event_id":"$command","sender":"@commander:test","unsigned":{"age":1},"content":{}}`},
 		{EventID: "$message", RoomID: "!b", Body: `{"type":"m.room.message","event_id":"$message","sender":"@writer:test","unsigned":{"age":1},"content":{}}`},
 	} {
-		require.NoError(t, b.put(ctx, []database.InboxRow{row}, false))
+		require.NoError(t, b.put(ctx, []database.InboxRow{row}, func() bool { return false }))
 	}
-	require.NoError(t, b.release(ctx, nil, 1<<60, ""))
 	require.ElementsMatch(t, []string{"$command", "$message"}, []string{<-handled, <-handled})
 	stop()
 	b, stop = run(false)
-	require.NoError(t, b.release(ctx, nil, 1<<60, ""))
 	require.Equal(t, "$message", <-handled)
 	require.NoError(t, b.final(ctx, "$message"))
 	require.NoError(t, b.final(ctx, "$command"))

@@ -1,4 +1,4 @@
-package bridge
+package homeserver
 
 import (
 	"context"
@@ -10,8 +10,8 @@ const (
 	// idleConnections to the homeserver are kept, so that rooms which send in parallel
 	// need not dial anew.
 	idleConnections = 64
-	// patience is the pause between attempts of a request that must not fail.
-	patience = 2 * time.Second
+	// Patience is the pause between attempts of a request that must not fail.
+	Patience = 2 * time.Second
 )
 
 type contextKey int
@@ -19,11 +19,10 @@ type contextKey int
 const (
 	keyPatient contextKey = iota
 	keyAttempt
-	keyRemoval
 )
 
-// withPatience makes requests wait for the homeserver instead of failing, until ctx ends.
-func withPatience(ctx context.Context) context.Context {
+// WithPatience makes requests wait for the homeserver instead of failing, until ctx ends.
+func WithPatience(ctx context.Context) context.Context {
 	return context.WithValue(ctx, keyPatient, true)
 }
 
@@ -63,7 +62,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(patience):
+		case <-time.After(Patience):
 		}
 		if req = req.Clone(ctx); req.GetBody != nil {
 			if req.Body, err = req.GetBody(); err != nil {

@@ -1,4 +1,4 @@
--- v6 -> v7: Each account has a log of its own
+-- v7 -> v8: Each account has a log of its own
 
 CREATE TABLE own_log (
 	account      TEXT   NOT NULL REFERENCES account (id) ON DELETE CASCADE,

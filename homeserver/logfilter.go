@@ -1,4 +1,4 @@
-package bridge
+package homeserver
 
 import (
 	"bytes"
@@ -17,9 +17,9 @@ var privateFields = []string{"req_body", "event_content"}
 // tokenInURL is a token where errors of HTTP show it.
 var tokenInURL = regexp.MustCompile(`(access_token=)[^&"\\\s]+`)
 
-// hideBodies takes the text of messages, and tokens in addresses, out of everything that is logged, at every level.
+// HideBodies takes the text of messages, and tokens in addresses, out of everything that is logged, at every level.
 // It changes the config until restore is called.
-func hideBodies(c *zeroconfig.Config) (restore func()) {
+func HideBodies(c *zeroconfig.Config) (restore func()) {
 	original := c.Writers
 	c.Writers = make([]zeroconfig.WriterConfig, len(original))
 	for n := range original {

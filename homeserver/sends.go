@@ -1,4 +1,4 @@
-package bridge
+package homeserver
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.mau.fi/util/random"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
 	bridgedb "maunium.net/go/mautrix/bridgev2/database"
@@ -16,7 +17,6 @@ import (
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
-	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
@@ -28,8 +28,8 @@ const markerField = "com.github.hangouts-bridge.id"
 // message into another room copies it, and with it what marks the bridge's own.
 const roomField = "com.github.hangouts-bridge.room"
 
-// isForwarded reports whether a user has forwarded what their double puppet sent elsewhere.
-func isForwarded(e *event.Event) bool {
+// IsForwarded reports whether a user has forwarded what their double puppet sent elsewhere.
+func IsForwarded(e *event.Event) bool {
 	room, ok := e.Content.Raw[roomField].(string)
 	return ok && e.RoomID != "" && room != string(e.RoomID)
 }
@@ -46,26 +46,37 @@ const (
 // is tried: with a transaction id made of what is sent, from the user of the first
 // attempt, and after a look into the room where the homeserver may have forgotten.
 type sender struct {
-	store   *database.MatrixSends
-	devices *devices
-	traces  *traces
-	m       *matrixConnector
-	run     string // identifies this run of the bridge
-	now     func() time.Time
+	store *database.MatrixSends
+	c     *Connector
+	run   string // identifies this run of the bridge
+	now   func() time.Time
 }
 
-// attempt is one handling of an event by bridgev2. After the first failure it sends nothing
+func newSender(c *Connector, store *database.MatrixSends) *sender {
+	return &sender{store: store, c: c, run: random.String(16), now: time.Now}
+}
+
+// Attempt is one handling of an event by bridgev2. After the first failure it sends nothing
 // more, so that later parts do not overtake a missing one.
-type attempt struct {
+type Attempt struct {
 	ctx    context.Context // of the delivery
 	failed error
 }
 
-// mutate ties bridgev2's handling to the attempt. The handling ends a while after the delivery:
+// NewAttempt makes the attempt of a delivery that ends with ctx.
+func NewAttempt(ctx context.Context) *Attempt { return &Attempt{ctx: ctx} }
+
+// Failed is the error of the first send that failed, nil if none did.
+func (a *Attempt) Failed() error { return a.failed }
+
+// StopGrace is how long a handling may go on after its delivery has ended.
+const StopGrace = 4 * time.Second
+
+// Mutate ties bridgev2's handling to the attempt. The handling ends a while after the delivery:
 // a room that is being created or a message that is being sent is better finished.
-func (a *attempt) mutate(handling context.Context) context.Context {
+func (a *Attempt) Mutate(handling context.Context) context.Context {
 	handling, cancel := context.WithCancel(handling)
-	context.AfterFunc(a.ctx, func() { time.AfterFunc(stopGrace, cancel) })
+	context.AfterFunc(a.ctx, func() { time.AfterFunc(StopGrace, cancel) })
 	return context.WithValue(handling, keyAttempt, a)
 }
 
@@ -76,8 +87,8 @@ func transactionID(room id.RoomID, meta *bridgedb.Message) string {
 	return "hg" + hex.EncodeToString(sum[:16])
 }
 
-func (s *sender) send(ctx context.Context, as *intent, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
-	a, _ := ctx.Value(keyAttempt).(*attempt)
+func (s *sender) send(ctx context.Context, as *Intent, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
+	a, _ := ctx.Value(keyAttempt).(*Attempt)
 	if a != nil && a.failed != nil {
 		return nil, fmt.Errorf("%w: %w", errEarlierFailed, a.failed)
 	}
@@ -88,9 +99,9 @@ func (s *sender) send(ctx context.Context, as *intent, room id.RoomID, kind even
 	return resp, err
 }
 
-func (s *sender) sendOnce(ctx context.Context, as *intent, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
+func (s *sender) sendOnce(ctx context.Context, as *Intent, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
 	meta := extra.MessageMeta
-	left, err := s.traces.of(ctx, room, extra.Timestamp)
+	left, err := s.c.traces.of(ctx, room, extra.Timestamp)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +117,7 @@ func (s *sender) sendOnce(ctx context.Context, as *intent, room id.RoomID, kind 
 		// A database that was restored does not know what it sent.
 		if found, ok := left.sentAs(send.TxnID, as.GetMXID(), extra.Timestamp, s.sentAs(meta.SenderID)); ok {
 			zerolog.Ctx(ctx).Info().Str("event", string(found.event)).Msg("Found the event of a forgotten send")
-			meta.SenderMXID, meta.IsDoublePuppeted = found.sender, !s.m.Bridge.IsGhostMXID(found.sender)
+			meta.SenderMXID, meta.IsDoublePuppeted = found.sender, !s.c.isOurs(found.sender)
 			return &mautrix.RespSendEvent{EventID: found.event}, s.answered(ctx, send.TxnID, found.event)
 		}
 	} else {
@@ -129,15 +140,13 @@ func (s *sender) sendOnce(ctx context.Context, as *intent, room id.RoomID, kind 
 // sentAs reports whether a message of a person may have been sent as a user: by their login,
 // which was perhaps not absent then, by a ghost or by the bot.
 func (s *sender) sentAs(person networkid.UserID) func(id.UserID) bool {
-	author := s.m.main.connector.loginOf(chat.PersonID(person))
-	return func(user id.UserID) bool {
-		return s.traces.isOwn(user) || author != nil && author.login.UserMXID == user
-	}
+	author := s.c.host.UserOf(person)
+	return func(user id.UserID) bool { return user == author || s.c.isOurs(user) }
 }
 
 // firstSender is the user of the first attempt. A send through another registration
 // would be another event.
-func (s *sender) firstSender(ctx context.Context, as *intent, user id.UserID) (*intent, error) {
+func (s *sender) firstSender(ctx context.Context, as *Intent, user id.UserID) (*Intent, error) {
 	if as.GetMXID() == user {
 		return as, nil
 	}
@@ -145,20 +154,20 @@ func (s *sender) firstSender(ctx context.Context, as *intent, user id.UserID) (*
 	if err != nil {
 		return nil, fmt.Errorf("%w: act as %s: %w", bridgev2.ErrFailedToGetIntent, user, err)
 	}
-	if first, ok := api.(*intent); ok {
+	if first, ok := api.(*Intent); ok {
 		return first, nil
 	}
 	return as, nil // who sent first cannot be acted as any more; the look into the room decides
 }
 
 func (s *sender) apiOf(ctx context.Context, user id.UserID) (bridgev2.MatrixAPI, error) {
-	if user == s.m.Bot.UserID {
-		return s.m.BotIntent(), nil
+	if user == s.c.Bot.UserID {
+		return s.c.BotIntent(), nil
 	}
-	if ghost, ok := s.m.ParseGhostMXID(user); ok {
-		return s.m.GhostIntent(ghost), nil
+	if ghost, ok := s.c.ParseGhostMXID(user); ok {
+		return s.c.GhostIntent(ghost), nil
 	}
-	person, err := s.m.Bridge.GetExistingUserByMXID(ctx, user)
+	person, err := s.c.Bridge.GetExistingUserByMXID(ctx, user)
 	if err != nil || person == nil {
 		return nil, err
 	}
@@ -168,20 +177,20 @@ func (s *sender) apiOf(ctx context.Context, user id.UserID) (bridgev2.MatrixAPI,
 // settleDoubt returns the event of an earlier attempt that was not answered, if it is in the
 // room. Within a run the homeserver knows the attempt by its transaction id, unless it has
 // forgotten that by now; then the room is read again.
-func (s *sender) settleDoubt(ctx context.Context, as *intent, stored, send database.MatrixSend, sent time.Time) (eventID string, err error) {
+func (s *sender) settleDoubt(ctx context.Context, as *Intent, stored, send database.MatrixSend, sent time.Time) (eventID string, err error) {
 	age := s.now().Sub(time.UnixMicro(stored.First))
 	sameSender := string(as.GetMXID()) == stored.Sender
-	if stored.Run == s.run && age >= 0 && age < remembered && sameSender && s.devices.has(as) {
+	if stored.Run == s.run && age >= 0 && age < remembered && sameSender && s.c.devices.has(as) {
 		return "", nil
 	}
 	if stored.Run == s.run {
-		s.traces.forget(id.RoomID(stored.RoomID))
+		s.c.traces.forget(id.RoomID(stored.RoomID))
 	}
-	left, err := s.traces.of(ctx, id.RoomID(stored.RoomID), sent)
+	left, err := s.c.traces.of(ctx, id.RoomID(stored.RoomID), sent)
 	if err != nil {
 		return "", err
 	}
-	if found, ok := left.sentAs(stored.TxnID, id.UserID(stored.Sender), sent, s.traces.isOwn); ok {
+	if found, ok := left.sentAs(stored.TxnID, id.UserID(stored.Sender), sent, s.c.isOurs); ok {
 		zerolog.Ctx(ctx).Info().Str("event", string(found.event)).Msg("Found the event of an unconfirmed send")
 		return string(found.event), s.answered(ctx, stored.TxnID, found.event)
 	}
@@ -193,8 +202,8 @@ func (s *sender) settleDoubt(ctx context.Context, as *intent, stored, send datab
 }
 
 // put sends the event and waits as long as the homeserver asks for.
-func (s *sender) put(ctx context.Context, as *intent, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra, txnID string) (*mautrix.RespSendEvent, error) {
-	device, err := s.devices.ensure(ctx, as)
+func (s *sender) put(ctx context.Context, as *Intent, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra, txnID string) (*mautrix.RespSendEvent, error) {
+	device, err := s.c.devices.ensure(ctx, as)
 	if err != nil {
 		return nil, fmt.Errorf("make device: %w", err)
 	}
@@ -208,7 +217,7 @@ func (s *sender) put(ctx context.Context, as *intent, room id.RoomID, kind event
 		if waited += pause; pause == 0 || waited > longestLimit {
 			break
 		}
-		sleep(ctx, pause)
+		Sleep(ctx, pause)
 		resp, err = request.do(ctx, as)
 	}
 	if err != nil {
@@ -226,15 +235,11 @@ func (s *sender) answered(ctx context.Context, txnID string, eventID id.EventID)
 }
 
 // failed forgets what the homeserver has refused; everything else stays, with its sender.
-func (s *sender) failed(ctx context.Context, as *intent, txnID string, err error) {
-	var httpErr mautrix.HTTPError
-	if !errors.As(err, &httpErr) {
-		return
-	}
+func (s *sender) failed(ctx context.Context, as *Intent, txnID string, err error) {
 	if errors.Is(err, errUnknownDevice) {
-		s.devices.forget(ctx, as)
+		s.c.devices.forget(ctx, as)
 	}
-	if refused(httpErr) {
+	if Refused(err) {
 		if err = s.store.Drop(ctx, txnID); err != nil {
 			zerolog.Ctx(ctx).Err(err).Msg("Failed to forget a refused send")
 		}

@@ -1,8 +1,7 @@
-package bridge
+package homeserver
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync"
 
@@ -19,9 +18,6 @@ const (
 	deviceID   = "HANGOUTSBRIDGE"
 	deviceName = "Hangouts bridge"
 )
-
-// errUnknownDevice: the device of a request was deleted.
-var errUnknownDevice = mautrix.RespError{ErrCode: "M_UNKNOWN_DEVICE"}
 
 // devices makes the devices, each once and when it is first needed.
 type devices struct {
@@ -49,7 +45,7 @@ func (d *devices) load(ctx context.Context) error {
 
 // ensure returns the device of a user's sends, making it if need be; "" where the
 // homeserver makes none, or where the user's own token has one.
-func (d *devices) ensure(ctx context.Context, as *intent) (string, error) {
+func (d *devices) ensure(ctx context.Context, as *Intent) (string, error) {
 	user := string(as.GetMXID())
 	d.mu.Lock()
 	device, done := d.known[user]
@@ -63,8 +59,7 @@ func (d *devices) ensure(ctx context.Context, as *intent) (string, error) {
 	}
 	url := as.Matrix.BuildClientURL("v3", "devices", id.DeviceID(deviceID))
 	_, err := as.Matrix.MakeRequest(ctx, http.MethodPut, url, &mautrix.ReqPutDevice{DisplayName: deviceName}, nil)
-	var httpErr mautrix.HTTPError
-	if errors.As(err, &httpErr) && refused(httpErr) {
+	if Refused(err) {
 		zerolog.Ctx(ctx).Warn().Err(err).Str("user", user).Msg("The homeserver makes no device; a restart of it may double a message that is just being sent")
 		d.mu.Lock()
 		d.refused[user] = true
@@ -83,14 +78,14 @@ func (d *devices) ensure(ctx context.Context, as *intent) (string, error) {
 }
 
 // has reports whether a user's sends carry a device.
-func (d *devices) has(as *intent) bool {
+func (d *devices) has(as *Intent) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.known[string(as.GetMXID())] != "" || ownToken(as)
 }
 
 // forget notes that a user's device is gone.
-func (d *devices) forget(ctx context.Context, as *intent) {
+func (d *devices) forget(ctx context.Context, as *Intent) {
 	user := string(as.GetMXID())
 	d.mu.Lock()
 	delete(d.known, user)
@@ -101,4 +96,4 @@ func (d *devices) forget(ctx context.Context, as *intent) {
 }
 
 // ownToken reports whether a user is acted for with a token of their own login.
-func ownToken(as *intent) bool { return as.Matrix.IsCustomPuppet && !as.Matrix.SetAppServiceUserID }
+func ownToken(as *Intent) bool { return as.Matrix.IsCustomPuppet && !as.Matrix.SetAppServiceUserID }

@@ -1,4 +1,4 @@
-package bridge
+package homeserver
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
-	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
@@ -26,42 +25,32 @@ const inboxPause = time.Second
 // in parallel.
 type inbox struct {
 	store    *database.MatrixInbox
+	host     Host
 	dispatch func(context.Context, *event.Event)
-	// atMostOnce reports whether an event is a command to the bot: it is final before it
-	// is handled, so that a crash cannot repeat what a command does.
-	atMostOnce func(*event.Event) bool
-	// moved hears of a membership before the state store does; may be nil.
-	moved func(context.Context, *event.Event)
-	// refuseStale answers a command that is too old to be run.
-	refuseStale func(context.Context, *event.Event) error
-	state       mautrix.StateStore
-	log         zerolog.Logger
+	state    mautrix.StateStore
+	log      zerolog.Logger
 
-	storing sync.Mutex // held while events are stored, so that Seq is in the order of commits; guards last and noted
+	// storing is held while events are stored or get places, so that numbers are in the order
+	// of commits; it guards last.
+	storing sync.Mutex
 	last    int64
-	noted   bool // the database knows what is held
 
-	mu       sync.Mutex
-	running  bool
-	held     bool // events after heldFrom are not handled
-	heldFrom int64
-	waiting  time.Time       // since when an event is held, zero if none is
-	releases int             // how often held events got new places
-	parent   context.Context // the bridge's: ends before its handlers do
-	ctx      context.Context
-	cancel   context.CancelFunc
-	workers  sync.WaitGroup
-	rooms    map[string]int               // events that wait, by room
-	working  map[string]bool              // rooms with a worker
-	open     map[id.EventID]chan struct{} // closed when the event's effects are final
+	mu      sync.Mutex
+	running bool
+	parent  context.Context // the bridge's: ends before its handlers do
+	ctx     context.Context
+	cancel  context.CancelFunc
+	workers sync.WaitGroup
+	rooms   map[string]int               // events that wait for their turn, by room
+	working map[string]bool              // rooms with a worker
+	open    map[id.EventID]chan struct{} // closed when the event's effects are final
 }
 
-func newInbox(store *database.MatrixInbox, log zerolog.Logger) *inbox {
-	return &inbox{store: store, log: log, rooms: map[string]int{}, working: map[string]bool{}, open: map[id.EventID]chan struct{}{}}
+func newInbox(store *database.MatrixInbox, host Host, log zerolog.Logger) *inbox {
+	return &inbox{store: store, host: host, log: log, rooms: map[string]int{}, working: map[string]bool{}, open: map[id.EventID]chan struct{}{}}
 }
 
-// load reads what was left by the life before. Events may be stored from now on; new ones
-// are held until release.
+// load reads what the previous run left. Events may be stored from now on.
 func (b *inbox) load(ctx context.Context) error {
 	last, err := b.store.Last(ctx)
 	if err != nil {
@@ -71,20 +60,9 @@ func (b *inbox) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read inbox: %w", err)
 	}
-	from, ok, err := b.store.HeldFrom(ctx)
-	if err != nil {
-		return fmt.Errorf("read inbox: %w", err)
-	}
-	if !ok {
-		from = last
-		if err = b.store.Hold(ctx, from); err != nil {
-			return fmt.Errorf("note that events are held: %w", err)
-		}
-	}
-	b.last, b.noted = last, true
+	b.last = last
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.held, b.heldFrom = true, from
 	b.expect(rows)
 	return nil
 }
@@ -98,34 +76,28 @@ func (b *inbox) startWorkers() {
 	}
 }
 
-// expect notes stored events; mu is held.
+// expect notes stored events, and those that have got a place; mu is held.
 func (b *inbox) expect(rows []database.InboxRow) {
 	for _, row := range rows {
-		b.open[id.EventID(row.EventID)] = make(chan struct{})
-		b.rooms[row.RoomID]++
-		if b.isHeld(row) && b.waiting.IsZero() {
-			b.waiting = time.Now()
+		if event := id.EventID(row.EventID); b.open[event] == nil {
+			b.open[event] = make(chan struct{})
 		}
-		if b.running && !b.working[row.RoomID] && !b.isHeld(row) {
-			b.startWorker(row.RoomID)
+		if row.Place > 0 {
+			b.rooms[row.RoomID]++
 		}
 	}
+	b.startWorkers()
 }
 
-// put stores events; when it returns they are safe. Known ones are left out. With hold they
-// and all that follows are held.
-func (b *inbox) put(ctx context.Context, rows []database.InboxRow, hold bool) error {
+// put stores events; when it returns they are safe. Known ones are left out. Those for which
+// held says so get no place; it is asked when nothing else is stored or arranged.
+func (b *inbox) put(ctx context.Context, rows []database.InboxRow, held func() bool) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	b.storing.Lock()
 	defer b.storing.Unlock()
-	if hold {
-		if err := b.holdNow(ctx); err != nil {
-			return fmt.Errorf("note that events are held: %w", err)
-		}
-	}
-	added, err := b.store.Put(ctx, b.last, rows)
+	added, err := b.store.Put(ctx, b.last, rows, held())
 	if err != nil {
 		return fmt.Errorf("store events: %w", err)
 	}
@@ -133,6 +105,34 @@ func (b *inbox) put(ctx context.Context, rows []database.InboxRow, hold bool) er
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.expect(added)
+	return nil
+}
+
+// position is the number of the newest event.
+func (b *inbox) position() int64 {
+	b.storing.Lock()
+	defer b.storing.Unlock()
+	return b.last
+}
+
+// arrange gives places to events that are held: first to those that are named, in that order,
+// then to the others up to a position; named ones that are not known are stored. Nothing else
+// is stored from until, which says the position, to arranged, which hears how many stay held.
+func (b *inbox) arrange(ctx context.Context, named []database.InboxRow, token string, until func() int64, arranged func(held int)) error {
+	b.storing.Lock()
+	defer b.storing.Unlock()
+	result, err := b.store.Arrange(ctx, b.last, until(), named, token)
+	if err != nil {
+		return fmt.Errorf("store missing events: %w", err)
+	}
+	if result.Added > 0 {
+		b.log.Debug().Int("events", result.Added).Msg("Found events that the homeserver had not pushed yet")
+	}
+	b.last = result.Last
+	arranged(result.Held)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.expect(result.Placed)
 	return nil
 }
 
@@ -191,22 +191,8 @@ func (b *inbox) startWorker(room string) {
 
 // next handles a room's oldest event and reports whether the worker goes on.
 func (b *inbox) next(room string) bool {
-	b.mu.Lock()
-	releases := b.releases
-	b.mu.Unlock()
 	row, err := b.store.Next(b.ctx, room)
 	if err == nil {
-		b.mu.Lock()
-		if b.releases != releases {
-			b.mu.Unlock()
-			return true // it may have another place by now, and not be the oldest
-		}
-		if b.isHeld(row) {
-			delete(b.working, room)
-			b.mu.Unlock()
-			return false
-		}
-		b.mu.Unlock()
 		err = b.handle(row)
 	}
 	if b.ended() {
@@ -247,17 +233,18 @@ func (b *inbox) handle(row database.InboxRow) error {
 		return b.store.Done(b.ctx, row.Seq)
 	}
 	ctx := b.log.WithContext(b.ctx)
-	if e.Type == event.StateMember && b.moved != nil {
-		b.moved(ctx, e)
+	if e.Type == event.StateMember {
+		b.host.Moved(ctx, e)
 	}
 	if e.Type.IsState() {
 		mautrix.UpdateStateStore(ctx, b.state, e)
 	}
-	if b.atMostOnce(e) {
-		if b.isStale(e, row) {
-			if err = b.refuseStale(ctx, e); err != nil {
-				return err
-			}
+	if b.host.IsCommand(e) {
+		refused, err := b.host.RefuseStale(ctx, e, ageOf(e, time.UnixMicro(row.Received), time.Now()))
+		switch {
+		case err != nil:
+			return err
+		case refused:
 			return b.store.Done(b.ctx, row.Seq)
 		}
 		return b.handleOnce(ctx, e, row)
@@ -269,8 +256,8 @@ func (b *inbox) handle(row database.InboxRow) error {
 	return b.store.Done(b.ctx, row.Seq)
 }
 
-// handleOnce hands a command over. A power failure does not repeat it; commandGate keeps it from
-// taking back what the command did.
+// handleOnce hands a command over, final before it is run: neither a crash nor a power failure
+// repeats it.
 func (b *inbox) handleOnce(ctx context.Context, e *event.Event, row database.InboxRow) error {
 	if err := b.store.Done(b.ctx, row.Seq); err != nil {
 		return err
@@ -314,11 +301,12 @@ func (b *inbox) prune(ctx context.Context, keep time.Duration) {
 	}
 }
 
-// isOwnMessage reports whether an event is a message that the bridge itself sent: nobody
-// handles it, so it need not be stored.
-func isOwnMessage(as *appservice.AppService, ghost func(id.UserID) bool, e *event.Event) bool {
-	if e.StateKey != nil {
-		return false
+// ageOf is how old an event is: by the homeserver's clock when it came, and by ours since. Only
+// an event without an age is compared across the two clocks.
+func ageOf(e *event.Event, received, now time.Time) time.Duration {
+	waited := max(now.Sub(received), 0)
+	if e.Unsigned.Age > 0 {
+		return time.Duration(e.Unsigned.Age)*time.Millisecond + waited
 	}
-	return e.Sender == as.BotMXID() || ghost(e.Sender)
+	return max(now.Sub(time.UnixMilli(e.Timestamp)), waited)
 }

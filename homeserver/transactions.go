@@ -1,4 +1,4 @@
-package bridge
+package homeserver
 
 import (
 	"bytes"
@@ -10,9 +10,7 @@ import (
 
 	"go.mau.fi/util/exhttp"
 	"maunium.net/go/mautrix"
-	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/event"
-	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
@@ -21,25 +19,8 @@ import (
 // to 64 KiB into one, and ephemeral data.
 const maxTransaction = 64 << 20
 
-// transactions is the appservice's HTTP handler: transactions go into the inbox, all
-// other requests to the framework's router.
-type transactions struct {
-	as        *appservice.AppService
-	inbox     *inbox
-	watch     *watch
-	ephemeral *ephemeral
-	isGhost   func(id.UserID) bool
-	framework http.Handler
-	provision http.Handler
-}
-
-func (t *transactions) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("PUT /_matrix/app/v1/transactions/{txnID}", t.put)
-	mux.Handle(provisionPrefix, t.provision)
-	mux.Handle("/", t.framework)
-	return mux
-}
+// transactions takes the homeserver's transactions: room events go into the inbox.
+type transactions struct{ *Connector }
 
 // body is a transaction taken apart only as far as needed: what stays in rest is handed
 // to the framework.
@@ -78,9 +59,9 @@ func parseTransaction(raw []byte) (*transactionBody, error) {
 	return body, nil
 }
 
-// put answers 200 only when all room events of the transaction are stored.
-func (t *transactions) put(w http.ResponseWriter, r *http.Request) {
-	if !t.as.CheckServerToken(w, r) {
+// ServeHTTP implements http.Handler. It answers 200 only when all room events of the transaction are stored.
+func (t *transactions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !t.AS.CheckServerToken(w, r) {
 		return
 	}
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxTransaction))
@@ -96,16 +77,10 @@ func (t *transactions) put(w http.ResponseWriter, r *http.Request) {
 	}
 	rows, late := t.rows(body.events)
 	if late {
-		t.watch.suspect()
+		t.reconciliation.suspect(false)
 	}
-	hold, _ := t.watch.unsettled()
-	hold = hold && len(rows) > 0
-	err = t.inbox.put(r.Context(), rows, hold)
-	if hold {
-		t.watch.lookSoon()
-	}
-	if err != nil {
-		t.watch.suspect() // the homeserver stores what follows and repeats this
+	if err = t.reconciliation.put(r.Context(), rows); err != nil {
+		t.reconciliation.suspect(false) // the homeserver stores what follows and repeats this
 		t.inbox.log.Err(err).Str("transaction", r.PathValue("txnID")).Msg("Failed to store a transaction; the homeserver will repeat it")
 		mautrix.MUnknown.WithMessage("Failed to store transaction").Write(w)
 		return
@@ -127,7 +102,7 @@ func (t *transactions) rows(events []json.RawMessage) (rows []database.InboxRow,
 			continue
 		}
 		late = late || e.Unsigned.Age >= lateAge.Milliseconds()
-		if !isOwnMessage(t.as, t.isGhost, &e) {
+		if !t.isOwnMessage(&e) {
 			rows = append(rows, database.InboxRow{EventID: string(e.ID), RoomID: string(e.RoomID), Body: string(raw)})
 		}
 	}
@@ -142,5 +117,5 @@ func (t *transactions) handOver(r *http.Request, rest map[string]json.RawMessage
 	}
 	req := r.Clone(r.Context())
 	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	t.framework.ServeHTTP(httptest.NewRecorder(), req)
+	t.AS.Router.ServeHTTP(httptest.NewRecorder(), req)
 }

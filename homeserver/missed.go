@@ -1,4 +1,4 @@
-package bridge
+package homeserver
 
 import (
 	"context"
@@ -20,9 +20,8 @@ import (
 )
 
 const (
-	// missedPage is how many events of a room are asked for at once. What is older than the
-	// latest missedEvents of others, or missedPages pages in all, stays lost.
-	missedPage   = 100
+	// What is older in a room than the latest missedEvents of others, or missedPages pages in
+	// all, stays lost.
 	missedEvents = 5000
 	missedPages  = 1000
 )
@@ -55,14 +54,14 @@ type syncAnswer struct {
 // errNoAnswer: the homeserver's answer to /sync says nothing.
 var errNoAnswer = errors.New("the homeserver's answer has no next_batch")
 
-// sync asks what has happened to the bot's rooms since a token. client may be nil.
-func (w *watch) sync(ctx context.Context, since, filter string, timeout int64, client *http.Client) (answer *syncAnswer, err error) {
-	query := map[string]string{"timeout": strconv.FormatInt(timeout, 10), "filter": filter, "set_presence": "offline"}
+// sync asks as a user what has happened to their rooms since a token. client may be nil.
+func (r *reconciliation) sync(ctx context.Context, user *mautrix.Client, since, filter string, wait time.Duration, client *http.Client) (answer *syncAnswer, err error) {
+	query := map[string]string{"timeout": strconv.FormatInt(wait.Milliseconds(), 10), "filter": filter, "set_presence": "offline"}
 	if since != "" {
 		query["since"] = since
 	}
-	url := w.bot.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "sync"}, query)
-	_, err = w.bot.MakeFullRequest(ctx, mautrix.FullRequest{Method: http.MethodGet, URL: url, ResponseJSON: &answer, MaxAttempts: 1, Client: client})
+	url := user.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "sync"}, query)
+	_, err = user.MakeFullRequest(ctx, mautrix.FullRequest{Method: http.MethodGet, URL: url, ResponseJSON: &answer, MaxAttempts: 1, Client: client})
 	if err == nil && (answer == nil || answer.NextBatch == "") {
 		err = errNoAnswer
 	}
@@ -72,12 +71,12 @@ func (w *watch) sync(ctx context.Context, since, filter string, timeout int64, c
 // missed returns what the homeserver has in the bot's rooms since a token, in its order
 // within each room, our own messages left out, and the token of now. The first time, with
 // no token, that is nothing.
-func (w *watch) missed(ctx context.Context, since string) (rows []database.InboxRow, next string, err error) {
+func (r *reconciliation) missed(ctx context.Context, since string) (rows []database.InboxRow, next string, err error) {
 	filter := filterMissed
 	if since == "" {
 		filter = filterNothing
 	}
-	answer, err := w.sync(ctx, since, filter, 0, nil)
+	answer, err := r.sync(ctx, r.c.Bot.Client, since, filter, 0, nil)
 	if err != nil {
 		return nil, "", fmt.Errorf("ask for events that may be missing: %w", err)
 	}
@@ -87,114 +86,96 @@ func (w *watch) missed(ctx context.Context, since string) (rows []database.Inbox
 	for room, joined := range answer.Rooms.Join {
 		raws := joined.Timeline.Events
 		if joined.Timeline.Limited && joined.Timeline.PrevBatch != "" {
-			before, err := w.page(ctx, room, joined.Timeline.PrevBatch, since)
+			before, err := r.page(ctx, room, joined.Timeline.PrevBatch, since, func(*event.Event) (bool, error) { return false, nil })
 			if err != nil {
 				return nil, "", fmt.Errorf("ask for events of %s that may be missing: %w", room, err)
 			}
 			raws = append(before, raws...)
 		}
-		rows = append(rows, w.rows(room, raws)...)
+		rows = append(rows, r.rows(room, raws)...)
 	}
 	for room, invited := range answer.Rooms.Invite {
-		if row, ok := w.invite(room, invited.State.Events, answer.NextBatch); ok {
+		if row, ok := r.invite(room, invited.State.Events, answer.NextBatch); ok {
 			rows = append(rows, row)
 		}
 	}
 	return rows, answer.NextBatch, nil
 }
 
-// sinceKnown returns what the portals' rooms have after the latest event that the database
+// sinceKnown returns what the bridged rooms have after the latest event that the database
 // knows, up to a token. It knows the events of the last keepIDs only: older ones are left out,
 // since they may have been handled.
-func (w *watch) sinceKnown(ctx context.Context, token string) (rows []database.InboxRow, err error) {
-	rooms, err := w.rooms(ctx)
+func (r *reconciliation) sinceKnown(ctx context.Context, token string) (rows []database.InboxRow, err error) {
+	rooms, err := r.c.host.Rooms(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list rooms: %w", err)
 	}
 	oldest := time.Now().Add(-keepIDs).UnixMilli()
 	for _, room := range rooms {
 		found := false
-		raws, err := w.pageUntil(ctx, room, token, "", func(e *event.Event) (bool, error) {
-			if w.isOwn(e) || e.Content.Raw[markerField] != nil {
+		raws, err := r.page(ctx, room, token, "", func(e *event.Event) (bool, error) {
+			if r.c.isOwnMessage(e) || e.Content.Raw[markerField] != nil {
 				return false, nil // this run may have sent it, behind what is missing
 			}
-			known, err := w.known(ctx, e.ID)
+			known, err := r.known(ctx, e.ID)
 			found = found || known
 			return known || e.Timestamp < oldest, err
 		})
-		var httpErr mautrix.HTTPError
-		if errors.As(err, &httpErr) && refused(httpErr) {
-			w.log.Warn().Err(err).Stringer("room", room).Msg("The homeserver does not show the bot this room")
+		if Refused(err) {
+			r.log.Warn().Err(err).Stringer("room", room).Msg("The homeserver does not show the bot this room")
 			continue
 		} else if err != nil {
 			return nil, err
 		}
 		if found {
-			rows = append(rows, w.rows(room, raws)...)
+			rows = append(rows, r.rows(room, raws)...)
 		}
 	}
 	return rows, nil
 }
 
-// page reads a room's events before a token back to another one, oldest first, our own
-// messages left out.
-func (w *watch) page(ctx context.Context, room id.RoomID, from, to string) ([]json.RawMessage, error) {
-	return w.pageUntil(ctx, room, from, to, func(*event.Event) (bool, error) { return false, nil })
+// known reports whether the messages or the inbox have an event; those that are held are new
+// themselves.
+func (r *reconciliation) known(ctx context.Context, eventID id.EventID) (bool, error) {
+	known, err := r.inbox.store.Knows(ctx, string(eventID))
+	if known || err != nil {
+		return known, err
+	}
+	_, known, err = r.c.host.MessageTime(ctx, eventID)
+	return known, err
 }
 
-// pageUntil is page that ends before an event of which end says so.
-func (w *watch) pageUntil(ctx context.Context, room id.RoomID, from, to string, end func(*event.Event) (bool, error)) (raws []json.RawMessage, err error) {
-	for range missedPages {
-		var answer struct {
-			Chunk []json.RawMessage `json:"chunk"`
-			End   string            `json:"end"`
+// page reads a room's events from a token back to another one or to one of which end says so,
+// our own messages left out, and returns them oldest first.
+func (r *reconciliation) page(ctx context.Context, room id.RoomID, from, to string, end func(*event.Event) (bool, error)) (raws []json.RawMessage, err error) {
+	all, err := r.c.readBack(ctx, room, from, to, readPage, missedPages, func(raw json.RawMessage, e *event.Event) (bool, error) {
+		if ended, err := end(e); ended || err != nil {
+			return true, err
 		}
-		query := map[string]string{"dir": "b", "from": from, "limit": strconv.Itoa(missedPage)}
-		if to != "" {
-			query["to"] = to
+		if !r.c.isOwnMessage(e) {
+			raws = append(raws, raw)
 		}
-		url := w.bot.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "rooms", room, "messages"}, query)
-		if _, err = w.bot.MakeRequest(ctx, http.MethodGet, url, nil, &answer); err != nil {
-			return nil, err
-		}
-		for _, raw := range answer.Chunk {
-			var e event.Event
-			if json.Unmarshal(raw, &e) != nil {
-				continue
-			}
-			if ended, err := end(&e); ended || err != nil {
-				slices.Reverse(raws)
-				return raws, err
-			}
-			if !w.isOwn(&e) {
-				raws = append(raws, raw)
-			}
-		}
-		if answer.End == "" || answer.End == from || len(answer.Chunk) == 0 {
-			slices.Reverse(raws)
-			return raws, nil
-		}
-		if from = answer.End; len(raws) >= missedEvents {
-			break
-		}
+		return len(raws) > missedEvents, nil
+	})
+	if !all || len(raws) > missedEvents {
+		r.log.Warn().Stringer("room", room).Int("events", len(raws)).Msg("Too many events may be missing; the oldest are given up")
 	}
-	w.log.Warn().Stringer("room", room).Int("events", len(raws)).Msg("Too many events may be missing; the oldest are given up")
 	slices.Reverse(raws)
-	return raws, nil
+	return raws, err
 }
 
 // rows are the events of a room that somebody may have to handle. What was there before the
 // bot came is none of ours.
-func (w *watch) rows(room id.RoomID, raws []json.RawMessage) (rows []database.InboxRow) {
+func (r *reconciliation) rows(room id.RoomID, raws []json.RawMessage) (rows []database.InboxRow) {
 	for _, raw := range raws {
 		var e event.Event
 		if json.Unmarshal(raw, &e) != nil || e.ID == "" {
 			continue
 		}
-		if w.isArrival(&e) {
+		if r.isArrival(&e) {
 			rows = rows[:0]
 		}
-		if body, ok := withRoom(raw, room); ok && !w.isOwn(&e) {
+		if body, ok := withFields(raw, map[string]string{"room_id": string(room)}); ok && !r.c.isOwnMessage(&e) {
 			rows = append(rows, database.InboxRow{EventID: string(e.ID), RoomID: string(room), Body: body})
 		}
 	}
@@ -202,8 +183,8 @@ func (w *watch) rows(room id.RoomID, raws []json.RawMessage) (rows []database.In
 }
 
 // isArrival reports whether an event is the bot coming into the room.
-func (w *watch) isArrival(e *event.Event) bool {
-	if e.Type.Type != event.StateMember.Type || e.GetStateKey() != string(w.bot.UserID) {
+func (r *reconciliation) isArrival(e *event.Event) bool {
+	if e.Type.Type != event.StateMember.Type || e.GetStateKey() != string(r.c.Bot.UserID) {
 		return false
 	}
 	membership, _ := e.Content.Raw["membership"].(string)
@@ -219,10 +200,10 @@ func (w *watch) isArrival(e *event.Event) bool {
 }
 
 // invite makes the event of an invitation of the bot: /sync shows it without its id.
-func (w *watch) invite(room id.RoomID, state []json.RawMessage, token string) (row database.InboxRow, ok bool) {
+func (r *reconciliation) invite(room id.RoomID, state []json.RawMessage, token string) (row database.InboxRow, ok bool) {
 	for _, raw := range state {
 		var e event.Event
-		if json.Unmarshal(raw, &e) != nil || e.Type.Type != event.StateMember.Type || e.GetStateKey() != string(w.bot.UserID) {
+		if json.Unmarshal(raw, &e) != nil || e.Type.Type != event.StateMember.Type || e.GetStateKey() != string(r.c.Bot.UserID) {
 			continue
 		}
 		sum := sha256.Sum256([]byte(string(room) + "\x00" + token))
@@ -233,11 +214,7 @@ func (w *watch) invite(room id.RoomID, state []json.RawMessage, token string) (r
 	return row, false
 }
 
-// withRoom adds the room to an event of /sync.
-func withRoom(raw json.RawMessage, room id.RoomID) (string, bool) {
-	return withFields(raw, map[string]string{"room_id": string(room)})
-}
-
+// withFields adds fields to an event of /sync.
 func withFields(raw json.RawMessage, add map[string]string) (string, bool) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(raw, &fields) != nil {

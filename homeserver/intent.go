@@ -1,0 +1,78 @@
+package homeserver
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/matrix"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+)
+
+// Intent is a Matrix user whose messages and rooms can be made again without doubling.
+type Intent struct {
+	*matrix.ASIntent
+	c *Connector
+}
+
+// SendMessage sends an event. The parts of a bridged message go through the sender, and a
+// redaction that is repeated stays one.
+func (i *Intent) SendMessage(ctx context.Context, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
+	if redaction, ok := content.Parsed.(*event.RedactionEventContent); ok && extra == nil {
+		extra = &bridgev2.MatrixSendExtra{TransactionID: OnceID("redact", redaction.Redacts)}
+	}
+	if i.GetMXID() == i.c.Bot.UserID {
+		content = i.c.host.BotSays(content)
+	}
+	if extra == nil || extra.MessageMeta == nil || extra.MessageMeta.ID == "" || kind != event.EventMessage || isEdit(content) {
+		return i.ASIntent.SendMessage(ctx, room, kind, content, extra)
+	}
+	return i.c.sender.send(ctx, i, room, kind, content, extra)
+}
+
+func isEdit(content *event.Content) bool {
+	message, ok := content.Parsed.(*event.MessageEventContent)
+	return ok && message.RelatesTo.GetReplaceID() != ""
+}
+
+// OnceID is the transaction id of the one thing of a kind that is sent because of an event.
+func OnceID(kind string, e id.EventID) string {
+	sum := sha256.Sum256([]byte(e))
+	return kind + "_" + hex.EncodeToString(sum[:16])
+}
+
+// CreateRoom makes a room, or finds the one that an earlier attempt made.
+func (i *Intent) CreateRoom(ctx context.Context, req *mautrix.ReqCreateRoom) (id.RoomID, error) {
+	return i.c.rooms.create(ctx, i, req)
+}
+
+// DeleteRoom deletes a room and its alias.
+func (i *Intent) DeleteRoom(ctx context.Context, room id.RoomID, puppetsOnly bool) error {
+	i.c.rooms.dropAlias(ctx, room)
+	return i.ASIntent.DeleteRoom(ctx, room, puppetsOnly)
+}
+
+// EnsureJoined joins a user to a room. The framework has double puppets join whenever a
+// login sees something of a room for the first time in a run; one that is absent stays out.
+// mautrix: UserLogin.MarkInPortal in bridgev2/space.go, until it can be told not to join.
+func (i *Intent) EnsureJoined(ctx context.Context, room id.RoomID, extra ...bridgev2.EnsureJoinedParams) error {
+	if i.staysOut(ctx, room) {
+		return nil
+	}
+	return i.ASIntent.EnsureJoined(ctx, room, extra...)
+}
+
+func (i *Intent) staysOut(ctx context.Context, room id.RoomID) bool {
+	return i.IsDoublePuppet() && i.c.host.StaysOut(ctx, room, i.GetMXID())
+}
+
+// EnsureInvited invites a user to a room, unless they are absent from it.
+func (i *Intent) EnsureInvited(ctx context.Context, room id.RoomID, user id.UserID) error {
+	if i.c.host.StaysOut(ctx, room, user) {
+		return nil
+	}
+	return i.ASIntent.EnsureInvited(ctx, room, user)
+}
