@@ -129,15 +129,6 @@ func (s *session) end(reason string) {
 	})
 }
 
-func (s *session) ended() bool {
-	select {
-	case <-s.done:
-		return true
-	default:
-		return false
-	}
-}
-
 // post hands fn to the session's goroutine, waiting for a place. It reports false if the
 // session has ended.
 func (s *session) post(fn func()) bool {
