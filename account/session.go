@@ -51,7 +51,8 @@ type Session interface {
 	// out however often the program is restarted. Submitting the same origin again
 	// changes nothing and is no error.
 	Submit(ctx context.Context, request chat.Request) error
-	// Await waits for the fate of a submitted request: its event, or an error wrapping
+	// Await waits for the fate of a submitted request: its event, of which only conversation, id,
+	// kind, author, time and origin are known until it is logged, or an error wrapping
 	// chat.ErrRefused, ErrExpired, ErrUnconfirmed, ErrBadCredentials or
 	// ErrUnknownConversation, or ErrNotSubmitted. ctx ending ends only the wait.
 	Await(ctx context.Context, origin chat.Origin) (chat.Event, error)
