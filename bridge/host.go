@@ -73,9 +73,10 @@ func (h host) BotSays(content *event.Content) *event.Content {
 // IsCommand implements homeserver.Host: what is for the bot. What the guard removes or sends is
 // not: that may be repeated, and must not be forgotten.
 func (h host) IsCommand(e *event.Event) bool {
-	if e.Type != event.EventMessage || h.guard.sendsAnyway(e) || secret.InContent(e.Content.Raw) {
-		return false
-	}
+	return e.Type == event.EventMessage && h.isForBot(e) && !h.guard.sendsAnyway(e) && !secret.InContent(e.Content.Raw)
+}
+
+func (h host) isForBot(e *event.Event) bool {
 	if message, ok := e.Content.Parsed.(*event.MessageEventContent); ok && strings.HasPrefix(message.Body, h.Config.Bridge.CommandPrefix) {
 		return true
 	}
