@@ -47,7 +47,8 @@ func (s *ConsumerStore) Touch(ctx context.Context, k ConsumerKey, now int64) err
 		}
 		_, err = s.db.Exec(ctx, `
 			INSERT INTO position (account, side, name, conversation, seq)
-			SELECT account, $2, $3, conversation, MAX(seq) FROM log WHERE account=$1 GROUP BY account, conversation`, k.Account, k.Side, k.Name)
+			SELECT c.account, $2, $3, c.id, COALESCE((SELECT MAX(seq) FROM log WHERE account=c.account AND conversation=c.id), 0)
+			FROM conversation c WHERE c.account=$1`, k.Account, k.Side, k.Name)
 		return err
 	})
 }
@@ -106,10 +107,12 @@ type Standing struct {
 // for it.
 func (s *ConsumerStore) Standings(ctx context.Context, k ConsumerKey) ([]Standing, error) {
 	rows, err := s.db.Query(ctx, `
-		SELECT h.conversation, COALESCE(p.seq, 0), h.seq
-		FROM (SELECT conversation, MAX(seq) AS seq FROM log WHERE account=$1 GROUP BY conversation) h
-		LEFT JOIN position p ON p.account=$1 AND p.side=$2 AND p.name=$3 AND p.conversation=h.conversation
-		WHERE h.seq > COALESCE(p.seq, 0)`, k.Account, k.Side, k.Name)
+		SELECT id, seq, head FROM (
+			SELECT c.id, COALESCE(p.seq, 0) AS seq, (SELECT MAX(seq) FROM log WHERE account=c.account AND conversation=c.id) AS head
+			FROM conversation c
+			LEFT JOIN position p ON p.account=c.account AND p.side=$2 AND p.name=$3 AND p.conversation=c.id
+			WHERE c.account=$1) standing
+		WHERE head > seq`, k.Account, k.Side, k.Name)
 	return scanAll(rows, err, func(row dbutil.Scannable) (st Standing, err error) {
 		return st, row.Scan(&st.Conversation, &st.Seq, &st.Head)
 	})

@@ -63,6 +63,9 @@ func TestLoginKeepsCursorAndRaisesGeneration(t *testing.T) {
 func TestConsumerStartsAtTheEndAndMovesForward(t *testing.T) {
 	db, ctx := open(t), context.Background()
 	addAccount(t, db, anna)
+	for _, id := range []chat.ConversationID{"c", "new"} {
+		require.NoError(t, db.Snapshots().PutConversation(ctx, anna, ConversationRow{Conversation: chat.Conversation{ID: id}}))
+	}
 	_, err := db.Log().Append(ctx, anna, []chat.Event{message("c", "e1", 10), message("c", "e2", 20)})
 	require.NoError(t, err)
 	key := ConsumerKey{anna, chat.OriginIRC, "phone"}

@@ -234,17 +234,18 @@ func TestALongLogIsReadThroughIndexes(t *testing.T) {
 	_, err = db.Exec(ctx, `ANALYZE`)
 	require.NoError(t, err)
 	for name, query := range map[string]string{
-		"head":     `SELECT COALESCE(MAX(seq), 0) FROM log WHERE account='x' AND conversation='c1'`,
-		"read":     `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND seq>9990 ORDER BY seq LIMIT 10`,
-		"request":  `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND request_id=5 AND request_id<>0 LIMIT 1`,
-		"find":     `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND event_id='e1'`,
-		"before":   `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND time_us<9 AND seq+0>0 AND (expires_us=0 OR expires_us>5) ORDER BY time_us DESC, seq DESC LIMIT 10`,
-		"expired":  strings.ReplaceAll(trimExpired, "$1", "5"),
-		"old":      strings.ReplaceAll(trimOld, "$1", "0"),
-		"position": `SELECT seq FROM position WHERE account='x' AND side='irc' AND name='' AND conversation='c1'`,
-		"event":    `SELECT id FROM outbox WHERE account='x' AND conversation='c1' AND event_id='e' AND event_id<>''`,
-		"origin":   `SELECT id FROM outbox WHERE origin='irc' AND origin_ref='r'`,
-		"open":     `SELECT id FROM outbox WHERE account='x' AND (''='' OR conversation='') AND state IN ('pending', 'sending', 'ambiguous') ORDER BY id`,
+		"head":      `SELECT COALESCE(MAX(seq), 0) FROM log WHERE account='x' AND conversation='c1'`,
+		"read":      `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND seq>9990 ORDER BY seq LIMIT 10`,
+		"request":   `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND request_id=5 AND request_id<>0 LIMIT 1`,
+		"find":      `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND event_id='e1'`,
+		"before":    `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND time_us<9 AND seq+0>0 AND (expires_us=0 OR expires_us>5) ORDER BY time_us DESC, seq DESC LIMIT 10`,
+		"expired":   strings.ReplaceAll(trimExpired, "$1", "5"),
+		"old":       strings.ReplaceAll(trimOld, "$1", "0"),
+		"standings": `SELECT id, (SELECT MAX(seq) FROM log WHERE account=c.account AND conversation=c.id) FROM conversation c WHERE c.account='x'`,
+		"position":  `SELECT seq FROM position WHERE account='x' AND side='irc' AND name='' AND conversation='c1'`,
+		"event":     `SELECT id FROM outbox WHERE account='x' AND conversation='c1' AND event_id='e' AND event_id<>''`,
+		"origin":    `SELECT id FROM outbox WHERE origin='irc' AND origin_ref='r'`,
+		"open":      `SELECT id FROM outbox WHERE account='x' AND (''='' OR conversation='') AND state IN ('pending', 'sending', 'ambiguous') ORDER BY id`,
 	} {
 		rows, err := db.Query(ctx, "EXPLAIN QUERY PLAN "+query)
 		require.NoError(t, err)
