@@ -90,6 +90,8 @@ func (m *Manager) Stop() {
 		s.stop()
 	}
 	m.wg.Wait()
+	// What is on its way into the database has an end, too.
+	_ = m.db.Write(context.Background(), func(context.Context) error { return nil })
 }
 
 func (m *Manager) all() []*session {
