@@ -115,7 +115,7 @@ func New(m *matrix.Connector, o Options) *Connector {
 	c.rooms = &roomMaker{store: o.DB.MatrixRooms(), c: c}
 	log := o.Log.With().Str("component", "inbox").Logger()
 	c.inbox = newInbox(o.DB.MatrixInbox(), o.Host, log)
-	c.inbox.dispatch, c.inbox.state = m.EventProcessor.Dispatch, m.AS.StateStore
+	c.inbox.dispatch, c.inbox.state, c.inbox.member = m.EventProcessor.Dispatch, m.AS.StateStore, c.member
 	c.ephemeral = newEphemeral(c.typing, log)
 	c.ephemeral.dispatch = m.EventProcessor.Dispatch
 	c.reconciliation = newReconciliation(c, plain, o)
@@ -155,6 +155,13 @@ func (c *Connector) Settled() bool { return c.reconciliation.settled() }
 
 // Final waits until an event's effects are final; an event that is not stored is.
 func (c *Connector) Final(ctx context.Context, e id.EventID) error { return c.inbox.final(ctx, e) }
+
+// member is a user's membership of a room as the homeserver has it now.
+func (c *Connector) member(ctx context.Context, room id.RoomID, user id.UserID) (*event.MemberEventContent, error) {
+	var content event.MemberEventContent
+	err := c.Bot.StateEvent(ctx, room, event.StateMember, string(user), &content)
+	return &content, err
+}
 
 // isOwnMessage reports whether an event is a message that the bridge itself sent: nobody
 // handles it, so it need not be stored.

@@ -28,6 +28,7 @@ type inbox struct {
 	host     Host
 	dispatch func(context.Context, *event.Event)
 	state    mautrix.StateStore
+	member   func(context.Context, id.RoomID, id.UserID) (*event.MemberEventContent, error) // as the homeserver has it
 	log      zerolog.Logger
 
 	// storing is held while events are stored or get places, so that numbers are in the order
@@ -237,7 +238,7 @@ func (b *inbox) handle(row database.InboxRow) error {
 		b.host.Moved(ctx, e)
 	}
 	if e.Type.IsState() {
-		mautrix.UpdateStateStore(ctx, b.state, e)
+		b.noteState(ctx, e)
 	}
 	if b.host.IsCommand(e) {
 		refused, err := b.host.RefuseStale(ctx, e, ageOf(e, time.UnixMicro(row.Received), time.Now()))
@@ -254,6 +255,23 @@ func (b *inbox) handle(row database.InboxRow) error {
 		return context.Canceled
 	}
 	return b.store.Done(b.ctx, row.Seq)
+}
+
+// noteState keeps what is known of rooms up to date. An event may come late, when we have moved
+// its user since: then the homeserver says how things stand.
+func (b *inbox) noteState(ctx context.Context, e *event.Event) {
+	if e.Type == event.StateMember && b.member != nil {
+		user := id.UserID(e.GetStateKey())
+		known, err := b.state.TryGetMember(ctx, e.RoomID, user)
+		if err == nil && known != nil && known.Membership != e.Content.AsMember().Membership {
+			if now, err := b.member(ctx, e.RoomID, user); err == nil {
+				if err = b.state.SetMember(ctx, e.RoomID, user, now); err == nil {
+					return
+				}
+			}
+		}
+	}
+	mautrix.UpdateStateStore(ctx, b.state, e)
 }
 
 // handleOnce hands a command over, final before it is run: neither a crash nor a power failure
