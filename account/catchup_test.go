@@ -216,3 +216,28 @@ func TestConnectingAtFirst(t *testing.T) {
 	goOn()
 	eventually(t, func() bool { return s.State().Status == chat.Connected }, "connected")
 }
+
+// What did not fit beside a catch-up comes with the next one, which follows at once.
+func TestPushesThatDidNotFitAreCaughtUp(t *testing.T) {
+	inTime(t, func(o *account.Options) { o.Aside, o.CatchupEvery, o.CompareEvery = 1, time.Minute, 1000*time.Hour },
+		func(t *testing.T, b *bench, s account.Session, n *slowNetwork) {
+			r := &reader{}
+			b.attach(s, r, "a")
+			until := make(chan struct{})
+			n.sync = func(_ context.Context, request func() (account.SyncPage, error)) (account.SyncPage, error) {
+				page, err := request()
+				<-until
+				return page, err
+			}
+			b.net.Say(bob, duo, "0")
+			pass(time.Minute)
+			b.net.Say(bob, duo, "1")
+			b.net.Say(bob, duo, "2")
+			b.net.Say(bob, duo, "3")
+			pass(time.Second)
+			require.Equal(t, []string{"0"}, r.got(duo))
+			close(until)
+			pass(time.Second)
+			require.Equal(t, []string{"0", "1", "2", "3"}, r.got(duo))
+		})
+}

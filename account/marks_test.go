@@ -255,3 +255,44 @@ func TestOutstandingWatermarkThatCannotBeReadAtOnce(t *testing.T) {
 		require.Equal(t, []int64{100}, b.markTimes())
 	})
 }
+
+// Each watermark has its own time to reach the network.
+func TestALaterWatermarkWaitsAsLong(t *testing.T) {
+	slowMarks(t, func(t *testing.T, b *bench, _ *reader) {
+		answer := make(chan struct{})
+		var there atomic.Bool
+		b.net.OnMark(func(_ chat.PersonID, at int64) error {
+			if at == 100 {
+				<-answer
+			} else if !there.Load() {
+				return chat.ErrUnavailable
+			}
+			return nil
+		})
+		b.mark(100, "1")
+		time.Sleep(15 * time.Second) // not pass: the network's lock is held by the fault
+		b.mark(200, "2")
+		close(answer)
+		pass(10 * time.Second) // longer than a request may wait, since the first
+		there.Store(true)
+		pass(10 * time.Second)
+		require.Equal(t, []int64{100, 200}, b.markTimes())
+	})
+}
+
+// What the network has taken counts, though it could not be stored.
+func TestATakenWatermarkThatCannotBeStored(t *testing.T) {
+	slowMarks(t, func(t *testing.T, b *bench, _ *reader) {
+		b.net.HoldPushes(true)
+		b.refuse("INSERT ON watermark")
+		b.markFrom(phone, 100)
+		pass(time.Second)
+		require.Equal(t, []int64{100}, b.markTimes())
+		require.EqualValues(t, 100, b.readMarker(laptop))
+		b.markFrom(laptop, 90)
+		pass(time.Second)
+		require.Equal(t, []int64{100}, b.markTimes(), "only forward")
+		b.markFrom(phone, 200)
+		require.EqualValues(t, 100, b.readMarker(laptop))
+	})
+}

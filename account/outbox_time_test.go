@@ -270,3 +270,16 @@ func TestTheConfigBoundsTheWaitingTime(t *testing.T) {
 		require.Error(t, bad.Validate(), name)
 	}
 }
+
+// A failure is told at once.
+func TestAFailureIsDeliveredAtOnce(t *testing.T) {
+	inTime(t, func(*account.Options) {}, func(t *testing.T, b *bench, s account.Session, _ *slowNetwork) {
+		r := &reader{}
+		b.attach(s, r, "a")
+		b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault { return accounttest.Fault{Err: chat.ErrRefused} })
+		b.submit(s, "1")
+		pass(time.Second)
+		require.Len(t, r.events, 1)
+		require.Equal(t, chat.KindFailure, r.events[0].Kind)
+	})
+}

@@ -119,6 +119,36 @@ func TestSameTextFromAnotherClientIsNotOurs(t *testing.T) {
 	b.expect(r, duo, "ok", "ok", "ok")
 }
 
+// A copy that names no request is that of one that has left, with its text.
+func TestCopiesWithoutAName(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		text string
+		ours bool
+	}{
+		"our text, on its way":       {account.ErrAmbiguous, "text 1", true},
+		"another text":               {account.ErrAmbiguous, "another", false},
+		"our text, which never left": {chat.ErrUnavailable, "text 1", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, func(o *account.Options) {
+				o.BackoffMin, o.BackoffMax, o.DoubtDelay = 10*time.Second, 10*time.Second, 10*time.Second
+			},
+				func(t *testing.T, b *bench, s account.Session, _ *slowNetwork) {
+					r := &reader{}
+					b.attach(s, r, "a")
+					b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault { return accounttest.Fault{Err: c.err} })
+					b.submit(s, "1")
+					pass(time.Second)
+					b.net.Say(anna, duo, c.text)
+					pass(time.Second)
+					require.Equal(t, []string{c.text}, r.got(duo))
+					require.Equal(t, c.ours, b.state("1") == database.OutboxDone)
+				})
+		})
+	}
+}
+
 func TestRemovedAccountBeginsAnew(t *testing.T) {
 	b := newBench(t)
 	r := &reader{}
@@ -239,6 +269,25 @@ func TestRotatedCredentialsAreStoredInTheEnd(t *testing.T) {
 	eventually(t, func() bool { return stored() == "second" }, "stored")
 	time.Sleep(100 * time.Millisecond)
 	require.Equal(t, "second", stored(), "the newest wins")
+}
+
+// What waits to be stored does not replace what was stored meanwhile.
+func TestOlderCredentialsReplaceNoNewerOnes(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.stop()
+		s := &spy{Network: b.net}
+		b.backend = s
+		b.start()
+		b.login(anna)
+		allow := b.refuse("UPDATE OF credentials ON account")
+		s.sinks[0].Credentials([]byte("first"))
+		allow()
+		s.sinks[0].Credentials([]byte("second"))
+		pass(time.Minute)
+		row, err := b.db.Accounts().Get(context.Background(), anna)
+		require.NoError(t, err)
+		require.Equal(t, "second", string(row.Credentials))
+	})
 }
 
 func TestOneAttachmentPerConsumer(t *testing.T) {

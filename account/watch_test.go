@@ -250,3 +250,54 @@ func TestActsMakeThePersonActive(t *testing.T) {
 		})
 	}
 }
+
+// What has moved just now may still be pushed: it is no reason for a catch-up.
+func TestAComparisonWaitsForPushes(t *testing.T) {
+	watched(t, func(o *account.Options) { o.CatchupEvery = 1000 * time.Hour }, func(t *testing.T, b *bench, r *reader) {
+		syncs := b.syncs()
+		pass(74 * time.Second) // a second before the comparison
+		b.net.HoldPushes(true)
+		b.net.Say(bob, duo, "late")
+		pass(2 * time.Second)
+		b.net.HoldPushes(false)
+		pass(time.Minute)
+		require.Equal(t, []string{"late"}, r.got(duo))
+		require.Zero(t, syncs.Load())
+	})
+}
+
+// A conversation that no catch-up brings is looked for once.
+func TestAComparisonAsksOnce(t *testing.T) {
+	inTime(t, func(o *account.Options) { o.CatchupEvery = 1000 * time.Hour }, func(t *testing.T, b *bench, _ account.Session, n *slowNetwork) {
+		syncs := b.syncs()
+		first := int64(0)
+		n.list = func(page account.ConversationPage) account.ConversationPage {
+			if first == 0 {
+				first = page.Time - time.Hour.Microseconds()
+			}
+			page.Conversations = append(page.Conversations, chat.ConversationDelta{ID: "elsewhere", SortTime: &first})
+			return page
+		}
+		b.net.Say(bob, duo, "pushed")
+		pass(time.Hour)
+		require.EqualValues(t, 1, syncs.Load())
+	})
+}
+
+// After a good while a channel that hears nothing is replaced as soon as the first time.
+func TestForcedConnectionsAreForgotten(t *testing.T) {
+	watched(t, func(*account.Options) {}, func(t *testing.T, b *bench, _ *reader) {
+		deaf := func(minutes int) (connections int) {
+			before := b.net.Runs(anna)
+			for n := range minutes {
+				b.net.Deafen(anna)
+				b.net.Say(bob, duo, fmt.Sprint(n))
+				pass(time.Minute)
+			}
+			return b.net.Runs(anna) - before
+		}
+		deaf(240)
+		pass(3 * time.Hour)
+		require.Greater(t, deaf(30), 2)
+	})
+}

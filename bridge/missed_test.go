@@ -106,17 +106,24 @@ func TestForgottenWhileTheBridgeIsDown(t *testing.T) {
 	w.waitTexts(direct, "first", "1", "2")
 }
 
-// Also without a restart what was not pushed is looked for, every so often.
+// Also without a restart what was not pushed is looked for, every so often, whether or not order is trusted.
 func TestLooksEverySoOften(t *testing.T) {
-	w := newWorld(t)
-	w.options.LookEvery = 300 * time.Millisecond
-	alice, room := w.talk()
-	w.hs.PausePush("hangouts")
-	alice.SendText(room, "never pushed")
-	w.waitTexts(direct, "first", "never pushed")
-	w.hs.ResumePush("hangouts")
-	alice.SendText(room, "pushed")
-	w.waitTexts(direct, "first", "never pushed", "pushed")
+	for name, unsettled := range map[string]time.Duration{"settled": time.Nanosecond, "unsettled": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.options.LookEvery, w.options.UnsettledTime = 300*time.Millisecond, unsettled
+			alice, room := w.talk()
+			if name == "settled" {
+				w.eventually("the end of that time", w.main.Settled)
+			}
+			w.hs.PausePush("hangouts")
+			alice.SendText(room, "never pushed")
+			w.waitTexts(direct, "first", "never pushed")
+			w.hs.ResumePush("hangouts")
+			alice.SendText(room, "pushed")
+			w.waitTexts(direct, "first", "never pushed", "pushed")
+		})
+	}
 }
 
 // recovered is talk with a bridge that was down when "1" was written, and got it.

@@ -30,6 +30,9 @@ const aliveEvery = 20 * time.Second
 var errCut = errors.New("channel cut")
 
 func (c *connection) Run(ctx context.Context, sink account.Sink) error {
+	if ctx.Err() != nil {
+		return nil
+	}
 	c.n.mu.Lock()
 	if c.n.refused[c.id] {
 		c.n.mu.Unlock()
