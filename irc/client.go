@@ -54,11 +54,10 @@ func (c *client) origin() chat.Origin { return chat.Origin{Side: chat.OriginIRC,
 // line is told.
 func (c *client) newRef() string { return c.name + "/" + rand.Text() }
 
-// wrote reports whether a request was made of a line of the client. One of an earlier version
-// names none.
+// wrote reports whether a request was made of a line of the client.
 func (c *client) wrote(o chat.Origin) bool {
 	n := strings.LastIndexByte(o.Ref, '/')
-	return o.Side == chat.OriginIRC && (n < 0 || o.Ref[:n] == c.name)
+	return o.Side == chat.OriginIRC && n >= 0 && o.Ref[:n] == c.name
 }
 
 // sent notes which session has sent a line.
