@@ -86,6 +86,31 @@ func TestTheAuthorKnowsWhatMadeAnEvent(t *testing.T) {
 	}
 }
 
+// Whoever asks at the moment of the answer is told the one or the other, never that no request
+// made the event.
+func TestTheAuthorKnowsAtAnyMoment(t *testing.T) {
+	b := newBench(t)
+	rc := &reader{}
+	s := b.login(anna)
+	b.attach(b.login(cleo), rc, "c")
+	b.net.Deafen(anna)
+	for n := range 50 {
+		answer := make(chan struct{})
+		b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault { return accounttest.Fault{Until: answer} })
+		require.NoError(t, s.Submit(context.Background(), request(trio, fmt.Sprint(n), "text")))
+		eventually(t, func() bool { return len(rc.got(trio)) == n+1 }, "Cleo's copy")
+		all := b.net.Events(trio)
+		time.AfterFunc(time.Duration(n%10)*time.Millisecond/4, func() { close(answer) })
+		for {
+			_, ok, err := s.Made(context.Background(), chat.OriginIRC, trio, all[len(all)-1].ID)
+			if ok {
+				break
+			}
+			require.ErrorIs(t, err, account.ErrOpenRequest)
+		}
+	}
+}
+
 // One Matrix user has two accounts in the same group.
 func TestTwoAccountsOfOneUserDoNotMix(t *testing.T) {
 	b := newBench(t)

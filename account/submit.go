@@ -88,19 +88,23 @@ func (s *session) Made(ctx context.Context, side string, conversation chat.Conve
 	if e, ok, err := s.m.log.Find(ctx, s.id, conversation, id); ok || err != nil {
 		return e, ok, err
 	}
+	// In this order: a request that is answered meanwhile is found as open or by its event.
+	open, err := s.m.db.Outbox().Open(ctx, s.id, conversation)
+	if err != nil {
+		return chat.Event{}, false, err
+	}
 	row, err := s.m.db.Outbox().ByEvent(ctx, s.id, conversation, id)
 	if err == nil {
 		return s.eventOf(row), true, nil
 	} else if !errors.Is(err, database.ErrNotFound) {
 		return chat.Event{}, false, err
 	}
-	open, err := s.m.db.Outbox().Open(ctx, s.id, conversation)
-	if err == nil && slices.ContainsFunc(open, func(row *database.OutboxRow) bool {
+	if slices.ContainsFunc(open, func(row *database.OutboxRow) bool {
 		return row.Request.Origin.Side == side && row.State != database.OutboxPending
 	}) {
-		err = ErrOpenRequest
+		return chat.Event{}, false, ErrOpenRequest
 	}
-	return chat.Event{}, false, err
+	return chat.Event{}, false, nil
 }
 
 // eventOf is the event of a request that is done, as far as the outbox knows it.

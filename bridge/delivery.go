@@ -153,6 +153,9 @@ func (c *consumer) forgive(e chat.Event) {
 // deliver has one event shown in Matrix; nil means that it is there, or that Matrix shows
 // nothing of it.
 func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.Conversation) error {
+	if e.Kind == chat.KindFailure {
+		return nil // the handler of the Matrix event tells it
+	}
 	key := c.Key(conversation.ID, conversation.Kind)
 	before, err := c.connector.existing(ctx, key)
 	if err != nil {

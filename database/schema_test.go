@@ -187,6 +187,60 @@ func TestUpgradeGivesEachAccountItsLog(t *testing.T) {
 	}
 }
 
+// What became of a line, and was not told yet, is told by the log to the client that wrote it.
+func TestUpgradeKeepsWhatClientsWereNotTold(t *testing.T) {
+	db, ctx := openVersion(t, 6), t.Context()
+	addAccount(t, db, anna)
+	knows(t, db, anna, "c", 0, "NULL")
+	knows(t, db, anna, "quiet", 9, "NULL")
+	_, err := db.Exec(ctx, `INSERT INTO log (conversation, seq, event_id, kind, time_us, author, origin, origin_ref, logged_us, payload)
+		VALUES ('c', 7, 'e7', 'message', 7, '', '', '', 1, '{"v":1,"conversation":"c","id":"e7"}')`)
+	require.NoError(t, err)
+	const why = `refused: he said "no\"` + "\n"
+	for n, line := range []struct{ ref, conversation, state, why string }{
+		{"open", "c", "ambiguous", ""}, {"untold", "c", "failed", why}, {"untold too", "c", "failed", "expired: x"}, {"told", "c", "failed", why},
+		{"done", "c", "done", ""}, {"first", "quiet", "failed", why},
+	} {
+		_, err = db.Exec(ctx, `INSERT INTO outbox (id, account, conversation, origin, origin_ref, request_id, request, state, attempts, created_us, closed_us, event_id, error)
+			VALUES ($1, $2, $3, 'irc', $4, $1, '{}', $5, 1, 1, 50, '', $6)`, n+1, anna, line.conversation, line.ref, line.state, line.why)
+		require.NoError(t, err)
+		if line.ref != "told" {
+			_, err = db.Exec(ctx, `INSERT INTO irc_line (origin_ref, account, client, conversation, time_us) VALUES ($1, $2, 'lap', $3, 1)`, line.ref, anna, line.conversation)
+			require.NoError(t, err)
+		}
+	}
+	key := ConsumerKey{anna, chat.OriginIRC, "lap"}
+	_, err = db.Exec(ctx, `INSERT INTO consumer (account, side, name, seen_us) VALUES ($1, 'irc', 'lap', 1)`, anna)
+	require.NoError(t, err)
+	for conversation, seq := range map[string]int{"c": 7, "quiet": 9} {
+		_, err = db.Exec(ctx, `INSERT INTO position (account, side, name, conversation, seq) VALUES ($1, 'irc', 'lap', $2, $3)`, anna, conversation, seq)
+		require.NoError(t, err)
+	}
+	require.NoError(t, db.Upgrade(ctx))
+	standings, err := db.Consumers().Standings(ctx, key)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []Standing{{"c", 7, 9}, {"quiet", 0, 1}}, standings)
+	for conversation, want := range map[chat.ConversationID][][2]string{"c": {{"lap/untold", why}, {"lap/untold too", "expired: x"}}, "quiet": {{"lap/first", why}}} {
+		events, err := db.Log().Read(ctx, anna, conversation, 0, 10)
+		require.NoError(t, err)
+		var got [][2]string
+		for _, e := range events {
+			if e.Kind != chat.KindFailure {
+				continue
+			}
+			require.Equal(t, chat.Event{V: 1, Conversation: conversation, ID: chat.EventID("failure/irc/" + e.Origin.Ref), Seq: e.Seq, Kind: chat.KindFailure,
+				Time: 50, Author: anna, Origin: chat.Origin{Side: chat.OriginIRC, Ref: e.Origin.Ref}, Failure: e.Failure}, e)
+			got = append(got, [2]string{e.Origin.Ref, e.Failure.Reason})
+		}
+		require.Equal(t, want, got)
+	}
+	open, err := db.Outbox().Open(ctx, anna, "")
+	require.NoError(t, err)
+	require.Equal(t, "lap/open", open[0].Request.Origin.Ref, "its fate is the client's, too")
+	_, err = db.Outbox().ByOrigin(ctx, chat.Origin{Side: chat.OriginIRC, Ref: "told"})
+	require.NoError(t, err)
+}
+
 // Of every version that had an inbox: what was held stays held, the rest keeps its order.
 func TestUpgradeGivesTheInboxPlaces(t *testing.T) {
 	for version := 2; version <= 6; version++ {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -54,11 +55,10 @@ func (c *client) origin() chat.Origin { return chat.Origin{Side: chat.OriginIRC,
 // line is told.
 func (c *client) newRef() string { return c.name + "/" + rand.Text() }
 
-// wrote reports whether a request was made of a line of the client. One of an earlier version
-// names none.
+// wrote reports whether a request was made of a line of the client.
 func (c *client) wrote(o chat.Origin) bool {
 	n := strings.LastIndexByte(o.Ref, '/')
-	return o.Side == chat.OriginIRC && (n < 0 || o.Ref[:n] == c.name)
+	return o.Side == chat.OriginIRC && n >= 0 && o.Ref[:n] == c.name
 }
 
 // sent notes which session has sent a line.
@@ -75,17 +75,15 @@ func (c *client) told(ref string) {
 	delete(c.writers, ref)
 }
 
-// tells reports whether a session is the one that tells the fate of a line.
-func (c *client) tells(o chat.Origin, s *session) bool {
-	if !c.wrote(o) {
-		return false
-	}
+// teller is the session that tells the fate of a line: the one that has sent it or, if that has
+// ended, another.
+func (c *client) teller(ref string, sessions []*session) []*session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if writer := c.writers[o.Ref]; slices.Contains(c.sessions, writer) {
-		return writer == s
+	if writer := c.writers[ref]; slices.Contains(sessions, writer) {
+		return []*session{writer}
 	}
-	return len(c.sessions) > 0 && c.sessions[0] == s
+	return sessions[:min(len(sessions), 1)]
 }
 
 // join adds a session; the first one begins delivery.
@@ -141,14 +139,23 @@ func (c *client) live() (sessions []*session, changed <-chan struct{}) {
 
 // Deliver implements account.Consumer: it writes the events to the live sessions and
 // returns when one of them has answered the PING behind them. What the sessions need
-// to know is read once for all of them.
+// to know is read once for all of them. A failure goes to one of them only, if that one answers.
 func (c *client) Deliver(ctx context.Context, events []chat.Event) (done int, err error) {
 	events = events[:portion(events)]
+	failure, ref := events[0].Failure != nil, events[0].Origin.Ref
+	if failure && !c.wrote(events[0].Origin) {
+		return 1, nil
+	}
+	alone := time.NewTimer(c.hub.g.alone)
+	defer alone.Stop()
 	answers := make(chan struct{}, 1)
 	answer := func() { signal(answers) }
 	written := map[*session]bool{}
 	for {
 		sessions, changed := c.live()
+		if failure {
+			sessions = c.teller(ref, sessions)
+		}
 		sessions = slices.DeleteFunc(sessions, func(s *session) bool { return written[s] })
 		if len(sessions) > 0 {
 			here, err := c.hub.scene(ctx, events)
@@ -167,6 +174,8 @@ func (c *client) Deliver(ctx context.Context, events []chat.Event) (done int, er
 			c.settle(ctx, events)
 			return len(events), nil
 		case <-changed:
+		case <-alone.C:
+			failure = false
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		}
@@ -191,10 +200,13 @@ func (c *client) settle(ctx context.Context, events []chat.Event) {
 	}
 }
 
-// portion is how many events, at least one, fit into deliverBytes.
+// portion is how many events, at least one, fit into deliverBytes; a failure comes by itself.
 func portion(events []chat.Event) int {
 	size := 0
 	for i, e := range events {
+		if i > 0 && (e.Failure != nil || events[0].Failure != nil) {
+			return i
+		}
 		if e.Message != nil {
 			size += len(e.Message.Text.String()) + 256*len(e.Message.Attachments)
 		}

@@ -164,12 +164,8 @@ func (s *session) refuse(command, target string, err error) {
 	s.numeric("404", target, text)
 }
 
-// failure reports a message that was accepted and did not arrive, where the person wrote it: to
-// the session that sent it or, if that has ended, to one of the same client.
+// failure reports a message that was accepted and did not arrive, where the person wrote it.
 func (d *delivery) failure(e chat.Event) {
-	if !d.client.tells(e.Origin, d.session) {
-		return
-	}
 	p := d.pending[e.Origin.Ref]
 	delete(d.pending, e.Origin.Ref)
 	text := "Message not delivered: " + d.explain(chat.Failed(e.Failure.Reason))

@@ -236,6 +236,37 @@ func TestFailureIsToldLater(t *testing.T) {
 	b.client("laptop").ExpectNone("NOTICE")
 }
 
+// A writer whose connection is dead has not been told: another session of the client is, now or
+// later, though it has confirmed everything else.
+func TestFailureThatTheWriterDoesNotConfirm(t *testing.T) {
+	for _, how := range []string{"closed", "reopened", "silent"} {
+		t.Run(how, func(t *testing.T) {
+			b := newBench(t)
+			if how == "silent" {
+				irc.SetAlone(b.g, 500*time.Millisecond)
+			}
+			b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault { return accounttest.Fault{Err: chat.ErrRefused} })
+			other, writer := b.client("laptop", tagged...), b.client("laptop", tagged...)
+			writer.HoldPong(true)
+			writer.Send("PRIVMSG #Trio_co :doomed")
+			writer.Await("NOTICE", "#Trio_co")
+			b.net.Say(bob, trio, "after")
+			switch how {
+			case "reopened":
+				other.Close()
+				other.WaitClosed()
+				writer.Close()
+				other = b.client("laptop", tagged...)
+			case "closed":
+				writer.Close()
+			}
+			require.Contains(t, other.Await("NOTICE", "#Trio_co").Last(), `not delivered: the network refused it: "doomed"`)
+			other.Await("PRIVMSG", "#Trio_co", "after")
+			b.client("laptop", tagged...).ExpectNone("NOTICE")
+		})
+	}
+}
+
 // A session that joins while a line is on its way into the outbox does not take it for one
 // that was lost.
 func TestLineThatIsBeingSubmitted(t *testing.T) {

@@ -37,7 +37,23 @@ CREATE INDEX log_expires ON log (expires_us) WHERE expires_us>0;
 CREATE INDEX log_logged ON log (logged_us);
 CREATE INDEX log_request ON log (account, conversation, request_id) WHERE request_id<>0;
 
-DROP TABLE irc_line; -- what becomes of a line is in the log
+-- What becomes of a line is in the log, and its reference names the client that is told.
+UPDATE outbox SET origin_ref=(SELECT i.client FROM irc_line i WHERE i.origin_ref=outbox.origin_ref)||'/'||origin_ref
+	WHERE origin='irc' AND origin_ref IN (SELECT i.origin_ref FROM irc_line i);
+INSERT INTO log (account, conversation, seq, event_id, kind, time_us, author, origin, origin_ref, logged_us, payload)
+	SELECT o.account, o.conversation,
+		(SELECT COALESCE(MAX(l.seq), 0) FROM log l WHERE l.account=o.account AND l.conversation=o.conversation)
+			+ROW_NUMBER() OVER (PARTITION BY o.account, o.conversation ORDER BY o.closed_us, o.id),
+		'failure/irc/'||o.origin_ref, 'failure', o.closed_us, o.account, 'irc', o.origin_ref, o.closed_us, o.error
+	FROM outbox o JOIN irc_line i ON i.client||'/'||i.origin_ref=o.origin_ref
+	WHERE o.origin='irc' AND o.state='failed';
+-- only: sqlite for next 2 lines
+UPDATE log SET payload=json_object('v', 1, 'conversation', conversation, 'id', event_id, 'kind', kind, 'time', time_us,
+	'author', author, 'failure', json_object('reason', payload)) WHERE kind='failure';
+-- only: postgres for next 2 lines
+UPDATE log SET payload=json_build_object('v', 1, 'conversation', conversation, 'id', event_id, 'kind', kind, 'time', time_us,
+	'author', author, 'failure', json_build_object('reason', payload))::text WHERE kind='failure';
+DROP TABLE irc_line;
 
 DROP INDEX conversation_id;
 ALTER TABLE conversation DROP COLUMN end_seq;
