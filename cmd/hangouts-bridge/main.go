@@ -68,7 +68,11 @@ func dispatch(args []string) int {
 		if c.name == "run" {
 			return runBridge(args[1:])
 		}
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+		if !signal.Ignored(syscall.SIGHUP) { // a terminal that is closed; under nohup it may be
+			signals = append(signals, syscall.SIGHUP)
+		}
+		ctx, stop := signal.NotifyContext(context.Background(), signals...)
 		defer stop()
 		return c.run(ctx, args[1:])
 	}

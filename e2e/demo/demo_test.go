@@ -105,14 +105,14 @@ func (d *demo) chat(about string) {
 	c.Close()
 }
 
-// interrupt is Ctrl-C: everything ends in order and nothing stays.
-func (d *demo) interrupt(parts int) {
+// end is Ctrl-C, or a terminal that is closed: everything ends in order and nothing stays.
+func (d *demo) end(sig syscall.Signal, parts int) {
 	d.t.Helper()
 	require.Len(d.t, d.parts(), parts)
 	folder, err := filepath.Glob(filepath.Join(d.temp, "*"))
 	require.NoError(d.t, err)
 	require.Len(d.t, folder, 1)
-	d.proc.Signal(syscall.SIGINT)
+	d.proc.Signal(sig)
 	require.Zero(d.t, d.proc.WaitExit(time.Minute))
 	require.Empty(d.t, d.parts(), "processes are left")
 	folder, err = filepath.Glob(filepath.Join(d.temp, "*"))
@@ -155,7 +155,7 @@ func TestDemo(t *testing.T) {
 		}
 		return false
 	})
-	d.interrupt(2)
+	d.end(syscall.SIGHUP, 2)
 }
 
 // Without Synapse there is the IRC half, and the demo says so.
@@ -164,7 +164,7 @@ func TestDemoWithoutPython(t *testing.T) {
 	require.Contains(t, d.proc.Log(), "No Synapse here")
 	require.Empty(t, d.matrix, d.proc.Log())
 	d.chat("cake")
-	d.interrupt(1)
+	d.end(syscall.SIGINT, 1)
 }
 
 // A part that ends by itself ends the demo, which shows the last lines of its log.
