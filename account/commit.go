@@ -234,9 +234,13 @@ func (c *commitment) requestOf(ctx context.Context, e ReceivedEvent) (*database.
 
 // applyEvents takes what events say about conversations into the snapshots, in order.
 func (c *commitment) applyEvents(ctx context.Context) error {
-	seqs := make(map[chat.EventID]int64, len(c.added))
+	type key struct {
+		conversation chat.ConversationID
+		id           chat.EventID
+	}
+	seqs := make(map[key]int64, len(c.added))
 	for _, e := range c.added {
-		seqs[e.ID] = e.Seq
+		seqs[key{e.Conversation, e.ID}] = e.Seq
 	}
 	for _, e := range c.update.Events {
 		row, err := c.row(ctx, e.Conversation)
@@ -248,7 +252,7 @@ func (c *commitment) applyEvents(ctx context.Context) error {
 		}
 		was := row.Standing
 		row.Conversation = row.ApplyEvent(e.Event, c.s.id)
-		if seq := seqs[e.ID]; seq > 0 && was == chat.Left && row.Standing != chat.Left {
+		if seq := seqs[key{e.Conversation, e.ID}]; seq > 0 && was == chat.Left && row.Standing != chat.Left {
 			row.Start = max(row.Start, seq-1)
 		}
 	}

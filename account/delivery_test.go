@@ -156,6 +156,36 @@ func TestAfterLeavingNothingMoreIsShown(t *testing.T) {
 	require.ErrorIs(t, b.session(cleo).Submit(context.Background(), request(trio, "x", "hi")), chat.ErrRefused)
 }
 
+// What is shown of a conversation begins with the event that brought the account back, whatever
+// another conversation has under the same id.
+func TestReturnIsAnEventOfItsConversation(t *testing.T) {
+	b := newBench(t)
+	b.net.AddConversation("club", "Club", bob, cleo)
+	r := &reader{}
+	b.attach(b.login(cleo), r, "c")
+	for _, text := range numbered(3) {
+		b.net.Say(bob, trio, text)
+	}
+	b.expect(r, trio, numbered(3)...)
+	b.stop()
+	moves := func(joined bool, id chat.EventID) {
+		b.net.Post(chat.Event{Conversation: trio, ID: id, Author: bob, Kind: chat.KindMembership,
+			Membership: &chat.Membership{Joined: joined, People: []chat.PersonID{cleo}}})
+	}
+	moves(false, "")
+	moves(true, "same")
+	b.net.Post(chat.Event{Conversation: "club", ID: "same", Author: bob, Kind: chat.KindMessage, Message: &chat.Message{Text: chat.Plain("hi")}})
+	b.start()
+	b.attach(b.session(cleo), r, "c")
+	b.expect(r, "club", "hi")
+	e, known, err := b.db.Log().Find(t.Context(), cleo, trio, "same")
+	require.NoError(t, err)
+	require.True(t, known)
+	row, err := b.db.Snapshots().Conversation(t.Context(), cleo, trio)
+	require.NoError(t, err)
+	require.Equal(t, e.Seq-1, row.Start)
+}
+
 func TestReattachingReplacesTheOldOne(t *testing.T) {
 	b := newBench(t)
 	s := b.login(anna)

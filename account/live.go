@@ -49,7 +49,7 @@ type session struct {
 	wasConnected bool
 	attachments  map[ConsumerID]*attachment
 	relogged     chan struct{} // closed at a new login
-	acted        time.Time     // when the network was last told that the person is there
+	acted        time.Time     // time of the last call of SetActive
 
 	listed sync.Once
 	ready  chan struct{} // closed when the conversations have been listed once
@@ -295,7 +295,7 @@ func (s *session) connectionLost(generation int64, err error) {
 // maxReason limits the reason of a state in code points.
 const maxReason = 500
 
-// activeEvery is how often the network is told that the person is there.
+// activeEvery is the shortest time between two calls of SetActive.
 const activeEvery = time.Minute
 
 const refusedReason = "the network refused the credentials; log in again"
@@ -442,17 +442,20 @@ func (s *session) request() (Connection, error) {
 	return &guarded{Connection: s.conn, s: s, generation: s.generation}, nil
 }
 
-// active tells the network that the person is really there, since they write, type or read here.
-// The network is asked now and then only, and what comes of it is of no account.
+// active makes this the account's active client, since the person writes, types or reads here:
+// at most every activeEvery, and a failure is only logged.
 func (s *session) active() {
+	conn, err := s.request()
+	if err != nil {
+		return
+	}
 	s.mu.Lock()
 	due := time.Since(s.acted) > activeEvery
 	if due {
 		s.acted = time.Now()
 	}
 	s.mu.Unlock()
-	conn, err := s.request()
-	if !due || err != nil {
+	if !due {
 		return
 	}
 	s.spawn(func() {

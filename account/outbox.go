@@ -386,12 +386,12 @@ func (o *outbox) resolve(row *database.OutboxRow, deadline time.Time) error {
 }
 
 // fail settles a request that has failed. Its fate goes into the log, to be delivered to where it
-// came from.
+// came from: with the text, unless the conversation keeps no history.
 func (o *outbox) fail(row *database.OutboxRow, cause error) {
 	origin := row.Request.Origin
 	o.s.zlog.Warn().Err(cause).Str("origin", origin.Side).Str("origin_ref", origin.Ref).Msg("Request failed")
 	failure := &chat.Failure{Reason: chat.FailureOf(cause)}
-	if row.Request.Message != nil {
+	if c, err := o.s.Conversation(o.s.ctx, row.Request.Conversation); err == nil && !c.HistoryOff && row.Request.Message != nil {
 		failure.Text = row.Request.Message.Text
 	}
 	row.State, row.Error, row.Closed = database.OutboxFailed, failure.Reason, o.s.m.now().UnixMicro()

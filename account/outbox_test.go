@@ -86,6 +86,28 @@ func TestFailureIsDelivered(t *testing.T) {
 	require.Empty(t, history)
 }
 
+// The log keeps no text of a conversation without history, also none that was not sent.
+func TestFailureOffTheRecordHasNoText(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	r := &reader{}
+	b.attach(s, r, "a")
+	b.net.Post(chat.Event{Conversation: duo, Author: bob, Kind: chat.KindHistoryMode, HistoryMode: &chat.HistoryMode{Off: true}})
+	eventually(t, func() bool {
+		c, err := s.Conversation(t.Context(), duo)
+		return err == nil && c.HistoryOff
+	}, "the history to be off")
+	b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault { return accounttest.Fault{Err: chat.ErrRefused} })
+	require.NoError(t, s.Submit(t.Context(), request(duo, "1", "lost")))
+	_, err := await(t, s, "1")
+	require.ErrorIs(t, err, chat.ErrRefused)
+	events, err := b.db.Log().Read(t.Context(), anna, duo, 0, 9)
+	require.NoError(t, err)
+	failure := events[len(events)-1]
+	require.Equal(t, chat.KindFailure, failure.Kind)
+	require.Empty(t, failure.Failure.Text)
+}
+
 func TestRefusedRequestFailsAndTheNextGoesOn(t *testing.T) {
 	b := newBench(t)
 	s := b.login(anna)

@@ -168,7 +168,7 @@ func (n *Network) SayAs(author chat.PersonID, id chat.ConversationID, text strin
 	return e
 }
 
-// Post makes an event happen; id and time are filled.
+// Post makes an event happen; its time is filled, and its id if it has none.
 func (n *Network) Post(e chat.Event) chat.Event {
 	n.mu.Lock()
 	e = n.add(e, 0).Event
@@ -207,7 +207,9 @@ func (n *Network) add(e chat.Event, requestID uint64) account.ReceivedEvent {
 	n.clock = n.now() + 1000
 	n.nextEvent++
 	e.V, e.Time = chat.Version, n.clock
-	e.ID = chat.EventID(fmt.Sprintf("event-%d", n.nextEvent))
+	if e.ID == "" {
+		e.ID = chat.EventID(fmt.Sprintf("event-%d", n.nextEvent))
+	}
 	c := n.conversations[e.Conversation]
 	c.snapshot = c.snapshot.ApplyEvent(e, "")
 	e.RequestID = requestID
