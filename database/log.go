@@ -179,36 +179,26 @@ func (l *Log) blankExpired(ctx context.Context, now int64) error {
 		event   chat.Event
 	}
 	rows, err := l.db.Query(ctx, `
-		SELECT account, `+eventColumns+` FROM log WHERE expires_us>0 AND expires_us<=$1 AND kind<>''`, now)
+		SELECT account, conversation, seq, event_id, time_us, author, expires_us FROM log WHERE expires_us>0 AND expires_us<=$1 AND kind<>''`, now)
 	list, err := scanAll(rows, err, func(r dbutil.Scannable) (out row, err error) {
-		out.event, err = scanEvent(withFirst{r, &out.account})
+		e := &out.event
+		e.V = chat.Version
+		err = r.Scan(&out.account, &e.Conversation, &e.Seq, &e.ID, &e.Time, &e.Author, &e.Expires)
 		return out, err
 	})
 	if err != nil {
 		return err
 	}
 	for _, r := range list {
-		e := r.event
-		payload, err := json.Marshal(chat.Event{V: e.V, Conversation: e.Conversation, ID: e.ID, Seq: e.Seq, Time: e.Time,
-			Author: e.Author, Expires: e.Expires})
+		payload, err := json.Marshal(r.event)
 		if err != nil {
 			return err
 		}
 		_, err = l.db.Exec(ctx, `UPDATE log SET kind='', payload=$4 WHERE account=$1 AND conversation=$2 AND seq=$3`,
-			r.account, e.Conversation, e.Seq, string(payload))
+			r.account, r.event.Conversation, r.event.Seq, string(payload))
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// withFirst is a row with one column before those that are scanned.
-type withFirst struct {
-	dbutil.Scannable
-	first any
-}
-
-func (r withFirst) Scan(columns ...any) error {
-	return r.Scannable.Scan(append([]any{r.first}, columns...)...)
 }

@@ -30,7 +30,8 @@ func (db *DB) MatrixInbox() *MatrixInbox { return &MatrixInbox{db} }
 
 // Last returns the highest number that a row has as its Seq or its Place, 0 if there is none.
 func (s *MatrixInbox) Last(ctx context.Context) (last int64, err error) {
-	err = s.db.QueryRow(ctx, `SELECT COALESCE(MAX(CASE WHEN place>seq THEN place ELSE seq END), 0) FROM matrix_inbox`).Scan(&last)
+	err = s.db.QueryRow(ctx, `
+		SELECT COALESCE(MAX(n), 0) FROM (SELECT MAX(seq) AS n FROM matrix_inbox UNION ALL SELECT MAX(place) FROM matrix_inbox) numbers`).Scan(&last)
 	return last, err
 }
 
