@@ -104,7 +104,8 @@ func (c *consumer) Deliver(ctx context.Context, events []chat.Event) (done int, 
 	return len(events), nil
 }
 
-// goOn has all rooms that wait tried again when one gets something after an outage.
+// goOn makes all rooms that wait try again after the first event that succeeds after an outage,
+// also one that the homeserver had no part in: kickEvery bounds what that costs.
 func (c *consumer) goOn(err error) {
 	d := c.d
 	d.mu.Lock()

@@ -2,15 +2,11 @@ package bridge
 
 import (
 	"context"
-	"strings"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/event"
-	"maunium.net/go/mautrix/format"
 	"maunium.net/go/mautrix/id"
-
-	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 )
 
 const unfitUpgrade = "I do not follow: only somebody who is in the conversation may move it, and only into a room to which I am invited and in which I have more power than everybody else, so that I can take out somebody who is removed from the conversation. `$cmdprefix unbridge` and `$cmdprefix open` make a room that is fit."
@@ -51,10 +47,7 @@ func (m *Main) roomReplaced(ctx context.Context, e *event.Event) {
 		return
 	}
 	log.Warn().Err(err).Msg("Not following into a room")
-	says := format.RenderMarkdown(strings.ReplaceAll(unfitUpgrade, "$cmdprefix", m.Config.Bridge.CommandPrefix), true, false)
-	says.MsgType = event.MsgNotice
-	extra := &bridgev2.MatrixSendExtra{TransactionID: homeserver.OnceID("upgrade", e.ID)}
-	if _, err = m.Bridge.Bot.SendMessage(homeserver.WithPatience(ctx), e.RoomID, event.EventMessage, &event.Content{Parsed: &says}, extra); err != nil {
+	if err = m.guard.reply(ctx, e, "upgrade", unfitUpgrade); err != nil {
 		log.Err(err).Msg("Failed to say that the bridge does not follow into a room")
 	}
 }
