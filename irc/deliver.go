@@ -115,7 +115,7 @@ func (d *delivery) open() {
 // its author.
 func (d *delivery) message(e chat.Event) {
 	d.typingEnds(e)
-	sent, own := d.pending[e.Origin.Ref]
+	label, own := d.pending[e.Origin.Ref]
 	if own = own && e.Origin.Side == chat.OriginIRC; own {
 		delete(d.pending, e.Origin.Ref)
 		if !d.caps[capEcho] {
@@ -124,9 +124,9 @@ func (d *delivery) message(e chat.Event) {
 	}
 	d.open()
 	lines := d.lines(e)
-	if own && sent.label != "" {
+	if own && label != "" {
 		d.sent += len(lines)
-		d.sendLabeled(sent.label, lines)
+		d.sendLabeled(label, lines)
 		return
 	}
 	for _, m := range lines {

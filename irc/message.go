@@ -18,12 +18,6 @@ const maxTargets = 4
 // createTime is how long a client waits for a new conversation.
 const createTime = 15 * time.Second
 
-// pendingLine is a line that this session has submitted and whose event has not come yet.
-type pendingLine struct {
-	conversation chat.ConversationID
-	label        string // answered by the echo
-}
-
 // cmdMessage sends PRIVMSG and NOTICE.
 func cmdMessage(s *session, l *ircwire.Line) {
 	if l.Param(0) == "" {
@@ -68,16 +62,16 @@ func (s *session) sendText(command, target string, text chat.Text, emote, only b
 			message.Text[i].Italic = true
 		}
 	}
-	p := pendingLine{conversation: c.ID}
+	label := "" // answered by the echo
 	if s.reply != nil && s.caps[capEcho] && only {
-		p.label = s.reply.label
+		label = s.reply.label
 	}
 	ref := s.client.newRef()
-	if err := s.submit(ref, p, chat.Request{V: chat.Version, Conversation: c.ID, Origin: origin(ref), Message: &message}); err != nil {
+	if err := s.submit(ref, label, chat.Request{V: chat.Version, Conversation: c.ID, Origin: origin(ref), Message: &message}); err != nil {
 		s.refuse(command, target, err)
 		return
 	}
-	if p.label != "" {
+	if label != "" {
 		s.reply.deferred = true
 	}
 	if state := s.hub.account.State(); state.Status != chat.Connected && state.Status != chat.Connecting && !s.offlineTold {
@@ -87,16 +81,16 @@ func (s *session) sendText(command, target string, text chat.Text, emote, only b
 }
 
 // submit commits a request to the outbox.
-func (s *session) submit(ref string, p pendingLine, request chat.Request) error {
+func (s *session) submit(ref, label string, request chat.Request) error {
 	// The event may come before Submit returns.
-	s.pending[ref] = p
+	s.pending[ref] = label
 	s.client.sent(ref, s)
 	if err := s.hub.account.Submit(s.ctx, request); err != nil {
 		delete(s.pending, ref)
 		s.client.told(ref)
 		return err
 	}
-	delete(s.typing, p.conversation) // a message ends typing
+	delete(s.typing, request.Conversation) // a message ends typing
 	return nil
 }
 
@@ -166,7 +160,7 @@ func (s *session) refuse(command, target string, err error) {
 
 // failure reports a message that was accepted and did not arrive, where the person wrote it.
 func (d *delivery) failure(e chat.Event) {
-	p := d.pending[e.Origin.Ref]
+	label := d.pending[e.Origin.Ref]
 	delete(d.pending, e.Origin.Ref)
 	text := "Message not delivered: " + d.explain(chat.Failed(e.Failure.Reason))
 	if excerpt := irctext.CutGraphemes(irctext.Clean(e.Failure.Text.String()), 60); excerpt != "" {
@@ -176,8 +170,8 @@ func (d *delivery) failure(e chat.Event) {
 		text = clock(time.UnixMicro(e.Time), d.g.now()) + " " + text
 	}
 	m := ircwire.New(d.g.cfg.ServerName, "NOTICE", d.contextOf(e.Conversation), ircwire.Plain(text))
-	if p.label != "" {
-		m = m.With("label", p.label)
+	if label != "" {
+		m = m.With("label", label)
 	}
 	d.put(d.tagged(m, chat.Event{Time: e.Time}, false))
 }

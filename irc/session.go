@@ -79,7 +79,7 @@ type session struct {
 	toldState   chat.AccountStatus
 	views       map[chat.ConversationID]*view
 	invites     map[chat.ConversationID]bool // invitations that were shown
-	pending     map[string]pendingLine       // lines submitted, by the reference of their origin
+	pending     map[string]string            // labels of the lines that this session has submitted and whose event has not come, by reference
 	settling    map[chat.ConversationID]int
 	typing      map[chat.ConversationID]ownTyping
 	typingRound map[typingKey]int // typing that is shown to the client
@@ -108,7 +108,7 @@ func newSession(g *Gateway, conn net.Conn) *session {
 		log:   g.log.With().Stringer("remote", conn.RemoteAddr()).Logger(),
 		queue: newSendQueue(g.cfg.Limits.SendQueue), input: make(chan input), tasks: make(chan func(), maxTasks),
 		done: make(chan struct{}), pings: make(map[string]ping), caps: make(map[string]bool),
-		views: make(map[chat.ConversationID]*view), invites: make(map[chat.ConversationID]bool), pending: make(map[string]pendingLine),
+		views: make(map[chat.ConversationID]*view), invites: make(map[chat.ConversationID]bool), pending: make(map[string]string),
 		settling: make(map[chat.ConversationID]int), typing: make(map[chat.ConversationID]ownTyping),
 		typingRound: make(map[typingKey]int), ctcpLimit: rate.NewLimiter(rate.Every(5*time.Second), 2),
 	}
