@@ -217,7 +217,7 @@ func TestConnectingAtFirst(t *testing.T) {
 	eventually(t, func() bool { return s.State().Status == chat.Connected }, "connected")
 }
 
-// What did not fit beside a catch-up comes with the next one, which follows at once.
+// Pushes that did not fit beside a catch-up come with the next one, which follows at once.
 func TestPushesThatDidNotFitAreCaughtUp(t *testing.T) {
 	inTime(t, func(o *account.Options) { o.Aside, o.CatchupEvery, o.CompareEvery = 1, time.Minute, 1000*time.Hour },
 		func(t *testing.T, b *bench, s account.Session, n *slowNetwork) {

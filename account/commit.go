@@ -19,7 +19,7 @@ type commitOptions struct {
 	added    *[]chat.Event // gets the events that were new
 }
 
-// commitment is one update on its way into the database, and what is to be told after.
+// commitment is one update on its way into the database, and what is published after.
 type commitment struct {
 	m       *Manager
 	s       *session

@@ -2,7 +2,7 @@ package account
 
 import "github.com/hangouts-bridge/hangouts-bridge/chat"
 
-// Notify tells the consumers of a session that a conversation's log has grown to head.
+// Notify notifies the consumers of a session that a conversation's log has grown to head.
 func Notify(s Session, id chat.ConversationID, head int64) { s.(*session).notify(id, head) }
 
 // SetLog has a manager that is not started use another log.

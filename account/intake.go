@@ -182,7 +182,7 @@ const anyEpoch = -1
 
 // release logs what was kept aside since begin and, while the channel is up, lets live
 // updates through again. When pushes got lost since begin, nothing is let through. again
-// tells that another catch-up has to come first, for that reason or because some updates had
+// means that another catch-up has to come first, for that reason or because some updates had
 // to be dropped.
 func (in *intake) release(ctx context.Context, epoch int) (again bool, err error) {
 	for {

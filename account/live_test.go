@@ -139,7 +139,7 @@ func TestShortConnectionsBecomeRare(t *testing.T) {
 	})
 }
 
-// What waits for the network is tried as soon as something is known of the account.
+// A request that waits for the network is retried as soon as the account's state changes.
 func TestARequestWakesWithTheAccount(t *testing.T) {
 	inTime(t, func(o *account.Options) {
 		o.SendWait, o.BackoffMin, o.BackoffMax = 4*time.Minute, time.Second, 3*time.Minute

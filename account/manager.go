@@ -90,7 +90,7 @@ func (m *Manager) Stop() {
 		s.stop()
 	}
 	m.wg.Wait()
-	// What is on its way into the database has an end, too.
+	// Wait for the writes in flight, too.
 	_ = m.db.Write(context.Background(), func(context.Context) error { return nil })
 }
 

@@ -280,7 +280,7 @@ func TestALaterWatermarkWaitsAsLong(t *testing.T) {
 	})
 }
 
-// What the network has taken counts, though it could not be stored.
+// A watermark that the network has accepted counts, though it could not be stored.
 func TestATakenWatermarkThatCannotBeStored(t *testing.T) {
 	slowMarks(t, func(t *testing.T, b *bench, _ *reader) {
 		b.net.HoldPushes(true)

@@ -52,7 +52,7 @@ func TestRequestsLeaveInOrderAndComeBackWithTheirOrigin(t *testing.T) {
 	require.Equal(t, numbered(30), texts(b.net.Events(duo)))
 }
 
-// What becomes of a request that fails is delivered like an event, also after a restart.
+// The failure of a request is delivered like an event, also after a restart.
 func TestFailureIsDelivered(t *testing.T) {
 	b := newBench(t)
 	s := b.login(anna)

@@ -134,7 +134,7 @@ func TestARequestThatIsTakenLate(t *testing.T) {
 	})
 }
 
-// What happens to the account later does not make a request that may have been taken a refused one.
+// A later error of the account does not make a request that may have been taken a refused one.
 func TestAnUnansweredRequestStaysUnconfirmed(t *testing.T) {
 	inTime(t, func(*account.Options) {}, func(t *testing.T, b *bench, s account.Session, _ *slowNetwork) {
 		b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault {
@@ -209,7 +209,7 @@ func TestRequestsThatCannotBeReadAtOnce(t *testing.T) {
 	})
 }
 
-// What is marked while a watermark is on its way follows it.
+// A watermark that is set while another is in flight follows it.
 func TestWatermarkWhileAnotherIsOnItsWay(t *testing.T) {
 	slowMarks(t, func(t *testing.T, b *bench, _ *reader) {
 		answer := make(chan error)
@@ -271,7 +271,7 @@ func TestTheConfigBoundsTheWaitingTime(t *testing.T) {
 	}
 }
 
-// A failure is told at once.
+// A failure is delivered without a delay.
 func TestAFailureIsDeliveredAtOnce(t *testing.T) {
 	inTime(t, func(*account.Options) {}, func(t *testing.T, b *bench, s account.Session, _ *slowNetwork) {
 		r := &reader{}

@@ -29,7 +29,7 @@ func (c *commitment) publish() {
 	c.s.logged(c.added)
 }
 
-// logged tells consumers of new events. It runs in the writer's goroutine.
+// logged notifies consumers of new events. It runs in the writer's goroutine.
 func (s *session) logged(events []chat.Event) {
 	s.recent.add(events)
 	heads := make(map[chat.ConversationID]int64)

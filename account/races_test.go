@@ -271,7 +271,7 @@ func TestRotatedCredentialsAreStoredInTheEnd(t *testing.T) {
 	require.Equal(t, "second", stored(), "the newest wins")
 }
 
-// What waits to be stored does not replace what was stored meanwhile.
+// A value that waits to be stored does not replace one that was stored meanwhile.
 func TestOlderCredentialsReplaceNoNewerOnes(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.stop()

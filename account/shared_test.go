@@ -86,7 +86,7 @@ func TestTheAuthorKnowsWhatMadeAnEvent(t *testing.T) {
 	}
 }
 
-// Whoever asks at the moment of the answer is told the one or the other, never that no request
+// At the moment of the answer Made returns the open request or the event, never that no request
 // made the event.
 func TestTheAuthorKnowsAtAnyMoment(t *testing.T) {
 	b := newBench(t)

@@ -251,7 +251,7 @@ func TestActsMakeThePersonActive(t *testing.T) {
 	}
 }
 
-// What has moved just now may still be pushed: it is no reason for a catch-up.
+// A conversation that has moved just now may still be pushed: that is no reason for a catch-up.
 func TestAComparisonWaitsForPushes(t *testing.T) {
 	watched(t, func(o *account.Options) { o.CatchupEvery = 1000 * time.Hour }, func(t *testing.T, b *bench, r *reader) {
 		syncs := b.syncs()

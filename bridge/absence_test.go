@@ -292,8 +292,8 @@ func TestLastOneRemovedKeepsTheRoom(t *testing.T) {
 	require.False(t, s.bobSaw("for anna only"))
 }
 
-// Whoever keeps a room only to read is out of it before another user takes part in it again, and reads nothing of what
-// came meanwhile.
+// A user who keeps a room only to read is removed before another user takes part in it again, and does not see the
+// messages in between.
 func TestReaderIsOutWhenAnotherTakesPart(t *testing.T) {
 	for name, c := range map[string]struct {
 		withAlice bool

@@ -155,7 +155,7 @@ func (c *consumer) forgive(e chat.Event) {
 // nothing of it.
 func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.Conversation) error {
 	if e.Kind == chat.KindFailure {
-		return nil // the handler of the Matrix event tells it
+		return nil // the handler of the Matrix event reports it
 	}
 	key := c.Key(conversation.ID, conversation.Kind)
 	before, err := c.connector.existing(ctx, key)

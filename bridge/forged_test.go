@@ -22,7 +22,7 @@ func markerOf(room id.RoomID, e chat.Event) string {
 	return "hg" + hex.EncodeToString(sum[:16])
 }
 
-// Nobody keeps a message out of a room by writing one that looks like the bridge's own.
+// A forged copy of the bridge's own messages does not keep a message out of a room.
 func TestForgedMarkerHidesNothing(t *testing.T) {
 	for name, puppet := range map[string]any{"plain": nil, "as a double puppet": "hangouts"} {
 		t.Run(name, func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestForgedMarkerHidesNothing(t *testing.T) {
 	}
 }
 
-// What a user forwards with the marker of the original is their own message, after a restore, too.
+// A message that a user forwards with the original's marker is their own, after a restore, too.
 func TestForwardedMessageAfterARestore(t *testing.T) {
 	w, alice, room := talk(t)
 	copied := w.backup()
@@ -57,9 +57,7 @@ func TestForwardedMessageAfterARestore(t *testing.T) {
 	forwarded := alice.Send(room, event.EventMessage, seen.Content.Raw)
 	w.waitTexts(direct, "first", "from carl", "from carl")
 	w.hasRow(forwarded)
-	w.stop()
-	w.hs.ForgetSends()
-	w.putBack(copied)
+	w.restore(copied)
 	w.start()
 	w.network.Say(carl, direct, "after")
 	alice.WaitText(room, "after")

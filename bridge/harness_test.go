@@ -67,7 +67,7 @@ type world struct {
 // newWorld makes the world without starting the bridge.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), network: accounttest.New(), port: freePort(t), timing: quick, options: bridge.Options{Timing: homeserver.Timing{LookPause: 50 * time.Millisecond}}, change: func(*bridgeconfig.Config) {}, prepare: func(*bridge.Main) {}}
+	w := &world{t: t, dir: t.TempDir(), network: accounttest.New(), port: freePort(t), timing: quick, options: bridge.Options{Timing: homeserver.Timing{ReconcilePause: 50 * time.Millisecond}}, change: func(*bridgeconfig.Config) {}, prepare: func(*bridge.Main) {}}
 	w.backend = w.network
 	w.network.AddPerson(anna, "Anna Ahrens")
 	w.network.AddPerson(bert, "Bert Blum")

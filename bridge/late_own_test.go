@@ -13,7 +13,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
-// What was given up as unconfirmed and turns out to have been taken is not shown again in the
+// A message that was given up as unconfirmed and turns out to have been taken is not shown again in the
 // room where it was written.
 func TestAnUnconfirmedMessageThatWasTaken(t *testing.T) {
 	w := newWorld(t)

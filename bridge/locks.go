@@ -46,7 +46,7 @@ func (l *keyedLocks[K]) lock(ctx context.Context, key K) (unlock func(), err err
 	}
 }
 
-// drain waits until nobody holds a lock, or ctx ends.
+// drain waits until no lock is held, or ctx ends.
 func (l *keyedLocks[K]) drain(ctx context.Context) error {
 	for {
 		key, held := l.oneHeld()

@@ -9,7 +9,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
-// One who was removed and has logged out keeps the room of nobody else: they are out before the
+// A user who was removed and has logged out does not block others' room: they are out before the
 // next login's messages are brought into it, those of the time between included.
 func TestLoggedOutReadsNothingMore(t *testing.T) {
 	for name, removedFirst := range map[string]bool{"removed, then logged out": true, "logged out, then removed": false} {

@@ -111,7 +111,7 @@ func TestLooksEverySoOften(t *testing.T) {
 	for name, unsettled := range map[string]time.Duration{"settled": time.Nanosecond, "unsettled": time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.options.LookEvery, w.options.UnsettledTime = 300*time.Millisecond, unsettled
+			w.options.ReconcileEvery, w.options.UnsettledTime = 300*time.Millisecond, unsettled
 			alice, room := w.talk()
 			if name == "settled" {
 				w.eventually("the end of that time", w.main.Settled)
@@ -203,7 +203,7 @@ func TestEventLaidAsideUnnoticed(t *testing.T) {
 // Looks without end while people write change nothing.
 func TestLooksWhilePeopleWrite(t *testing.T) {
 	w := newWorld(t)
-	w.options.LookEvery, w.options.LookPause = time.Millisecond, time.Millisecond
+	w.options.ReconcileEvery, w.options.ReconcilePause = time.Millisecond, time.Millisecond
 	alice, room := w.talk()
 	want := []string{"first"}
 	for n := range 300 {
@@ -217,7 +217,7 @@ func TestLooksWhilePeopleWrite(t *testing.T) {
 // wake the user who watches.
 func TestLooksAreFew(t *testing.T) {
 	w := newWorld(t)
-	w.options.LookPause, w.options.UnsettledTime = 500*time.Millisecond, time.Hour
+	w.options.ReconcilePause, w.options.UnsettledTime = 500*time.Millisecond, time.Hour
 	began := time.Now()
 	alice, room := w.talk()
 	want := []string{"first"}
@@ -231,7 +231,7 @@ func TestLooksAreFew(t *testing.T) {
 		return len(w.hs.Requests(func(r nullhs.Request) bool { return strings.HasSuffix(r.Path, "/sync") && r.User == user }))
 	}
 	took := time.Since(began)
-	require.LessOrEqual(t, syncs(bot), 1+int(took/w.options.LookPause))
+	require.LessOrEqual(t, syncs(bot), 1+int(took/w.options.ReconcilePause))
 	watcher := id.NewUserID("hangouts_watch", domain)
 	require.LessOrEqual(t, syncs(watcher), 1+int(took/(30*time.Second)))
 	for _, room := range w.hs.Rooms() {
@@ -257,7 +257,7 @@ func TestForgottenInvitation(t *testing.T) {
 // A homeserver whose /sync fails all the time does not hold up what it pushes for ever.
 func TestHomeserverWithBrokenSync(t *testing.T) {
 	w := newWorld(t)
-	w.options.LookPatience = time.Second
+	w.options.ReconcilePatience = time.Second
 	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodGet, Path: "/sync", User: string(bot), Status: 504})
 	alice, room := w.talk()
 	alice.SendText(room, "1")

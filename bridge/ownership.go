@@ -131,9 +131,9 @@ func (c *Connector) roomOfTheBot(ce *commands.Event) string {
 	return "In this room I could not take out somebody who is removed from the conversation: I need more power than everybody else has. `$cmdprefix open` makes a room that is fit."
 }
 
-// isFit reports whether the bot has more power in a room than everybody else. One who has as
-// much could not be taken out when they are removed from the conversation, and would read
-// what others of it get there. Nobody but the bot can change that later.
+// isFit reports whether the bot has more power in a room than everybody else. A user with as
+// much could not be removed from it with the conversation, and would read on. Only the bot can
+// change that later.
 func (c *Connector) isFit(ctx context.Context, room id.RoomID) (bool, error) {
 	levels, err := c.bridge.Matrix.GetPowerLevels(ctx, room)
 	if err != nil {

@@ -250,7 +250,7 @@ func TestBridgeOnlyWhereTheBotHasMorePower(t *testing.T) {
 	require.Equal(t, room, portal.MXID)
 }
 
-// A process of the login never renews the login of somebody else, whoever begins it.
+// A login process never renews a login of another user, also when another user has begun it.
 func TestLoginProcessOfAnothersLogin(t *testing.T) {
 	w := newMallorys(t)
 	mallory, err := w.main.Bridge.GetUserByMXID(t.Context(), w.mallory.UserID())

@@ -27,6 +27,15 @@ func (w *world) backup() string {
 	return path
 }
 
+// restore stops the bridge and puts a copy of its database in place, when the homeserver has
+// forgotten the transaction ids of what it was sent.
+func (w *world) restore(copied string) {
+	w.t.Helper()
+	w.stop()
+	w.hs.ForgetSends()
+	w.putBack(copied)
+}
+
 // putBack puts a copy in the place of the database of a bridge that does not run.
 func (w *world) putBack(copied string) {
 	w.t.Helper()
@@ -230,9 +239,7 @@ func TestARestoredBackupInASharedRoom(t *testing.T) {
 			w.network.Say(bert, group, "from bob's phone")
 			alice.WaitText(room, "from bob's phone")
 			want := w.lines(room)
-			w.stop()
-			w.hs.ForgetSends()
-			w.putBack(copied)
+			w.restore(copied)
 			if refused {
 				w.network.Refuse(bert, true)
 			}
@@ -245,8 +252,7 @@ func TestARestoredBackupInASharedRoom(t *testing.T) {
 	}
 }
 
-// What another account's copy does not tell, the author's own does: which of two equal texts was written in the room. It is
-// waited for.
+// Only the author's own copy says which of two equal texts was written in the room: another account's copy waits for it.
 func TestARestoredBackupWaitsForTheAuthorsCopy(t *testing.T) {
 	w, alice, bob, room := shared(t)
 	copied := w.backup()
@@ -257,9 +263,7 @@ func TestARestoredBackupWaitsForTheAuthorsCopy(t *testing.T) {
 	w.network.Say(carl, group, "answer")
 	alice.WaitText(room, "answer")
 	want := w.lines(room)
-	w.stop()
-	w.hs.ForgetSends()
-	w.putBack(copied)
+	w.restore(copied)
 	var late atomic.Bool
 	var tries atomic.Int32
 	late.Store(true)

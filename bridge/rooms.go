@@ -30,7 +30,7 @@ const (
 //
 //  1. In a room that is there the user gets their part.
 //  2. The room is made with its members, or its making completed; then comes its history.
-//  3. In one that had all of it, a gap of the time when nobody delivered to it is filled.
+//  3. In one that had all of it, a gap of the time when no login delivered to it is filled.
 //  4. An invitation says that it is one.
 //  5. Names and members are brought up to date, unless they are.
 func (c *consumer) ensureRoom(ctx context.Context, conversation chat.Conversation, create bool, as part) (*bridgev2.Portal, error) {
@@ -89,7 +89,7 @@ func (c *consumer) takePart(ctx context.Context, room *bridgev2.Portal, conversa
 func (c *consumer) completeRoom(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation) (*bridgev2.Portal, error) {
 	if room != nil && ids.PortalMeta(room).Filled {
 		if ids.PortalMeta(room).GapAfter != 0 {
-			// Who is not in the conversation any more, and has no login, leaves before that is shown.
+			// Users who are not in the conversation any more, and have no login, leave before that is shown.
 			if err := c.resync(ctx, conversation, false); err != nil {
 				return nil, fmt.Errorf("bring room up to date: %w", err)
 			}

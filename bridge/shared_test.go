@@ -75,7 +75,7 @@ func TestNewLoginWaitsForAStalledOne(t *testing.T) {
 	w.waitLines(room, line{ghost(carl), "0"}, line{alice.UserID(), "1"}, line{ghost(carl), "2"}, line{ghost(carl), "3"})
 }
 
-// What alice wrote in the room is not shown again, though bob's account has it while her request
+// A message of alice in the room is not shown again, though bob's account has it while her request
 // has no answer, and hers does not hear of it. What her phone wrote is.
 func TestOpenRequestInASharedRoom(t *testing.T) {
 	w, alice, bob, room := shared(t)

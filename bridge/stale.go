@@ -21,8 +21,8 @@ const staleAge = 5 * time.Minute
 
 const staleText = "This command reached me more than five minutes after it was written, so I did not run it. Write it again if you still need it."
 
-// RefuseStale implements homeserver.Host: it tells the writer of an old command that it is not
-// run, and takes a secret in it out of the room. It may be repeated: the answer has one
+// RefuseStale implements homeserver.Host: it answers an old command with a notice that it is
+// not run, and takes a secret in it out of the room. It may be repeated: the answer has one
 // transaction id. An error means that the homeserver could not be reached.
 func (h host) RefuseStale(ctx context.Context, e *event.Event, age time.Duration) (bool, error) {
 	if age <= staleAge {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A stranger makes the provisioning API ask nobody who they are.
+// A stranger's token does not make the provisioning API ask any server.
 func TestProvisioningAsksNoServerForStrangers(t *testing.T) {
 	w := newMallorys(t)
 	for _, token := range []string{"openid:x", "x", strings.Repeat("s", 32)} {

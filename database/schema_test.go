@@ -187,8 +187,8 @@ func TestUpgradeGivesEachAccountItsLog(t *testing.T) {
 	}
 }
 
-// What became of a line, and was not told yet, is told by the log to the client that wrote it.
-func TestUpgradeKeepsWhatClientsWereNotTold(t *testing.T) {
+// A failure that was not reported before the upgrade is in the log, for the client that wrote the line.
+func TestUpgradeKeepsUnreportedFailures(t *testing.T) {
 	db, ctx := openVersion(t, 6), t.Context()
 	addAccount(t, db, anna)
 	knows(t, db, anna, "c", 0, "NULL")

@@ -50,15 +50,15 @@ type Options struct {
 
 // Timing is how long the connector waits; zero values are the defaults.
 type Timing struct {
-	// LookEvery is how often events are looked for that were not pushed; 0 is an hour.
-	LookEvery time.Duration
-	// UnsettledTime is how long after a sign of an outage pushed events wait for a look; 0 is
+	// ReconcileEvery is the time between two rounds that ask for events that were not pushed; 0 is an hour.
+	ReconcileEvery time.Duration
+	// UnsettledTime is how long after a sign of an outage pushed events wait for a round; 0 is
 	// half a minute.
 	UnsettledTime time.Duration
-	// LookPause is the shortest time between two looks; 0 is a second.
-	LookPause time.Duration
-	// LookPatience is how long pushed events wait for looks that fail; 0 is a minute.
-	LookPatience time.Duration
+	// ReconcilePause is the shortest time between two rounds; 0 is a second.
+	ReconcilePause time.Duration
+	// ReconcilePatience is how long pushed events wait for rounds that fail; 0 is a minute.
+	ReconcilePatience time.Duration
 	// KeepIDs is how long ids of handled events are remembered; 0 is 30 days.
 	KeepIDs time.Duration
 }
@@ -163,8 +163,8 @@ func (c *Connector) member(ctx context.Context, room id.RoomID, user id.UserID) 
 	return &content, err
 }
 
-// isOwnMessage reports whether an event is a message that the bridge itself sent: nobody
-// handles it, so it need not be stored.
+// isOwnMessage reports whether an event is a message that the bridge itself sent. It has no
+// handler, so it need not be stored.
 func (c *Connector) isOwnMessage(e *event.Event) bool { return e.StateKey == nil && c.isOurs(e.Sender) }
 
 // isOurs reports whether a user is the bot or a ghost.

@@ -1,6 +1,6 @@
-// Package homeserver is a homeserver as a reliable pipe: what is sent arrives once, what
-// comes is handled once and in order, whoever is killed meanwhile. It wraps bridgev2's
-// Matrix connector and knows rooms and events only; what they mean is its [Host]'s.
+// Package homeserver is a homeserver as a reliable pipe: each event is
+// sent once, and handled once and in order, also when a process is killed meanwhile. It wraps bridgev2's
+// Matrix connector and knows rooms and events only; their meaning is its [Host]'s.
 //
 // Towards the homeserver each message has a transaction id of its own that is the same in
 // every attempt (sends.go), from a user with one device (devices.go); what an earlier run

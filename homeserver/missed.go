@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// What is older in a room than the latest missedEvents of others, or missedPages pages in
-	// all, stays lost.
+	// Events of a room before the latest missedEvents of others, or missedPages pages in all,
+	// stay lost.
 	missedEvents = 5000
 	missedPages  = 1000
 )

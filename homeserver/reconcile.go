@@ -34,21 +34,21 @@ const (
 // lay one more event aside while it goes over to pushing directly: later ones overtake it, and
 // it comes only after the next outage. So the reconciliation is in one of two states:
 //
-//	settled    Pushed events are handled at once. A look is due every hour.
+//	settled    Pushed events are handled at once. A round is due every hour.
 //	unsettled  Pushed events are stored and held. Looks are due at once, then after pauses that
 //	           double, and sooner when something is held, but never closer than the first pause.
 //
-// A look asks /sync, from the token of the last one, what has come to all rooms of the bot. What
+// A round asks /sync, from the token of the previous one, what has come to all rooms of the bot. What
 // it names and what is held are then handled once, in the order of /sync. Events that came after
-// the question and are not named stay held in the unsettled state. During any look pushed events
+// the question and are not named stay held in the unsettled state. During any round pushed events
 // are held.
 //
 // A sign of an outage makes it unsettled: the start; the end of the long poll of a user of ours
 // who is in no room, so that nothing but the homeserver's end ends it, and its return; a push
-// that comes late by its age; a transaction that could not be stored; a look that fails. The
-// first look that succeeds a while after the last sign settles it, and releases everything.
+// that comes late by its age; a transaction that could not be stored; a round that fails. The
+// first round that succeeds a while after the last sign settles it, and releases everything.
 //
-// A homeserver that refuses /sync is blind: nothing is held, and a look is tried every hour.
+// A homeserver that refuses /sync is blind: nothing is held, and a round is tried every hour.
 type reconciliation struct {
 	c      *Connector
 	inbox  *inbox
@@ -56,14 +56,14 @@ type reconciliation struct {
 	client *http.Client // of the poll: no connection is used twice, since Go would repeat the request silently
 	every  time.Duration
 	doubt  time.Duration // how long after a sign order is not trusted
-	waits  time.Duration // how long pushed events wait for looks that fail
+	waits  time.Duration // how long pushed events wait for rounds that fail
 	pause  time.Duration // the first
 	log    zerolog.Logger
 
-	wake chan struct{} // a look is due
+	wake chan struct{} // a round is due
 
 	mu      sync.Mutex
-	holding bool      // pushed events are held: not settled, or a look is under way
+	holding bool      // pushed events are held: not settled, or a round is running
 	sign    time.Time // the last of an outage
 	away    bool      // that sign was not a push: the homeserver may have to be asked to push
 	blind   bool
@@ -80,10 +80,10 @@ func newReconciliation(c *Connector, base http.RoundTripper, o Options) *reconci
 	return &reconciliation{
 		c: c, inbox: c.inbox, client: &http.Client{Transport: plain, Timeout: pollTime + pollGrace}, wake: make(chan struct{}, 1),
 		poller: c.AS.NewIntentAPI(c.Config.AppService.FormatUsername(watcher)),
-		every:  cmp.Or(o.LookEvery, time.Hour),
+		every:  cmp.Or(o.ReconcileEvery, time.Hour),
 		doubt:  cmp.Or(o.UnsettledTime, 30*time.Second),
-		waits:  cmp.Or(o.LookPatience, time.Minute),
-		pause:  cmp.Or(o.LookPause, firstPause),
+		waits:  cmp.Or(o.ReconcilePatience, time.Minute),
+		pause:  cmp.Or(o.ReconcilePause, firstPause),
 		log:    o.Log.With().Str("component", "reconciliation").Logger(),
 
 		holding: true,
@@ -98,7 +98,7 @@ func (r *reconciliation) suspect(away bool) {
 	r.sign, r.away = time.Now(), r.away || away
 	if !r.blind {
 		r.holding = true
-		r.lookSoon()
+		r.roundSoon()
 	}
 }
 
@@ -117,12 +117,12 @@ func (r *reconciliation) put(ctx context.Context, rows []database.InboxRow) erro
 			r.waiting = time.Now()
 		}
 		r.mu.Unlock()
-		r.lookSoon()
+		r.roundSoon()
 	}
 	return err
 }
 
-func (r *reconciliation) lookSoon() {
+func (r *reconciliation) roundSoon() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -136,7 +136,7 @@ func (r *reconciliation) settled() bool {
 	return !r.holding
 }
 
-// run looks whenever a look is due, until ctx ends.
+// run runs a round whenever one is due, until ctx ends.
 func (r *reconciliation) run(ctx context.Context) {
 	ctx = r.log.WithContext(ctx)
 	r.suspect(true) // the start
@@ -148,8 +148,8 @@ func (r *reconciliation) run(ctx context.Context) {
 	defer watch.Wait()
 	ping, failures := true, time.Duration(0)
 	for ctx.Err() == nil {
-		next := time.NewTimer(r.pause) // no look comes before
-		err := r.look(ctx, ping)
+		next := time.NewTimer(r.pause) // no round begins before
+		err := r.round(ctx, ping)
 		switch {
 		case err == nil:
 			failures = 0
@@ -169,7 +169,7 @@ func (r *reconciliation) run(ctx context.Context) {
 	}
 }
 
-// due is how long after a look the next one is due if nothing happens.
+// due is how long after a round the next one is due if nothing happens.
 func (r *reconciliation) due(err error, failures time.Duration) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -183,8 +183,8 @@ func (r *reconciliation) due(err error, failures time.Duration) time.Duration {
 	return min(max(since, r.pause), max(r.doubt-since, r.pause), r.every)
 }
 
-// await waits until a look is due and reports whether the homeserver is to be asked to push: not
-// when it does so.
+// await waits until a round is due and reports whether the homeserver is to be asked to push:
+// not when it is doing so.
 func (r *reconciliation) await(ctx context.Context, due time.Duration) (ping bool) {
 	timer := time.NewTimer(due)
 	defer timer.Stop()
@@ -199,8 +199,8 @@ func (r *reconciliation) await(ctx context.Context, due time.Duration) (ping boo
 	return r.away
 }
 
-// look has what is missing stored and lets what is held go on.
-func (r *reconciliation) look(ctx context.Context, ping bool) error {
+// round stores what was not pushed and releases what is held.
+func (r *reconciliation) round(ctx context.Context, ping bool) error {
 	select {
 	case <-r.wake:
 	default:
@@ -224,7 +224,7 @@ func (r *reconciliation) look(ctx context.Context, ping bool) error {
 	if since != "" && Refused(err) {
 		// Perhaps a token of a database that the homeserver has no more.
 		if _, next, err = r.missed(ctx, ""); err == nil {
-			r.log.Warn().Msg("The homeserver does not know where we were; looking for the latest event of each room that we know")
+			r.log.Warn().Msg("The homeserver does not know the sync token; asking each room for its events since the latest known one")
 			rows, err = r.sinceKnown(ctx, next)
 		}
 	}
@@ -253,7 +253,7 @@ func (r *reconciliation) release(ctx context.Context, named []database.InboxRow,
 		r.waiting = time.Time{}
 		if held > 0 {
 			r.waiting = time.Now()
-			r.lookSoon()
+			r.roundSoon()
 		}
 	})
 }
@@ -264,14 +264,14 @@ func (r *reconciliation) setBlind(blind bool) {
 	r.blind = blind
 }
 
-// giveUp handles what is held without a look, now and until a look succeeds.
+// giveUp handles held events without a round, now and until one succeeds.
 func (r *reconciliation) giveUp(ctx context.Context) error {
 	r.log.Warn().Msg("The homeserver does not say which events are missing; some may be lost when it is restarted")
 	r.setBlind(true)
 	return r.release(ctx, nil, "", math.MaxInt64, func() bool { return true })
 }
 
-// goOn takes a look that failed for a sign of an outage. A homeserver that pushes events but fails
+// goOn takes a round that failed for a sign of an outage. A homeserver that pushes events but fails
 // to name what is missing holds them up for a while only.
 func (r *reconciliation) goOn(ctx context.Context, err error) {
 	r.mu.Lock()
@@ -309,7 +309,7 @@ func (r *reconciliation) watch(ctx context.Context) {
 			pause = r.every
 		case Refused(err): // perhaps the token
 		case !broken:
-			r.log.Info().Msg("The homeserver may have been restarted; looking for events that it has forgotten")
+			r.log.Info().Msg("The homeserver may have been restarted; asking for events that it has forgotten")
 			r.suspect(true)
 			broken = true
 		}

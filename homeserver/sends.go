@@ -44,7 +44,7 @@ const (
 
 // sender sends the parts of bridged messages so that each arrives once however often it
 // is tried: with a transaction id made of what is sent, from the user of the first
-// attempt, and after a look into the room where the homeserver may have forgotten.
+// attempt, and after reading the room where the homeserver may have forgotten it.
 type sender struct {
 	store *database.MatrixSends
 	c     *Connector
@@ -157,7 +157,7 @@ func (s *sender) firstSender(ctx context.Context, as *Intent, user id.UserID) (*
 	if first, ok := api.(*Intent); ok {
 		return first, nil
 	}
-	return as, nil // who sent first cannot be acted as any more; the look into the room decides
+	return as, nil // the first sender cannot be acted as any more; reading the room decides
 }
 
 func (s *sender) apiOf(ctx context.Context, user id.UserID) (bridgev2.MatrixAPI, error) {

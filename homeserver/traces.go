@@ -162,8 +162,8 @@ func (t *traces) add(ctx context.Context, found *Traces, e *event.Event, until t
 	return false, nil
 }
 
-// byUser reports whether somebody wrote an event in Matrix. The marker alone does not tell: a
-// client that forwards a message copies it.
+// byUser reports whether somebody wrote an event in Matrix. The marker alone does not decide:
+// a client that forwards a message copies it.
 func (t *traces) byUser(e *event.Event) bool {
 	puppet := e.Content.Raw[markerField] != nil && e.Content.Raw[appservice.DoublePuppetKey] == t.c.AS.DoublePuppetValue
 	return (!puppet || IsForwarded(e)) && !t.c.isOurs(e.Sender)

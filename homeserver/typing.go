@@ -10,22 +10,21 @@ import (
 	"maunium.net/go/mautrix/id"
 )
 
-// typingEcho is how much later than a puppet's typing the homeserver may still tell us
-// of it.
+// typingEcho is how much later than a puppet's typing the homeserver may still report it.
 const typingEcho = 10 * time.Second
 
 // puppetTyping is who types in Matrix only because we said so: a double puppet whose
-// person types elsewhere. The homeserver tells us of it as if it had been done in Matrix,
-// with nothing to know it by, so it is taken out of what the homeserver says.
+// person types elsewhere. The homeserver reports it as if it had been done in Matrix,
+// without a marker, so it is taken out of the homeserver's reports.
 type puppetTyping struct {
 	mu    sync.Mutex
 	rooms map[id.RoomID]map[id.UserID]*puppetTyper
 }
 
 type puppetTyper struct {
-	until time.Time // nothing comes of it any more
-	ended bool
-	told  bool // the homeserver has told us of it
+	until  time.Time // nothing comes of it any more
+	ended  bool
+	echoed bool // the homeserver has reported it
 }
 
 func newPuppetTyping() *puppetTyping {
@@ -66,11 +65,11 @@ func (p *puppetTyping) strip(room id.RoomID, users []id.UserID) []id.UserID {
 	now := time.Now()
 	for user, typer := range p.rooms[room] {
 		shown := slices.Contains(users, user)
-		if now.After(typer.until) || (typer.ended && typer.told && !shown) {
+		if now.After(typer.until) || (typer.ended && typer.echoed && !shown) {
 			delete(p.rooms[room], user)
 			continue
 		}
-		typer.told = typer.told || shown
+		typer.echoed = typer.echoed || shown
 		users = slices.DeleteFunc(users, func(u id.UserID) bool { return u == user })
 	}
 	if len(p.rooms[room]) == 0 {
@@ -80,7 +79,7 @@ func (p *puppetTyping) strip(room id.RoomID, users []id.UserID) []id.UserID {
 }
 
 // MarkTyping shows, or with timeout 0 ends, a user's typing in a room. The framework does
-// nothing of it for double puppets, since it cannot tell it from its echo.
+// nothing of it for double puppets, since it cannot distinguish it from its echo.
 func (i *Intent) MarkTyping(ctx context.Context, room id.RoomID, kind bridgev2.TypingType, timeout time.Duration) error {
 	if !i.Matrix.IsCustomPuppet || kind != bridgev2.TypingTypeText {
 		return i.ASIntent.MarkTyping(ctx, room, kind, timeout)

@@ -36,7 +36,7 @@ type client struct {
 	mu       sync.Mutex
 	sessions []*session
 	changed  chan struct{}       // closed when sessions changes
-	writers  map[string]*session // of lines whose fate is not told, by reference
+	writers  map[string]*session // of lines whose fate is not reported, by reference
 }
 
 var (
@@ -52,7 +52,7 @@ func newClient(h *hub, name string) *client {
 func (c *client) origin() chat.Origin { return chat.Origin{Side: chat.OriginIRC, Ref: c.name} }
 
 // newRef makes the reference of a line's origin. It names the client, to which the fate of the
-// line is told.
+// line is reported.
 func (c *client) newRef() string { return c.name + "/" + rand.Text() }
 
 // wrote reports whether a request was made of a line of the client.
@@ -68,16 +68,16 @@ func (c *client) sent(ref string, s *session) {
 	c.writers[ref] = s
 }
 
-// told forgets a line: its fate is known to the client.
-func (c *client) told(ref string) {
+// reported forgets a line: its fate is known to the client.
+func (c *client) reported(ref string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.writers, ref)
 }
 
-// teller is the session that tells the fate of a line: the one that has sent it or, if that has
-// ended, another.
-func (c *client) teller(ref string, sessions []*session) []*session {
+// reporter is the session that reports the fate of a line: the one that has sent it or, if that
+// has ended, another.
+func (c *client) reporter(ref string, sessions []*session) []*session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if writer := c.writers[ref]; slices.Contains(sessions, writer) {
@@ -146,15 +146,15 @@ func (c *client) Deliver(ctx context.Context, events []chat.Event) (done int, er
 	if failure && !c.wrote(events[0].Origin) {
 		return 1, nil
 	}
-	alone := time.NewTimer(c.hub.g.alone)
-	defer alone.Stop()
+	sole := time.NewTimer(c.hub.g.sole)
+	defer sole.Stop()
 	answers := make(chan struct{}, 1)
 	answer := func() { signal(answers) }
 	written := map[*session]bool{}
 	for {
 		sessions, changed := c.live()
 		if failure {
-			sessions = c.teller(ref, sessions)
+			sessions = c.reporter(ref, sessions)
 		}
 		sessions = slices.DeleteFunc(sessions, func(s *session) bool { return written[s] })
 		if len(sessions) > 0 {
@@ -174,7 +174,7 @@ func (c *client) Deliver(ctx context.Context, events []chat.Event) (done int, er
 			c.settle(ctx, events)
 			return len(events), nil
 		case <-changed:
-		case <-alone.C:
+		case <-sole.C:
 			failure = false
 		case <-ctx.Done():
 			return 0, ctx.Err()
@@ -189,7 +189,7 @@ func (c *client) settle(ctx context.Context, events []chat.Event) {
 		if !c.wrote(e.Origin) {
 			continue
 		}
-		c.told(e.Origin.Ref)
+		c.reported(e.Origin.Ref)
 		if e.Message == nil {
 			continue
 		}

@@ -273,7 +273,7 @@ func TestInvitations(t *testing.T) {
 	require.Contains(t, c.Await("473", "anna", "#The_Club").Last(), "accept the invitation")
 	invited(b.client("phone", tagged...))
 
-	// What others write there is shown without a JOIN, and nothing can be written.
+	// Others' messages there are shown without a JOIN, and writing is refused.
 	b.net.Post(chat.Event{Conversation: "club", Author: cleo, Kind: chat.KindRename, Rename: &chat.Rename{New: "The Club"}})
 	b.net.Post(chat.Event{Conversation: "club", Author: cleo, Kind: chat.KindMembership, Membership: &chat.Membership{Joined: true, People: []chat.PersonID{"100000000000000000004"}}})
 	b.net.Type(cleo, "club", chat.TypingStarted)

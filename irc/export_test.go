@@ -14,8 +14,8 @@ import (
 // SetSettle sets how long changed conversations wait for the events that explain them.
 func SetSettle(g *Gateway, d time.Duration) { g.settle = d }
 
-// SetAlone sets how long only one session of a client is told of a failure.
-func SetAlone(g *Gateway, d time.Duration) { g.alone = d }
+// SetSole sets how long a failure is reported to one session of a client only.
+func SetSole(g *Gateway, d time.Duration) { g.sole = d }
 
 // SetTypingRepeat sets how often typing is repeated to clients.
 func SetTypingRepeat(g *Gateway, d time.Duration) { g.repeat = d }

@@ -40,7 +40,7 @@ func (b *bench) pipe(name string) net.Conn {
 	return theirs
 }
 
-// What waits for a session that does not go on has a bound; then the session ends, and no other.
+// The queue of a session that does not go on is bounded; past that the session ends, and no other.
 func TestTasksOfASessionAreBounded(t *testing.T) {
 	b := newBench(t)
 	stuck, other := b.client("stuck"), b.client("other")
@@ -123,7 +123,7 @@ func TestWhoeverHasMostIdleConnectionsMakesRoom(t *testing.T) {
 	require.Contains(t, answer, "have not logged in")
 }
 
-// grantsLater is a set of accounts that tells who may use them when it is let.
+// grantsLater is a set of accounts whose grants are answered after a signal.
 type grantsLater struct {
 	account.Accounts
 	asked, answer chan struct{}
@@ -156,7 +156,7 @@ func TestLoginThatComesTooLate(t *testing.T) {
 	}
 }
 
-// Whoever reads slowly is waited for, and gets everything.
+// A slow reader is waited for, and gets everything.
 func TestSlowReaderGetsEverything(t *testing.T) {
 	b := newBench(t, func(c *irc.Config) { c.Limits.SendQueue, c.Limits.WriteTimeout = 16<<10, time.Hour })
 	theirs := b.pipe("slow")
@@ -173,7 +173,7 @@ func TestSlowReaderGetsEverything(t *testing.T) {
 	require.Contains(t, in.Text(), "end")
 }
 
-// Whoever has a network of IPv6 has many addresses; limits count it as one.
+// A network of IPv6 has many addresses; limits count it as one.
 func TestLimitsCountANetworkOfIPv6AsOneAddress(t *testing.T) {
 	addr := func(s string) netip.Addr {
 		return irc.ClientAddr(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(s)))

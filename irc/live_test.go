@@ -212,7 +212,7 @@ func TestReadMarkers(t *testing.T) {
 	c.Await("MARKREAD", "Cleo_Clark", "*")
 }
 
-// Only the own watermark is a marker, and only clients that have asked for markers are told.
+// Only the own watermark is a marker, and only clients that have asked for markers get it.
 func TestReadMarkersAreToldToWhomTheyConcern(t *testing.T) {
 	b := newBench(t)
 	c, old := b.client("marking", append(modern, "draft/read-marker")...), b.client("old")

@@ -87,7 +87,7 @@ func (s *session) submit(ref, label string, request chat.Request) error {
 	s.client.sent(ref, s)
 	if err := s.hub.account.Submit(s.ctx, request); err != nil {
 		delete(s.pending, ref)
-		s.client.told(ref)
+		s.client.reported(ref)
 		return err
 	}
 	delete(s.typing, request.Conversation) // a message ends typing

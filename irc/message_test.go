@@ -236,14 +236,14 @@ func TestFailureIsToldLater(t *testing.T) {
 	b.client("laptop").ExpectNone("NOTICE")
 }
 
-// A writer whose connection is dead has not been told: another session of the client is, now or
+// A writer whose connection is dead has seen no report: another session of the client is, now or
 // later, though it has confirmed everything else.
 func TestFailureThatTheWriterDoesNotConfirm(t *testing.T) {
 	for _, how := range []string{"closed", "reopened", "silent"} {
 		t.Run(how, func(t *testing.T) {
 			b := newBench(t)
 			if how == "silent" {
-				irc.SetAlone(b.g, 500*time.Millisecond)
+				irc.SetSole(b.g, 500*time.Millisecond)
 			}
 			b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault { return accounttest.Fault{Err: chat.ErrRefused} })
 			other, writer := b.client("laptop", tagged...), b.client("laptop", tagged...)
@@ -267,8 +267,8 @@ func TestFailureThatTheWriterDoesNotConfirm(t *testing.T) {
 	}
 }
 
-// A session that joins while a line is on its way into the outbox does not take it for one
-// that was lost.
+// A line whose submission takes long shows once in each session, also in one that joins meanwhile,
+// and its failure is not reported.
 func TestLineThatIsBeingSubmitted(t *testing.T) {
 	b := newBench(t)
 	slow := &slowAccounts{Accounts: b.m, slowSession: slowSession{b.session(), make(chan struct{}), make(chan struct{})}}
@@ -283,6 +283,8 @@ func TestLineThatIsBeingSubmitted(t *testing.T) {
 	close(slow.leave)
 	c.Await("PRIVMSG", "#Trio_co", "on its way")
 	other.Await("PRIVMSG", "#Trio_co", "on its way")
+	require.Empty(t, c.Roundtrip())
+	require.Empty(t, other.Roundtrip())
 	for _, l := range append(c.Lines(), other.Lines()...) {
 		require.NotEqual(t, "NOTICE", l.Command, l.Raw)
 	}
@@ -337,7 +339,7 @@ func (s *slowSession) Submit(ctx context.Context, r chat.Request) error {
 	return s.Session.Submit(ctx, r)
 }
 
-// After the waiting time the session that wrote is told, where it wrote; nobody else is.
+// After the waiting time the session that wrote gets a notice where it wrote, and no other does.
 func TestUnreachableNetworkIsToldToTheWriter(t *testing.T) {
 	b := newBench(t)
 	b.stop()

@@ -61,7 +61,7 @@ func goBuild(pkg string) (string, error) {
 	return path, nil
 }
 
-// FreePort returns a TCP port of the loopback interface that nobody uses at the moment, and that the system gives to no
+// FreePort returns a TCP port of the loopback interface that is free at the moment, and that the system gives to no
 // outgoing connection.
 func FreePort(t testing.TB) int {
 	t.Helper()
