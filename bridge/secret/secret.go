@@ -152,7 +152,7 @@ func cookie(value string, after byte) bool {
 
 // notText are the keys of an event's content whose values are made by programs, and random.
 var notText = map[string]bool{
-	"url": true, "file": true, "info": true, "thumbnail_url": true, "thumbnail_file": true, "event_id": true, "m.mentions": true,
+	"url": true, "file": true, "info": true, "thumbnail_url": true, "thumbnail_file": true, "event_id": true, "redacts": true, "m.mentions": true,
 }
 
 // InContent reports whether any text of a Matrix event's content holds what looks like a

@@ -157,6 +157,8 @@ func TestSecretsInContent(t *testing.T) {
 		"extensible":     {`{"org.matrix.msc3381.poll.start":{"question":{"org.matrix.msc1767.text":"` + token + `"}}}`, true},
 		"media key":      {`{"body":"cat.png","file":{"url":"mxc://x/y","hashes":{"sha256":"+4/0AQlEd8xfFAGRNJru1FTz70BzhT3Zg"}}}`, false},
 		"event id":       {`{"body":"yes","m.relates_to":{"m.in_reply_to":{"event_id":"$+4/0AQlEd8xfFAGRNJru1FTz70BzhT3Zg"}}}`, false},
+		"redacted id":    {`{"redacts":"$+4/0AQlEd8xfFAGRNJru1FTz70BzhT3Zg"}`, false},
+		"reason":         {`{"redacts":"$x","reason":"` + token + `"}`, true},
 		"nothing":        {`{}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
