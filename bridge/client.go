@@ -182,6 +182,7 @@ func (c *Client) IsLoggedIn() bool { return true }
 // goes on while anybody else has one, and is removed otherwise.
 func (c *Client) LogoutRemote(ctx context.Context) {
 	c.Disconnect()
+	c.endRelays(ctx)
 	c.leaveShared(ctx)
 	c.connector.bridge.DB.KV.Delete(ctx, c.keyRoomsMade())
 	if c.session == nil {

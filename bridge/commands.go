@@ -26,7 +26,7 @@ func (m *Main) botCommands() []commands.CommandHandler {
 		guarded(commands.CommandLogout, c.ownLogin),
 		guarded(replaced(commands.CommandSetPreferredLogin, m.preferLogin), c.ownRoom, c.ownLogin),
 		guarded(commands.CommandSetRelay, c.relayRoom, c.usableLogin),
-		guarded(commands.CommandUnsetRelay, c.relayRoom),
+		guarded(replaced(commands.CommandUnsetRelay, m.unsetRelay), c.relayRoom),
 		guarded(commands.CommandBridge, c.ownRoom, c.knownChat, c.roomOfTheBot),
 		guarded(commands.CommandDoIn, m.onlyCommands, c.targetRoom),
 		guarded(replaced(matrix.CommandLoginMatrix, m.loginMatrix)),

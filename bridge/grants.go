@@ -59,6 +59,7 @@ func (c *Connector) endLogin(ctx context.Context, person chat.PersonID, user id.
 		if client, ok := login.Client.(*Client); ok {
 			client.handOver(ctx, networkid.PortalKey{})
 			client.Disconnect()
+			client.endRelays(ctx)
 			client.leaveShared(ctx)
 		}
 		login.Delete(login.Log.WithContext(ctx), status.BridgeState{StateEvent: status.StateLoggedOut}, bridgev2.DeleteOpts{})

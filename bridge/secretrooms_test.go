@@ -53,6 +53,8 @@ func TestSecretsInARoomStayIn(t *testing.T) {
 			m.RelatesTo = (&event.RelatesTo{}).SetReplyTo(first)
 		})},
 		"reaction": {event.EventReaction, &event.ReactionEventContent{RelatesTo: event.RelatesTo{Type: event.RelAnnotation, EventID: first, Key: aSecret}}},
+		"reason":   {event.EventRedaction, map[string]any{"redacts": first, "reason": aSecret}},
+		"poll":     {event.Type{Type: "m.poll.start", Class: event.MessageEventType}, map[string]any{"m.poll": map[string]any{"question": map[string]any{"m.text": []any{map[string]any{"body": aSecret}}}}}},
 		"command":  {event.EventMessage, message(func(m *event.MessageEventContent) { m.Body = "!hangouts login token " + aSecret })},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -33,7 +33,8 @@ const (
 
 // guardedTypes are the events whose text people write.
 var guardedTypes = []event.Type{
-	event.EventMessage, event.EventSticker, event.EventReaction, event.EventUnstablePollStart, event.StateRoomName, event.StateTopic,
+	event.EventMessage, event.EventSticker, event.EventReaction, event.EventRedaction, event.EventUnstablePollStart,
+	{Type: "m.poll.start", Class: event.MessageEventType}, event.StateRoomName, event.StateTopic,
 }
 
 // secretGuard sees what people write before the framework does, decrypted if need be. A

@@ -98,6 +98,36 @@ func (c *Client) handOverIn(ctx context.Context, key networkid.PortalKey) error 
 	return nil
 }
 
+// endRelays ends relaying through a login that ends, in all rooms. The framework would go on with
+// it, and could not save these rooms any more.
+func (c *Client) endRelays(ctx context.Context) {
+	rooms, err := c.connector.bridge.GetAllPortalsWithMXID(ctx)
+	if err != nil {
+		c.login.Log.Err(err).Msg("Failed to list the rooms that a login that ends may relay for")
+	}
+	for _, room := range rooms {
+		if room.RelayLoginID != c.login.ID {
+			continue
+		}
+		if err = c.connector.endRelay(ctx, room); err != nil {
+			c.login.Log.Err(err).Stringer("room", room.MXID).Msg("Failed to save that a room has no relay any more")
+		}
+	}
+}
+
+// endRelay is the framework's SetRelay for no login.
+// mautrix: bridgev2/portal.go, until SetRelay takes nil in the room of one login, and
+// userlogin.go, until Delete ends relaying.
+func (c *Connector) endRelay(ctx context.Context, room *bridgev2.Portal) error {
+	unlock, err := c.delivery.portals.lock(ctx, room.PortalKey)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	room.Relay, room.RelayLoginID = nil, ""
+	return room.Save(ctx)
+}
+
 // sayWriter says in a room which login writes there from now on.
 func (c *Connector) sayWriter(ctx context.Context, key networkid.PortalKey, login *bridgev2.UserLogin) {
 	portal, err := c.bridge.GetExistingPortalByKey(ctx, key)
@@ -144,4 +174,23 @@ func (m *Main) preferLogin(ce *commands.Event) {
 	if ce.OrigRoomID != ce.Portal.MXID {
 		ce.Reply("%s", writes(login))
 	}
+}
+
+// unsetRelay is the command unset-relay, also in the room of one login, where that login is the
+// relay and only its owner ends that.
+func (m *Main) unsetRelay(ce *commands.Event) {
+	if ce.Portal.Receiver == "" || ce.Portal.Relay == nil {
+		commands.CommandUnsetRelay.Func(ce)
+		return
+	}
+	if !m.connector.ownsPortal(ce.Ctx, ce.User, ce.Portal.PortalKey) {
+		ce.Reply("%s", noRoom())
+		return
+	}
+	if err := m.connector.endRelay(ce.Ctx, ce.Portal); err != nil {
+		ce.Log.Err(err).Msg("Failed to save that a room has no relay any more")
+		ce.Reply("Failed to save relay settings")
+		return
+	}
+	ce.Reply("Stopped relaying messages for users who haven't logged in")
 }

@@ -72,6 +72,18 @@ func (db *DB) Upgrade(ctx context.Context) error {
 	return err
 }
 
+// Outdated reports whether Upgrade would change tables that are there, under a bridge of an older
+// version that may run on them.
+func (db *DB) Outdated(ctx context.Context) (bool, error) {
+	exists, err := db.TableExists(ctx, VersionTable)
+	if err != nil || !exists {
+		return false, err
+	}
+	version := 0
+	err = db.QueryRow(ctx, `SELECT COALESCE(MAX(version), 0) FROM `+VersionTable).Scan(&version)
+	return version > 0 && version < len(upgradeTable), err
+}
+
 // Txn runs fn in one transaction, or in the one that ctx already carries.
 func (db *DB) Txn(ctx context.Context, fn func(ctx context.Context) error) error {
 	return db.DoTxn(ctx, nil, fn)

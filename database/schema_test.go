@@ -87,6 +87,23 @@ func TestStepByStepGivesTheLatestSchema(t *testing.T) {
 	require.Equal(t, strings.Join(want, "\n"), strings.Join(shape(t, steps), "\n"))
 }
 
+func TestOldTablesAreOutdated(t *testing.T) {
+	ctx := context.Background()
+	outdated := func(db *DB) bool {
+		old, err := db.Outdated(ctx)
+		require.NoError(t, err)
+		return old
+	}
+	db := openVersion(t, 6)
+	require.True(t, outdated(db))
+	require.NoError(t, db.Upgrade(ctx))
+	require.False(t, outdated(db))
+	fresh, err := Open("test", "sqlite3-fk-wal", "file:"+filepath.Join(t.TempDir(), "new.db"), zerolog.Nop())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = fresh.Close() })
+	require.False(t, outdated(fresh))
+}
+
 func TestUpgradeKeepsWhatWasLogged(t *testing.T) {
 	db, ctx := openFirst(t), context.Background()
 	addAccount(t, db, anna)

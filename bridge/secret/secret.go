@@ -8,6 +8,7 @@ import (
 	"html"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -56,8 +57,19 @@ var (
 	markup = regexp.MustCompile(`<[^<>]*>`)
 )
 
-// In reports whether a text holds what looks like a credential, also with the backslashes
-// of Markdown and with invisible characters in it.
+// escaped is a character as URLs, also in URLs, JSON and JavaScript write it.
+var escaped = regexp.MustCompile(`(?:%(?:25)*|\\u00|\\x)[0-7][0-9A-Fa-f]|\\[nrt]`)
+
+func unescape(found string) string {
+	code, err := strconv.ParseUint(found[len(found)-2:], 16, 8)
+	if err != nil {
+		return " " // a line break or a tab
+	}
+	return string(rune(code))
+}
+
+// In reports whether a text holds what looks like a credential, also with escaped characters,
+// with the backslashes of Markdown and with invisible characters in it.
 func In(text string) bool {
 	if in(text) {
 		return true
@@ -67,7 +79,7 @@ func In(text string) bool {
 			return -1
 		}
 		return r
-	}, text)
+	}, escaped.ReplaceAllStringFunc(text, unescape))
 	return plain != text && in(plain)
 }
 
@@ -140,7 +152,7 @@ func cookie(value string, after byte) bool {
 
 // notText are the keys of an event's content whose values are made by programs, and random.
 var notText = map[string]bool{
-	"url": true, "file": true, "info": true, "thumbnail_url": true, "thumbnail_file": true, "event_id": true, "m.mentions": true,
+	"url": true, "file": true, "info": true, "thumbnail_url": true, "thumbnail_file": true, "event_id": true, "redacts": true, "m.mentions": true,
 }
 
 // InContent reports whether any text of a Matrix event's content holds what looks like a
@@ -151,8 +163,9 @@ func InContent(content any) bool {
 		if In(part) {
 			return true
 		}
-		plain := html.UnescapeString(markup.ReplaceAllString(inline.ReplaceAllString(part, ""), " "))
-		return plain != part && In(plain)
+		shown := html.UnescapeString(markup.ReplaceAllString(inline.ReplaceAllString(part, ""), " "))
+		links := html.UnescapeString(part)
+		return shown != part && In(shown) || links != part && In(links)
 	case map[string]any:
 		for key, inner := range part {
 			if !notText[key] && InContent(inner) {

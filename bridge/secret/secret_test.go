@@ -69,6 +69,15 @@ func TestSecretsAreFound(t *testing.T) {
 		"value of SID alone":           random71,
 		"rotated cookie":               "__Secure-1PSIDRTS=sidts-CjEBBj1CYqNJru1FTz70BzhT3ZgnDKrdst4r3Fx",
 		"cookie of the log-in":         "__Host-1PLSID=o.chat.google.com:" + random71,
+		"code in a link in a link":     "https://x.test/?continue=https%3A%2F%2Flocalhost%2F%3Fstate%3Dx%26code%3D4%2F0AQlEd8x" + random22,
+		"token in a link in a link":    "https://x.test/?q=refresh_token%3D1%2F%2F0g" + random22,
+		"the same, once more":          "https://x.test/?q=refresh_token%253D1%252F%252F0g" + random22,
+		"cookie in a link":             "https://x.test/?q=a%3B%20SID%3D" + random71,
+		"later cookie in a link":       "https://x.test/?q=NID%3Dx%3B%20SAPISID%3D" + random34,
+		"code in a script":             `"https://localhost/?scope\x3demail\x26code\x3d4/0AQlEd8x` + random22 + `"`,
+		"code in JSON of a page":       `"https://localhost/?scope\u003demail\u0026code\u003d4/0AQlEd8x` + random22 + `"`,
+		"after a line break in JSON":   `{"log":"the token:\n1//0g` + random22 + `"}`,
+		"master token, encoded":        "EncryptedPasswd=aas_et%2FAKppINa" + random22,
 		"code block":                   "```\n1//0g" + random22 + "\n```",
 	} {
 		t.Run(name, func(t *testing.T) { require.True(t, secret.In(text)) })
@@ -83,6 +92,9 @@ func TestOrdinaryTextPasses(t *testing.T) {
 		"scores":                 "it stands 4/0 after the first half, 1/0 at home",
 		"link with /4/0":         "https://example.com/v/4/0AQlEd8xfFAGRNJru1FTz70BzhT3Zg",
 		"link with /1//":         "https://example.com/1//0gfFAGRNJru1FTz70BzhT3Zg",
+		"link in a link":         "https://example.com/?u=https%3A%2F%2Fexample.com%2Fv%2F4%2F0AQlEd8xfFAGRNJru1FTz70BzhT3Zg",
+		"percentages":            "50%25 of 1/2, 100%3D all",
+		"path of Windows":        `see C:\temp\new\x41\report-2024-Final.docx`,
 		"link":                   "https://docs.example.com/document/d/1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms/edit",
 		"path":                   "see chapter 1/introduction-to-the-second-edition",
 		"path with a number":     "see 4/the-third-chapter-of-2024-in-short",
@@ -136,6 +148,7 @@ func TestSecretsInContent(t *testing.T) {
 		"after a tag":    {`{"body":"x","formatted_body":"key<p>1//0g<em>fFAGRNJru1FT</em>z70BzhT3Zg</p>"}`, true},
 		"table":          {`{"body":"x","formatted_body":"<td>SAPISID</td><td>` + random34 + `</td>"}`, true},
 		"entities":       {`{"body":"x","formatted_body":"{&quot;SAPISID&quot;:&quot;` + random34 + `&quot;}"}`, true},
+		"link in HTML":   {`{"body":"x","formatted_body":"<a href=\"https://x.test/?t=1&#x2F;&#x2F;0g` + random22 + `\">x</a>"}`, true},
 		"caption":        {`{"msgtype":"m.image","body":"` + token + `","filename":"cat.png","url":"mxc://x/y"}`, true},
 		"file name":      {`{"msgtype":"m.file","body":"x","filename":"` + token + `.txt"}`, true},
 		"edit":           {`{"body":"* x","m.new_content":{"msgtype":"m.text","body":"` + token + `"},"m.relates_to":{"rel_type":"m.replace","event_id":"$x"}}`, true},
@@ -144,6 +157,8 @@ func TestSecretsInContent(t *testing.T) {
 		"extensible":     {`{"org.matrix.msc3381.poll.start":{"question":{"org.matrix.msc1767.text":"` + token + `"}}}`, true},
 		"media key":      {`{"body":"cat.png","file":{"url":"mxc://x/y","hashes":{"sha256":"+4/0AQlEd8xfFAGRNJru1FTz70BzhT3Zg"}}}`, false},
 		"event id":       {`{"body":"yes","m.relates_to":{"m.in_reply_to":{"event_id":"$+4/0AQlEd8xfFAGRNJru1FTz70BzhT3Zg"}}}`, false},
+		"redacted id":    {`{"redacts":"$+4/0AQlEd8xfFAGRNJru1FTz70BzhT3Zg"}`, false},
+		"reason":         {`{"redacts":"$x","reason":"` + token + `"}`, true},
 		"nothing":        {`{}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,9 +19,18 @@ func quietLog() zerolog.Logger {
 }
 
 // connect opens the database that a config file names, beside a bridge that may be running on
-// it, and brings our tables up to date. A new file is readable by its owner only.
+// it, and brings our tables up to date, unless that bridge is of an older version and needs them
+// as they are. A new file is readable by its owner only.
 func connect(ctx context.Context, file *config.File, log zerolog.Logger) (*database.DB, error) {
-	return connectAs(ctx, file, log, func(*database.DB) error { return nil })
+	var lock *database.Lock
+	defer func() { _ = lock.Close(func() error { return nil }) }()
+	return connectAs(ctx, file, log, func(db *database.DB) error {
+		outdated, err := db.Outdated(ctx)
+		if err == nil && outdated {
+			lock, err = db.Acquire(ctx, file.Database.Type, file.Database.URI, 0)
+		}
+		return err
+	})
 }
 
 // connectAs is connect that calls fn with the open database before anything is changed in it.

@@ -108,3 +108,17 @@ func TestSecondBridgeOnADatabase(t *testing.T) {
 		require.Zero(t, second.Terminate())
 	})
 }
+
+// A subcommand does not upgrade the tables of an older bridge that still runs on them.
+func TestSubcommandBesideAnOlderBridge(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, nil)
+	bridge := p.start()
+	version := p.count("SELECT version FROM hangouts_version")
+	p.sql("UPDATE hangouts_version SET version=version-1, compat=compat-1")
+	p.run("irc-password", "ada").refused("another bridge uses the database", "End it first")
+	require.Equal(t, version-1, p.count("SELECT version FROM hangouts_version"))
+	p.sql("UPDATE hangouts_version SET version=version+1, compat=compat+1")
+	p.run("irc-password", "ada").ok()
+	require.Zero(t, bridge.Terminate())
+}
