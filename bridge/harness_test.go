@@ -23,9 +23,9 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
 	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/nullhs"
 )
 
 // People and conversations of the tests. Anna and Bert have accounts of ours.

@@ -16,7 +16,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
 )
 
 const aaron = chat.PersonID("100000000000000000000") // of Mallory; before all others in every order

@@ -20,10 +20,10 @@ import (
 	_ "go.mau.fi/util/dbutil/litestream" // the driver "sqlite3-fk-wal"
 	"gopkg.in/yaml.v3"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/ircclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
 )
 
 const (

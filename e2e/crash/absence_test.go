@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/stage"
 )
 
 // period is a time in which an account had no login in Matrix.

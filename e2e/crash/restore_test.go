@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/stage"
 )
 
 // backUp copies the bridge's database, as an operator does while the bridge runs.

@@ -18,12 +18,12 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/hangups"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/synapse"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/hangups"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/ircclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/synapse"
 )
 
 // patience bounds every wait: machines are slow and shared.

@@ -20,8 +20,8 @@ import (
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/nullhs"
 )
 
 // bridge is an application service that keeps what it is sent.

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/need"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/need"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
 )
 
 // Terminal is a program on a screen that the test can read and type into: tmux without anybody attached.

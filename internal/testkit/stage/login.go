@@ -10,7 +10,7 @@ import (
 
 	"maunium.net/go/mautrix/id"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
 )
 
 // Login makes the Matrix user alice and logs an account in for her through the bot.

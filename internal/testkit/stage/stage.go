@@ -19,11 +19,11 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/synapse"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/synapse"
 )
 
 // Domain is the homeserver's name.

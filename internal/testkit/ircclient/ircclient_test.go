@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/ircclient"
 )
 
 func eventually(t *testing.T, what string, cond func() bool) {
