@@ -101,6 +101,7 @@ func TestEveryRequestIsCarriedOutOnce(t *testing.T) {
 				made, err := s.Await(t.Context(), r.Origin)
 				require.NoError(t, err)
 				require.Equal(t, r.Origin, made.Origin)
+				require.NoError(t, s.Submit(t.Context(), r), "nor when it is done")
 				events := b.net.Events(trio)[before:]
 				require.LessOrEqual(t, len(events), 1, "not doubled")
 				if made.ID != "" {
