@@ -29,6 +29,7 @@ func (r *reader) node(n *html.Node, style chat.Segment) {
 	case n.Type == html.TextNode:
 		r.text(n.Data, style)
 	case n.Type != html.ElementNode:
+	case r.spoiler(n, style):
 	case inline(n, &style):
 		r.children(n, style)
 	default:
@@ -64,7 +65,7 @@ var elements map[atom.Atom]func(*reader, *html.Node, chat.Segment)
 
 func init() {
 	elements = map[atom.Atom]func(*reader, *html.Node, chat.Segment){
-		atom.A: (*reader).link, atom.Span: (*reader).span, atom.Img: (*reader).image, atom.Input: (*reader).input,
+		atom.A: (*reader).link, atom.Img: (*reader).image, atom.Input: (*reader).input,
 		atom.Sup: (*reader).raised, atom.Sub: (*reader).raised,
 		atom.Br: func(r *reader, _ *html.Node, _ chat.Segment) { r.lineBreak() },
 		atom.Hr: func(r *reader, _ *html.Node, _ chat.Segment) { r.line(); r.add("———", plainStyle); r.line() },
@@ -134,17 +135,16 @@ func safeLink(target string) bool {
 	return parsed.Scheme == "http" || parsed.Scheme == "https" || parsed.Scheme == "mailto"
 }
 
-// span reads <span>. What a spoiler hides is left out, since Hangouts could not hide it.
-func (r *reader) span(n *html.Node, style chat.Segment) {
+// spoiler reads an element that hides its content, which is left out, since Hangouts could not hide it.
+func (r *reader) spoiler(n *html.Node, style chat.Segment) bool {
 	reason, hidden := lookup(n, "data-mx-spoiler")
-	switch {
-	case !hidden:
-		r.children(n, style)
-	case strings.TrimSpace(reason) != "":
-		r.text("[spoiler: "+strings.TrimSpace(reason)+"]", style)
-	default:
-		r.text("[spoiler]", style)
+	if reason = strings.TrimSpace(reason); reason != "" {
+		reason = ": " + reason
 	}
+	if hidden {
+		r.text("[spoiler"+reason+"]", style)
+	}
+	return hidden
 }
 
 // image reads <img>: a custom emoji is its name, a picture what is said of it.
