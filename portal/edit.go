@@ -33,12 +33,8 @@ func (h *Handler) HandleMatrixEdit(ctx context.Context, edit *bridgev2.MatrixEdi
 	if err != nil {
 		return statusOf(err)
 	}
-	rows, err := h.send(ctx, edit.Portal, edit.Event, requests)
-	if err != nil {
-		return err
-	}
-	h.keepParts(ctx, edit.Portal, rows)
-	return nil
+	_, err = h.send(ctx, edit.Portal, edit.Event, requests) // their own copies bring their rows
+	return err
 }
 
 // corrected marks a text as the better one, as people do in chats.

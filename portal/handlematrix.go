@@ -75,7 +75,7 @@ func (h *Handler) requests(ctx context.Context, msg *bridgev2.MatrixMessage) ([]
 	if err != nil {
 		return nil, err
 	}
-	content, err := unformatted(msg)
+	content, err := withoutCopy(msg)
 	if err != nil {
 		return nil, err
 	}

@@ -54,9 +54,10 @@ func (h *Handler) answered(ctx context.Context, row *database.Message) (chat.Eve
 	return e, e.Expires == 0 || e.Expires > time.Now().UnixMicro()
 }
 
-// unformatted is the content of a message. Formatting a relayed one has put its author's name before the copy of what it
-// answers, which is then found no more: so it is formatted again without.
-func unformatted(msg *bridgev2.MatrixMessage) (*event.MessageEventContent, error) {
+// withoutCopy is the content of a message. Formatting a relayed one puts its author's name before the copy of the
+// message that it answers, which is then not recognised: so it is formatted again without the copy.
+// mautrix: handleMatrixMessage in bridgev2/portal.go, until it removes the copy first.
+func withoutCopy(msg *bridgev2.MatrixMessage) (*event.MessageEventContent, error) {
 	original, ok := msg.Event.Content.Parsed.(*event.MessageEventContent)
 	if msg.OrigSender == nil || !ok || original.RelatesTo.GetReplyTo() == "" {
 		return msg.Content, nil

@@ -15,7 +15,7 @@ func text(s string) chat.Segment { return chat.Segment{Kind: chat.SegmentText, T
 
 var lineBreak = chat.Segment{Kind: chat.SegmentBreak}
 
-func TestToHTML(t *testing.T) {
+func TestHTML(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		in   chat.Text
