@@ -51,6 +51,7 @@ var (
 	_ bridgev2.ReadReceiptHandlingNetworkAPI = (*Client)(nil)
 	_ bridgev2.ReactionHandlingNetworkAPI    = (*Client)(nil)
 	_ bridgev2.RedactionHandlingNetworkAPI   = (*Client)(nil)
+	_ bridgev2.EditHandlingNetworkAPI        = (*Client)(nil)
 )
 
 func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, session account.Session, told *notices) *Client {
@@ -58,7 +59,8 @@ func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, sessio
 	client := &Client{puppetHandler: people, connector: c, login: login, id: id, session: session, notices: told}
 	client.portalHandler = portal.New(session, id, people, portal.Options{
 		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, EventTime: c.eventTime, Filled: c.delivery.filled,
-		Written: client.keepPast, Room: c.room,
+		Written: client.keepPast, Room: c.room, Logins: c.people, IsGhost: c.bridge.Matrix.ParseGhostMXID,
+		Domain: c.bridge.Matrix.ServerName(), EditsAsMessages: c.config.EditsAsMessages,
 	})
 	return client
 }
@@ -226,4 +228,17 @@ func (c *Connector) tryAgain() {
 			attached.Kick()
 		}
 	}
+}
+
+// people are the logins with the people that they are on the network.
+func (c *Connector) people() (logins []portal.Login) {
+	c.mu.Lock()
+	clients := slices.Collect(maps.Values(c.clients))
+	c.mu.Unlock()
+	for _, client := range clients {
+		if client.session != nil && client.delivers() {
+			logins = append(logins, portal.Login{Person: client.session.Self(), User: client.login.UserMXID})
+		}
+	}
+	return logins
 }

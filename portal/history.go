@@ -86,7 +86,7 @@ func (h *Handler) HistoryEvent(ctx context.Context, e chat.Event, c chat.Convers
 	if err != nil {
 		return nil, fmt.Errorf("get author of event: %w", err)
 	}
-	parts := convert(e, namesOf(people), true)
+	parts := convert(e, namesOf(people), true, h.callable(ctx, e, c)...)
 	if len(parts) == 0 {
 		return nil, nil
 	}

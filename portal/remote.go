@@ -32,7 +32,7 @@ func (h *Handler) Remote(ctx context.Context, e chat.Event, c chat.Conversation,
 	if err != nil {
 		return nil, fmt.Errorf("get author of event: %w", err)
 	}
-	parts := convert(e, namesOf(people), false)
+	parts := convert(e, namesOf(people), false, h.callable(ctx, e, c)...)
 	if len(parts) == 0 {
 		return nil, nil
 	}
