@@ -51,13 +51,19 @@ var (
 	_ bridgev2.ReadReceiptHandlingNetworkAPI = (*Client)(nil)
 	_ bridgev2.ReactionHandlingNetworkAPI    = (*Client)(nil)
 	_ bridgev2.RedactionHandlingNetworkAPI   = (*Client)(nil)
+	_ bridgev2.RoomNameHandlingNetworkAPI    = (*Client)(nil)
+	_ bridgev2.MembershipHandlingNetworkAPI  = (*Client)(nil)
+	_ bridgev2.MuteHandlingNetworkAPI        = (*Client)(nil)
+	_ bridgev2.TagHandlingNetworkAPI         = (*Client)(nil)
+
+	_ bridgev2.MessageRequestAcceptingNetworkAPI = (*Client)(nil)
 )
 
 func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, session account.Session, told *notices) *Client {
 	people := puppet.New(session, id, c.config.Displayname)
 	client := &Client{puppetHandler: people, connector: c, login: login, id: id, session: session, notices: told}
 	client.portalHandler = portal.New(session, id, people, portal.Options{
-		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, EventTime: c.eventTime, Filled: c.delivery.filled,
+		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, Prefix: c.bridge.Config.CommandPrefix, EventTime: c.eventTime, Filled: c.delivery.filled,
 		Written: client.keepPast, Room: c.room,
 	})
 	return client

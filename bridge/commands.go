@@ -38,8 +38,11 @@ func (m *Main) botCommands() []commands.CommandHandler {
 	for _, own := range openCommands() { // they find the conversations of the user's own logins only
 		list = append(list, guarded(own))
 	}
+	for _, own := range conversationCommands() {
+		list = append(list, guarded(own, c.ownRoom))
+	}
 	for _, inRoom := range []*commands.FullHandler{
-		commands.CommandID, commands.CommandUnbridge, commands.CommandSyncChat, commands.CommandMute, commands.CommandDeleteChat,
+		commands.CommandID, commands.CommandUnbridge, commands.CommandSyncChat, commands.CommandDeleteChat,
 		commands.CommandBlockUser, commands.CommandCreateGroup,
 	} {
 		list = append(list, guarded(inRoom, c.ownRoom))

@@ -170,7 +170,7 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 	if e, err = c.madeBy(ctx, key, e); err != nil {
 		return err
 	}
-	if e.Origin.Side == chat.OriginMatrix && (key.Receiver == "" || e.Author == c.id) {
+	if e.Kind == chat.KindMessage && e.Origin.Side == chat.OriginMatrix && (key.Receiver == "" || e.Author == c.id) {
 		if err = c.settleOwn(ctx, e, key); !errors.Is(err, portal.ErrTaken) {
 			return err
 		} // a request that the network has carried out twice: the second message is shown

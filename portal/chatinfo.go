@@ -115,7 +115,7 @@ func (h *Handler) memberList(ctx context.Context, portal *bridgev2.Portal, c cha
 		members[ids.MakeUserID(member.ID)] = h.member(portal, member)
 	}
 	members[ids.MakeUserID(h.self)] = h.selfMember(c, absences)
-	list := &bridgev2.ChatMemberList{IsFull: true, TotalMemberCount: len(members), MemberMap: members}
+	list := &bridgev2.ChatMemberList{IsFull: true, TotalMemberCount: len(members), MemberMap: members, PowerLevels: h.powers(c)}
 	logins, err := portal.Bridge.GetUserLoginsInPortal(ctx, portal.PortalKey)
 	if err != nil {
 		return nil, fmt.Errorf("get logins in portal: %w", err)
@@ -137,10 +137,35 @@ func (h *Handler) memberList(ctx context.Context, portal *bridgev2.Portal, c cha
 	return list, nil
 }
 
+// memberPower is the power of users in the room of a group: above that of ghosts, whom they may take
+// out, and not above each other's.
+const memberPower = 1
+
+// powers lets users do in a room what the network lets them do in the conversation.
+func (h *Handler) powers(c chat.Conversation) *bridgev2.PowerLevelOverrides {
+	if h.session == nil || c.Kind != chat.Group {
+		return nil
+	}
+	features, nobody := h.session.Features(c), 99
+	allow := func(can bool) *int {
+		if can {
+			return ptr.Ptr(memberPower)
+		}
+		return &nobody
+	}
+	return &bridgev2.PowerLevelOverrides{
+		Events: map[event.Type]int{event.StateRoomName: *allow(features.Rename)},
+		Invite: allow(features.Invite), Kick: allow(features.Kick),
+	}
+}
+
 // selfMember is the account's own person: their Matrix user, invited while the account is,
 // and in the room as long as it stays readable.
 func (h *Handler) selfMember(c chat.Conversation, absences map[networkid.UserLoginID]ids.Absence) bridgev2.ChatMember {
 	member := bridgev2.ChatMember{EventSender: h.people.Sender(h.self), Membership: event.MembershipJoin}
+	if c.Kind == chat.Group {
+		member.PowerLevel = ptr.Ptr(memberPower)
+	}
 	if c.Standing == chat.Invited {
 		member.Membership, member.PrevMembership = event.MembershipInvite, event.MembershipLeave
 	}

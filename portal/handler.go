@@ -30,6 +30,8 @@ type Options struct {
 	Written func(context.Context, *bridgev2.Portal, chat.Event) (bool, error)
 	// Room returns the portal of a key if there is one, else nil; may be nil.
 	Room func(context.Context, networkid.PortalKey) *bridgev2.Portal
+	// Prefix begins commands to the bot, as in "!hangouts".
+	Prefix string
 	// Split says that every login has a room of its own for groups too.
 	Split bool
 }
