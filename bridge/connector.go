@@ -111,6 +111,7 @@ func (c *Connector) GetName() bridgev2.BridgeName {
 func (c *Connector) GetDBMetaTypes() bridgedb.MetaTypes { return ids.MetaTypes() }
 
 var generalCapabilities = &bridgev2.NetworkGeneralCapabilities{
+	DisappearingMessages: true,
 	Provisioning: bridgev2.ProvisioningCapabilities{
 		ResolveIdentifier: bridgev2.ResolveIdentifierCapabilities{CreateDM: true, LookupPhone: true, LookupEmail: true, ContactList: true, Search: true},
 		GroupCreation: map[string]bridgev2.GroupTypeCapabilities{"group": {

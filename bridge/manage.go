@@ -55,6 +55,9 @@ var manageCommands = []conversationCommand{
 	plain("unmute", "", "Let new messages of this conversation make a noise again", "This conversation is not muted any more.", chat.Request{Muted: ptr.Ptr(false)}),
 	plain("archive", "", "Move this conversation into the archive", "This conversation is archived.", chat.Request{Archived: ptr.Ptr(true)}),
 	plain("unarchive", "", "Take this conversation out of the archive", "This conversation is not archived any more.", chat.Request{Archived: ptr.Ptr(false)}),
+	{name: "delete-chat", help: "Delete your history of this conversation on Hangouts. The room stays until you leave it", request: func(_ *commands.Event, c chat.Conversation) (chat.Request, string, string) {
+		return chat.Request{Clear: &chat.Clear{UpTo: c.SortTime}}, "Your history of this conversation is deleted on Hangouts. This room stays until you leave it.", ""
+	}},
 	onOff("history", "Show whether Hangouts keeps new messages of this conversation, or change it", "History",
 		func(c chat.Conversation) bool { return !c.HistoryOff },
 		func(on bool) chat.Request { return chat.Request{HistoryMode: &chat.HistoryMode{Off: !on}} }),
@@ -95,6 +98,15 @@ func peopleOf(ce *commands.Event) (people []chat.PersonID, refusal string) {
 		return nil, fmt.Sprintf("Usage: `$cmdprefix %s <people>`", ce.Command)
 	}
 	return people, ""
+}
+
+// ours are the names of our own commands, which say themselves what they do.
+var ours = map[string]bool{SendAnyway: true, "open": true, "create-portal": true}
+
+func init() {
+	for _, command := range manageCommands {
+		ours[command.name] = true
+	}
 }
 
 // conversationCommands are the commands that change a conversation from its room.

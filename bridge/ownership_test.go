@@ -157,7 +157,7 @@ var judged = map[string][]try{
 	"rename":                 {{"group", "rename Mallory's", notYours}, {"own", "doin $G rename Mallory's", notYours}},
 	"add":                    {{"group", "add " + string(aaron), notYours}},
 	"remove":                 {{"group", "remove $A", notYours}},
-	"delete-chat":            {{"direct", "delete-chat --for-everyone", unsupported}},
+	"delete-chat":            {{"direct", "delete-chat", notYours}},
 	"block-user":             {{"direct", "block-user", unsupported}, {"direct", "unblock-user", unsupported}},
 	"import-image-pack":      {{"own", "import-image-pack x", unsupported}},
 	"filter":                 {{"own", "filter deny UgxUnseen", notAdmin}},

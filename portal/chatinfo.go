@@ -37,7 +37,8 @@ func (h *Handler) RoomInfo(ctx context.Context, portal *bridgev2.Portal, c chat.
 		Members:        members,
 		MessageRequest: ptr.Ptr(invitation),
 		CanBackfill:    true,
-		Topic:          ptr.Ptr(""),
+		Topic:          ptr.Ptr(hints(portal, c)),
+		UserLocal:      h.local(portal, c),
 	}
 	if invitation {
 		says, err := h.InvitationText(ctx, c)
