@@ -60,8 +60,8 @@ func (m *Main) greeting(body string) string {
 	return fmt.Sprintf("Hello! I connect Hangouts with Matrix. `%s help` shows what I can do; log in only in our direct chat.", m.Config.Bridge.CommandPrefix)
 }
 
-func notice(markdown string) *event.Content {
+// said is a text of the bot that is no notice: clients show it as unread.
+func said(markdown string) *event.Content {
 	content := format.RenderMarkdown(markdown, true, false)
-	content.MsgType = event.MsgNotice
 	return &event.Content{Parsed: &content}
 }

@@ -69,7 +69,7 @@ func (h host) BotSays(content *event.Content) *event.Content {
 	}
 	if ok {
 		if says := h.greeting(answer.Body); says != "" {
-			return notice(says)
+			return said(says)
 		}
 	}
 	if !ok || !secret.In(answer.Body) {

@@ -51,8 +51,12 @@ var manageCommands = []conversationCommand{
 	plain("accept", "join", "Accept the invitation to this conversation", "You have accepted the invitation.", chat.Request{Join: true}),
 	plain("decline", "", "Decline the invitation to this conversation", "You have declined the invitation.", chat.Request{Decline: true}),
 	plain("leave", "", "Leave this conversation on Hangouts. Leaving the room only hides it", "You have left this conversation.", chat.Request{Leave: true}),
-	plain("mute", "", "Let new messages of this conversation make no noise in Hangouts apps", "This conversation is muted.", chat.Request{Muted: ptr.Ptr(true)}),
-	plain("unmute", "", "Let new messages of this conversation make a noise again", "This conversation is not muted any more.", chat.Request{Muted: ptr.Ptr(false)}),
+	{name: "mute", alias: "unmute", help: "Let new messages of this conversation make no noise; `unmute` ends that", request: func(ce *commands.Event, _ chat.Conversation) (chat.Request, string, string) {
+		if ce.Command == "unmute" { // the framework has it as another name of mute
+			return chat.Request{Muted: ptr.Ptr(false)}, "This conversation is not muted any more.", ""
+		}
+		return chat.Request{Muted: ptr.Ptr(true)}, "This conversation is muted.", ""
+	}},
 	plain("archive", "", "Move this conversation into the archive", "This conversation is archived.", chat.Request{Archived: ptr.Ptr(true)}),
 	plain("unarchive", "", "Take this conversation out of the archive", "This conversation is not archived any more.", chat.Request{Archived: ptr.Ptr(false)}),
 	{name: "delete-chat", help: "Delete your history of this conversation on Hangouts. The room stays until you leave it", request: func(_ *commands.Event, c chat.Conversation) (chat.Request, string, string) {

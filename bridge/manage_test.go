@@ -106,6 +106,7 @@ func TestCommandsOfAConversation(t *testing.T) {
 		{"history perhaps", "Usage: `!hangouts history on`", ""},
 		{"link on", "Joining by link is on now.", chat.RequestLinkSharing},
 		{"mute", "This conversation is muted.", chat.RequestMuted},
+		{"unmute", "not muted any more", chat.RequestMuted},
 		{"archive", "This conversation is archived.", chat.RequestArchived},
 		{"unarchive", "not archived any more", chat.RequestArchived},
 		{"rename The Clan", "has its new name", chat.RequestRename},

@@ -116,7 +116,7 @@ func (h *Handler) memberList(ctx context.Context, portal *bridgev2.Portal, c cha
 		members[ids.MakeUserID(member.ID)] = h.member(portal, member)
 	}
 	members[ids.MakeUserID(h.self)] = h.selfMember(c, absences)
-	list := &bridgev2.ChatMemberList{IsFull: true, TotalMemberCount: len(members), MemberMap: members, PowerLevels: h.powers(c)}
+	list := &bridgev2.ChatMemberList{IsFull: true, TotalMemberCount: len(members), MemberMap: members, PowerLevels: h.powers(portal, c)}
 	logins, err := portal.Bridge.GetUserLoginsInPortal(ctx, portal.PortalKey)
 	if err != nil {
 		return nil, fmt.Errorf("get logins in portal: %w", err)
@@ -143,7 +143,7 @@ func (h *Handler) memberList(ctx context.Context, portal *bridgev2.Portal, c cha
 const memberPower = 1
 
 // powers lets users do in a room what the network lets them do in the conversation.
-func (h *Handler) powers(c chat.Conversation) *bridgev2.PowerLevelOverrides {
+func (h *Handler) powers(portal *bridgev2.Portal, c chat.Conversation) *bridgev2.PowerLevelOverrides {
 	if h.session == nil || c.Kind != chat.Group {
 		return nil
 	}
@@ -157,6 +157,14 @@ func (h *Handler) powers(c chat.Conversation) *bridgev2.PowerLevelOverrides {
 	return &bridgev2.PowerLevelOverrides{
 		Events: map[event.Type]int{event.StateRoomName: *allow(features.Rename)},
 		Invite: allow(features.Invite), Kick: allow(features.Kick),
+		Custom: func(levels *event.PowerLevelsEventContent) bool {
+			login := portal.Bridge.GetCachedUserLoginByID(ids.MakeLoginID(h.self))
+			if login == nil || levels.GetUserLevel(login.UserMXID) >= memberPower {
+				return false // somebody may have given the user more
+			}
+			levels.SetUserLevel(login.UserMXID, memberPower)
+			return true
+		},
 	}
 }
 
@@ -164,9 +172,6 @@ func (h *Handler) powers(c chat.Conversation) *bridgev2.PowerLevelOverrides {
 // and in the room as long as it stays readable.
 func (h *Handler) selfMember(c chat.Conversation, absences map[networkid.UserLoginID]ids.Absence) bridgev2.ChatMember {
 	member := bridgev2.ChatMember{EventSender: h.people.Sender(h.self), Membership: event.MembershipJoin}
-	if c.Kind == chat.Group {
-		member.PowerLevel = ptr.Ptr(memberPower)
-	}
 	if c.Standing == chat.Invited {
 		member.Membership, member.PrevMembership = event.MembershipInvite, event.MembershipLeave
 	}
