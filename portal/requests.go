@@ -82,11 +82,8 @@ func (h *Handler) HandleMatrixMembership(ctx context.Context, msg *bridgev2.Matr
 	}
 	_, err = h.Do(ctx, msg.Portal, msg.Event.ID, request)
 	switch {
-	case err == nil && adds:
-		err = ghost.Intent.EnsureJoined(ctx, msg.Portal.MXID)
-		return nil, err
 	case err == nil:
-		return nil, nil
+		return nil, nil // a ghost joins when the event of the network is delivered
 	case refused(err) && adds:
 		h.revert(ctx, msg.Portal, event.StateMember, ghost.Intent.GetMXID().String(), &event.MemberEventContent{Membership: event.MembershipLeave, Reason: reasonRefused})
 	case refused(err):
