@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"maps"
 	"slices"
@@ -52,15 +53,27 @@ var (
 	_ bridgev2.ReactionHandlingNetworkAPI    = (*Client)(nil)
 	_ bridgev2.RedactionHandlingNetworkAPI   = (*Client)(nil)
 	_ bridgev2.EditHandlingNetworkAPI        = (*Client)(nil)
+	_ bridgev2.RoomNameHandlingNetworkAPI    = (*Client)(nil)
+	_ bridgev2.MembershipHandlingNetworkAPI  = (*Client)(nil)
+	_ bridgev2.MuteHandlingNetworkAPI        = (*Client)(nil)
+	_ bridgev2.TagHandlingNetworkAPI         = (*Client)(nil)
+
+	_ bridgev2.MessageRequestAcceptingNetworkAPI = (*Client)(nil)
+
+	_ bridgev2.GhostDMCreatingNetworkAPI = (*Client)(nil)
+	_ bridgev2.ContactListingNetworkAPI  = (*Client)(nil)
+	_ bridgev2.UserSearchingNetworkAPI   = (*Client)(nil)
+	_ bridgev2.GroupCreatingNetworkAPI   = (*Client)(nil)
 )
 
 func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, session account.Session, told *notices) *Client {
 	people := puppet.New(session, id, c.config.Displayname)
 	client := &Client{puppetHandler: people, connector: c, login: login, id: id, session: session, notices: told}
 	client.portalHandler = portal.New(session, id, people, portal.Options{
-		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, EventTime: c.eventTime, Filled: c.delivery.filled,
-		Written: client.keepPast, Room: c.room, Logins: c.people, IsGhost: c.bridge.Matrix.ParseGhostMXID,
+		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, Prefix: c.bridge.Config.CommandPrefix, EventTime: c.eventTime,
+		Filled: c.delivery.filled, Written: client.keepPast, Room: c.room, Logins: c.people, IsGhost: c.bridge.Matrix.ParseGhostMXID,
 		Domain: c.bridge.Matrix.ServerName(), EditsAsMessages: c.config.EditsAsMessages,
+		Ghost: client.ghostOf, Open: client.openRoom, NewRef: func() string { return "api/" + rand.Text() },
 	})
 	return client
 }

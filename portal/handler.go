@@ -38,6 +38,14 @@ type Options struct {
 	Domain  string
 	// EditsAsMessages makes an edit a message of its own where the network has no edits.
 	EditsAsMessages bool
+	// Ghost returns the ghost of a person, brought up to date; nil: no chats can be started.
+	Ghost func(context.Context, chat.PersonID) (*bridgev2.Ghost, error)
+	// Open makes or completes the room of a conversation.
+	Open func(context.Context, chat.Conversation) (*bridgev2.Portal, error)
+	// NewRef makes the ref of a request that no Matrix event names.
+	NewRef func() string
+	// Prefix begins commands to the bot, as in "!hangouts".
+	Prefix string
 	// Split says that every login has a room of its own for groups too.
 	Split bool
 }
