@@ -73,7 +73,7 @@ func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, sessio
 		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, Prefix: c.bridge.Config.CommandPrefix, EventTime: c.eventTime,
 		Filled: c.delivery.filled, Written: client.keepPast, Room: c.room, Logins: c.people, IsGhost: c.bridge.Matrix.ParseGhostMXID,
 		Domain: c.bridge.Matrix.ServerName(), EditsAsMessages: c.config.EditsAsMessages,
-		Ghost: client.ghostOf, Open: client.openRoom, NewRef: func() string { return "api/" + rand.Text() },
+		Files: c.files, Ghost: client.ghostOf, Open: client.openRoom, NewRef: func() string { return "api/" + rand.Text() },
 	})
 	return client
 }
