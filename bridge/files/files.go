@@ -12,6 +12,7 @@ import (
 
 	"go.mau.fi/util/exmime"
 	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/crypto/attachment"
 	"maunium.net/go/mautrix/event"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -122,7 +123,7 @@ func (s *Store) attempt(ctx context.Context, in portal.InwardFile, size int64, d
 
 // mayCome reports whether asking for a file again may help.
 func mayCome(err error) bool {
-	for _, final := range []error{chat.ErrRefused, chat.ErrBadCredentials, chat.ErrUnknownAccount, media.ErrTooLarge, media.ErrTooManyPixels, media.ErrEmpty, media.ErrType} {
+	for _, final := range []error{chat.ErrRefused, chat.ErrBadCredentials, chat.ErrUnknownAccount, media.ErrTooLarge, media.ErrTooManyPixels, media.ErrEmpty, media.ErrType, attachment.ErrHashMismatch, attachment.ErrInvalidHash} {
 		if errors.Is(err, final) {
 			return false
 		}
