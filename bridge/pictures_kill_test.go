@@ -56,7 +56,9 @@ func TestKilledWhilePicturesGoBothWays(t *testing.T) {
 	}
 	<-done
 	<-done
-	w.eventually("all pictures", func() bool { return len(w.lines(room)) >= 2*pictures+1 && len(w.network.Events(direct)) >= 2*pictures+1 })
+	w.eventually("all pictures", func() bool {
+		return len(w.lines(room)) >= 2*pictures+1 && len(w.network.Events(direct)) >= 2*pictures+1
+	})
 	w.eventually("the homeserver to be done", w.hs.Idle)
 	in, out := 0, 0
 	for n, l := range w.lines(room)[1:] {

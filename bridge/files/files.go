@@ -23,8 +23,9 @@ import (
 
 // Store moves files. Its methods are safe for concurrent use.
 type Store struct {
-	hs     *homeserver.Connector
-	limits func() Limits
+	hs      *homeserver.Connector
+	limits  func() Limits
+	avatars avatars
 
 	mu      sync.Mutex
 	trouble int // files in a row that did not come
@@ -47,7 +48,7 @@ const (
 
 // New makes a Store. limits is asked for each file.
 func New(hs *homeserver.Connector, limits func() Limits) *Store {
-	return &Store{hs: hs, limits: limits}
+	return &Store{hs: hs, limits: limits, avatars: avatars{loading: make(chan struct{}, avatarsAtOnce), putting: make(chan struct{}, 1)}}
 }
 
 // Inward implements portal.Files.
@@ -55,7 +56,8 @@ func (s *Store) Inward(ctx context.Context, in portal.InwardFile) (*portal.File,
 	if done, err := s.hs.Uploaded(ctx, in.Name); err != nil || done != nil {
 		return fileOf(done), err
 	}
-	f, name, err := s.fetch(ctx, in)
+	limits, attempts := s.patience()
+	f, name, err := s.fetch(ctx, in, limits, attempts)
 	if err != nil {
 		return nil, err
 	}
@@ -84,8 +86,7 @@ func fileOf(m *homeserver.Medium) *portal.File {
 }
 
 // fetch reads a file of the network onto disk, and gives its name.
-func (s *Store) fetch(ctx context.Context, in portal.InwardFile) (*media.File, string, error) {
-	limits, attempts := s.patience()
+func (s *Store) fetch(ctx context.Context, in portal.InwardFile, limits Limits, attempts int) (*media.File, string, error) {
 	deadline := time.Now().Add(limits.Time)
 	for n := 1; ; n++ {
 		f, name, err := s.attempt(ctx, in, limits.Size, deadline)
