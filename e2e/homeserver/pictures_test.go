@@ -1,0 +1,168 @@
+package homeserver
+
+import (
+	"bytes"
+	"context"
+	"image"
+	"image/png"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/crypto/attachment"
+	"maunium.net/go/mautrix/crypto/cryptohelper"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/stage"
+)
+
+// picture is a PNG whose bytes no other width gives.
+func picture(width int) []byte {
+	var b bytes.Buffer
+	_ = png.Encode(&b, image.NewGray(image.Rect(0, 0, width, 20)))
+	return b.Bytes()
+}
+
+// upload puts a file into the media repository.
+func upload(t *testing.T, user *mautrix.Client, data []byte) id.ContentURIString {
+	t.Helper()
+	resp, err := user.UploadMedia(t.Context(), mautrix.ReqUploadMedia{ContentBytes: data, ContentType: "image/png"})
+	require.NoError(t, err)
+	return resp.ContentURI.CUString()
+}
+
+func download(t *testing.T, user *mautrix.Client, uri id.ContentURIString) []byte {
+	t.Helper()
+	parsed, err := uri.Parse()
+	require.NoError(t, err)
+	data, err := user.DownloadBytes(t.Context(), parsed)
+	require.NoError(t, err)
+	return data
+}
+
+// onHangouts is the picture of the latest message of the group with a text.
+func (w *world) onHangouts(text string) (data []byte) {
+	w.T.Helper()
+	w.Eventually(patience, text+" on Hangouts", func() bool {
+		for _, e := range w.hangouts.Events("trio") {
+			attached := e.Event.GetChatMessage().GetMessageContent().GetAttachment()
+			if !strings.HasPrefix(e.Text, text+"\n") || len(attached) == 0 {
+				continue
+			}
+			address := attached[0].GetEmbedItem().GetPlusPhoto().GetThumbnail().GetImageUrl()
+			if strings.HasPrefix(address, "/") {
+				address = w.hangouts.URL + address
+			}
+			resp, err := http.Get(address)
+			if err != nil {
+				return false
+			}
+			defer resp.Body.Close()
+			data, err = io.ReadAll(resp.Body)
+			return err == nil
+		}
+		return false
+	})
+	return data
+}
+
+// secretDevice is a device of alice that can encrypt.
+type secretDevice struct {
+	*mautrix.Client
+	helper *cryptohelper.CryptoHelper
+
+	mu   sync.Mutex
+	seen []*event.MessageEventContent // decrypted
+}
+
+func (w *world) secretDevice() *secretDevice {
+	t := w.T
+	client, err := mautrix.NewClient(w.synapse.URL(), "", "")
+	require.NoError(t, err)
+	client.Log = zerolog.Nop()
+	d := &secretDevice{Client: client}
+	d.helper, err = cryptohelper.NewCryptoHelper(client, []byte("key"), filepath.Join(t.TempDir(), "crypto.db"))
+	require.NoError(t, err)
+	d.helper.LoginAs = &mautrix.ReqLogin{
+		Type: mautrix.AuthTypePassword, Identifier: mautrix.UserIdentifier{Type: mautrix.IdentifierTypeUser, User: "alice"}, Password: "alice",
+	}
+	client.Syncer.(*mautrix.DefaultSyncer).OnEventType(event.EventMessage, func(_ context.Context, e *event.Event) {
+		if e.Mautrix.WasEncrypted {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.seen = append(d.seen, e.Content.AsMessage())
+		}
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	require.NoError(t, d.helper.Init(ctx))
+	client.Crypto = d.helper
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = client.SyncWithContext(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended; _ = d.helper.Close() })
+	return d
+}
+
+// find returns a decrypted message with a body.
+func (d *secretDevice) find(body string) *event.MessageEventContent {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, content := range d.seen {
+		if content.Body == body {
+			return content
+		}
+	}
+	return nil
+}
+
+// Pictures arrive byte for byte both ways, in a plain room and, encrypted, in one that becomes encrypted.
+func TestPicturesBothWays(t *testing.T) {
+	w := newWorldWith(t, func(s *stage.Stage) {
+		s.Set("bridge.permissions", map[string]string{stage.Domain: "user", "@alice:" + stage.Domain: "admin"})
+		s.Set("encryption.allow", true)
+	})
+	bob, alice := w.hangouts.Person("bob"), w.Alice.Matrix
+	_, err := bob.SendPhoto("trio", "look", "cat.png", picture(100))
+	require.NoError(t, err)
+	shown := w.Alice.WaitText(w.room, "look").Content.AsMessage()
+	require.Equal(t, []any{event.MsgImage, "cat.png", 100}, []any{shown.MsgType, shown.FileName, shown.Info.Width})
+	require.Equal(t, picture(100), download(t, alice, shown.URL))
+	content := &event.MessageEventContent{MsgType: event.MsgImage, Body: "plain", FileName: "dog.png", URL: upload(t, alice, picture(101))}
+	w.Alice.Send(w.room, event.EventMessage, content)
+	require.Equal(t, picture(101), w.onHangouts("plain"))
+
+	device := w.secretDevice()
+	w.Alice.SendText(w.room, "!hangouts set-pl "+string(alice.UserID)+" 100")
+	w.Eventually(patience, "the power to encrypt", func() bool {
+		_, err := alice.SendStateEvent(t.Context(), w.room, event.StateEncryption, "", &event.EncryptionEventContent{Algorithm: id.AlgorithmMegolmV1})
+		return err == nil
+	})
+	w.Eventually(patience, "the device to know that", func() bool {
+		encrypted, err := device.StateStore.IsEncrypted(t.Context(), w.room)
+		return err == nil && encrypted
+	})
+	keys := attachment.NewEncryptedFile()
+	secret := &event.EncryptedFileInfo{EncryptedFile: *keys}
+	secret.URL = upload(t, alice, secret.Encrypt(picture(102)))
+	content = &event.MessageEventContent{MsgType: event.MsgImage, Body: "secret", FileName: "dog.png", File: secret}
+	_, err = device.SendMessageEvent(t.Context(), w.room, event.EventMessage, content)
+	require.NoError(t, err)
+	require.Equal(t, picture(102), w.onHangouts("secret"))
+
+	_, err = bob.SendPhoto("trio", "for you alone", "cat.png", picture(103))
+	require.NoError(t, err)
+	w.Eventually(patience, "the encrypted picture", func() bool { return device.find("for you alone") != nil })
+	got := device.find("for you alone")
+	require.Empty(t, got.URL)
+	require.NotNil(t, got.File)
+	stored := download(t, alice, got.File.URL)
+	require.NotContains(t, string(stored), "PNG")
+	require.NoError(t, got.File.DecryptInPlace(stored))
+	require.Equal(t, picture(103), stored)
+}
