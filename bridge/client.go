@@ -57,7 +57,7 @@ func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, sessio
 	people := puppet.New(session, id, c.config.Displayname)
 	client := &Client{puppetHandler: people, connector: c, login: login, id: id, session: session, notices: told}
 	client.portalHandler = portal.New(session, id, people, portal.Options{
-		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, EventTime: c.eventTime, Filled: c.delivery.filled,
+		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, EventTime: c.eventTime, Sent: c.delivery.hs.Sent,
 		Written: client.keepPast, Room: c.room,
 	})
 	return client

@@ -1,4 +1,4 @@
--- v0 -> v8: Latest schema
+-- v0 -> v9: Latest schema
 
 -- An account on the network. credentials is what the back end needs to connect again:
 -- secret. generation grows with every login, so that a running bridge notices one that
@@ -148,19 +148,6 @@ CREATE TABLE matrix_inbox (
 CREATE INDEX matrix_inbox_open ON matrix_inbox (room_id, place) WHERE NOT done;
 CREATE INDEX matrix_inbox_held ON matrix_inbox (seq) WHERE place=0;
 CREATE INDEX matrix_inbox_place ON matrix_inbox (place);
-
--- Sends to Matrix that have begun and whose message row may not exist yet. run names the
--- life of the program that began it; event_id is '' until the homeserver has answered.
-CREATE TABLE matrix_send (
-	txn_id     TEXT   NOT NULL PRIMARY KEY,
-	message_id TEXT   NOT NULL,
-	room_id    TEXT   NOT NULL,
-	sender     TEXT   NOT NULL,
-	run        TEXT   NOT NULL,
-	first_us   BIGINT NOT NULL,
-	event_id   TEXT   NOT NULL
-);
-CREATE INDEX matrix_send_message ON matrix_send (message_id);
 
 -- Ghosts and double puppets that have a device, so that the homeserver remembers their
 -- transaction ids over a restart of its own.
