@@ -40,19 +40,18 @@ func (h *hub) scene(ctx context.Context, events []chat.Event) (scene, error) {
 	return scene{c, known}, err
 }
 
-// deliver writes events of one conversation, in order, and calls answer when the client
-// has confirmed them.
-func (s *session) deliver(events []chat.Event, here scene, answer func()) {
+// deliver writes events of one conversation, in order, but those that the client has been shown
+// already. confirmed, if any, is called when it has confirmed them.
+func (s *session) deliver(events []chat.Event, here scene, confirmed func()) {
 	t, _ := s.hub.names.Target(here.conversation.ID)
 	d := &delivery{session: s, scene: here, target: t}
+	shown := s.confirmation.shown[here.conversation.ID]
 	for _, e := range events {
-		d.event(e)
+		if e.Seq > shown {
+			d.event(e)
+		}
 	}
-	if d.sent == 0 {
-		answer()
-		return
-	}
-	s.sendPing(answer)
+	s.showed(here.conversation.ID, events[len(events)-1].Seq, d.sent > 0, confirmed)
 }
 
 // delivery is one call of deliver.
