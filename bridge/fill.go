@@ -73,6 +73,9 @@ func (c *consumer) showPastEvent(ctx context.Context, room *bridgev2.Portal, con
 	if err = c.queueMessage(ctx, try, remote, e.Author); err != nil {
 		return err
 	}
+	if err = c.expire(ctx, room, e); err != nil {
+		return err
+	}
 	c.d.hs.Sent(room.MXID, message)
 	return nil
 }
