@@ -65,21 +65,27 @@ func TestAvatars(t *testing.T) {
 	require.Equal(t, before+2, w.hs.MediaCount(), "it was there already, and so was the bot's")
 }
 
-// A photo that does not come keeps nobody from writing, and is shown when it is there.
+// A photo that does not come keeps nobody from joining and writing, and is shown when it is there.
 func TestSlowAvatarDelaysNoMessage(t *testing.T) {
 	w := newWorld(t)
 	arrive := make(chan struct{})
+	w.network.AddPerson(dora, "Dora Dahl")
 	w.network.PutFile("slow", accounttest.File{Data: picture(1), Until: arrive})
-	w.network.SetAvatar(carl, "slow")
-	_, room := w.talk()
-	w.network.Say(carl, direct, "meanwhile")
-	w.waitLines(room, line{ghost(carl), "first"}, line{ghost(carl), "meanwhile"})
-	require.Empty(t, w.avatar(ghost(carl)))
+	w.network.SetAvatar(dora, "slow")
+	w.network.Say(carl, group, "in the group")
+	w.start()
+	w.login(w.user("alice"), anna)
+	w.roomsMade(anna)
+	room := w.room("in the group")
+	w.network.Post(chat.Event{Conversation: group, Author: carl, Kind: chat.KindMembership, Membership: &chat.Membership{Joined: true, People: []chat.PersonID{dora}}})
+	w.network.Say(dora, group, "hello")
+	w.waitLines(room, line{ghost(carl), "in the group"}, line{ghost(dora), "hello"})
+	require.Empty(t, w.avatar(ghost(dora)))
 	close(arrive)
-	w.eventually("the photo", func() bool { return w.avatar(ghost(carl)) != "" })
+	w.eventually("the photo", func() bool { return w.avatar(ghost(dora)) != "" })
 }
 
-// A photo that cannot be had is not asked for with every message.
+// A photo that cannot be had is not asked for with every message, but at the next start.
 func TestDeadAvatar(t *testing.T) {
 	w := newWorld(t)
 	w.network.PutFile("dead", accounttest.File{Err: fmt.Errorf("no: %w", chat.ErrRefused)})
@@ -90,4 +96,8 @@ func TestDeadAvatar(t *testing.T) {
 	w.network.Say(carl, direct, "more")
 	w.waitLines(room, line{ghost(carl), "first"}, line{ghost(carl), "more"})
 	require.Equal(t, 1, w.network.Opened("dead"))
+	w.stop()
+	w.network.PutFile("dead", accounttest.File{Data: picture(1)})
+	w.start()
+	w.eventually("the photo", func() bool { return w.avatar(ghost(carl)) != "" })
 }

@@ -212,3 +212,33 @@ func TestPictureIsUploadedAndPostedOnce(t *testing.T) {
 	require.Equal(t, picture(1), bytesOf(t, alice, w.content(room, 1).URL))
 	require.False(t, strings.Contains(w.content(room, 1).Body, "http"))
 }
+
+// A picture that came while nobody was logged in is shown with the rest of the gap.
+func TestPicturesOfAGap(t *testing.T) {
+	s := newScene(t, false)
+	s.network.PutFile("p", accounttest.File{Data: picture(1)})
+	s.logout()
+	s.network.Post(chat.Event{Conversation: group, Author: carl, Kind: chat.KindMessage, Message: &chat.Message{Text: chat.Plain("missed"), Attachments: []chat.Attachment{photo("p")}}})
+	s.relogin()
+	s.network.Say(carl, group, "live")
+	s.bob.WaitText(s.room, "live")
+	require.Equal(t, []any{event.MsgImage, "missed"}, []any{s.content(s.room, 1).MsgType, s.content(s.room, 1).Body})
+}
+
+// A part that is in the room already is not loaded again for those that are not.
+func TestPartsThatAreThereAreNotLoadedAgain(t *testing.T) {
+	w, _, room := talk(t)
+	w.network.PutFile("p1", accounttest.File{Data: picture(1)})
+	w.network.PutFile("p2", accounttest.File{Data: picture(2)})
+	w.hs.Inject(nullhs.Fault{Path: "/send/m.room.message/", Delay: 1, Times: 1})
+	remove := w.hs.Inject(nullhs.Fault{Path: "/send/m.room.message/", Status: http.StatusBadGateway})
+	w.post("", photo("p1"), photo("p2"))
+	w.content(room, 1)
+	w.eventually("the second to fail", func() bool {
+		return len(w.hs.Requests(func(r nullhs.Request) bool { return r.Route == "fault" })) > 0
+	})
+	require.NoError(t, w.main.Store().MatrixMedia().Sweep(t.Context()))
+	remove()
+	require.Equal(t, 42, w.content(room, 2).Info.Width)
+	require.Equal(t, []int{1, 1}, []int{w.network.Opened("p1"), w.network.Opened("p2")})
+}

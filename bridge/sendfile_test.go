@@ -219,3 +219,39 @@ func TestVideosFromHangouts(t *testing.T) {
 	require.Equal(t, "another\nVideo (not of a type that can be shown here) https://videos.example/page", other.Body)
 	require.Equal(t, picture(8), bytesOf(t, alice, other.URL))
 }
+
+// A relayed picture says whose it is.
+func TestRelayedPicture(t *testing.T) {
+	w, _, _, eve, room := relaying(t)
+	eve.Send(room, event.EventMessage, image1(uploadTo(eve, picture(1))))
+	var sent *chat.Message
+	w.eventually("the picture", func() bool {
+		for _, e := range w.network.Events(group) {
+			if e.Message != nil && len(e.Message.Attachments) > 0 {
+				sent = e.Message
+			}
+		}
+		return sent != nil
+	})
+	require.Contains(t, sent.Text.String(), "eve")
+	require.Equal(t, picture(1), w.network.File(sent.Attachments[0].Ref))
+}
+
+// A picture that waits in the outbox is not uploaded again by the next run.
+func TestPictureThatWaitsIsNotUploadedAgain(t *testing.T) {
+	w, alice, room := talk(t)
+	tried := make(chan struct{}, 1000)
+	w.network.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault {
+		tried <- struct{}{}
+		return accounttest.Fault{Err: fmt.Errorf("no: %w", chat.ErrUnavailable)}
+	})
+	alice.Send(room, event.EventMessage, image1(uploadTo(alice, picture(1))))
+	<-tried
+	w.stop()
+	w.network.OnSend(nil)
+	w.start()
+	alice.SendText(room, "after")
+	sent := w.waitMessages(2)
+	require.Equal(t, picture(1), w.network.File(sent[0].Attachments[0].Ref))
+	require.Equal(t, 1, w.network.Uploads())
+}

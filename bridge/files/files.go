@@ -113,8 +113,7 @@ func (s *Store) attempt(ctx context.Context, in portal.InwardFile, size int64, d
 	defer cancel()
 	body, info, err := in.Open(until, in.Ref)
 	if err == nil {
-		whole := time.Until(deadline)
-		f, err = media.Spool(until, body, info.Size, media.Limits{Size: size, Stall: whole/2 + 1, Whole: whole})
+		f, err = media.Spool(until, body, info.Size, media.Limits{Size: size, Stall: time.Until(deadline)/2 + 1})
 	}
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		err = fmt.Errorf("%w: %w", media.ErrStalled, err)
