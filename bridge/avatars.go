@@ -22,7 +22,7 @@ import (
 
 const (
 	// avatarPatience is how long a room waits for the photos of people who are new to it.
-	avatarPatience = 5 * time.Second
+	avatarPatience = 3 * time.Second
 	// avatarDeadline bounds loading one photo later.
 	avatarDeadline = time.Minute
 )
