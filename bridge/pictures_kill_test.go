@@ -43,7 +43,7 @@ func TestKilledWhilePicturesGoBothWays(t *testing.T) {
 	go func() {
 		defer func() { done <- struct{}{} }()
 		for n := range pictures {
-			content := image1(uploadTo(alice, picture(1000+n)))
+			content := pictureEvent(uploadTo(alice, picture(1000+n)))
 			content.FileName, content.Body = "cat.png", fmt.Sprint("m", n)
 			alice.Send(room, event.EventMessage, content)
 			time.Sleep(20 * time.Millisecond)

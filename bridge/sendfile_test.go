@@ -33,8 +33,16 @@ func uploadTo(user *mxclient.Client, data []byte) (uri id.ContentURIString) {
 	return uri
 }
 
-func image1(uri id.ContentURIString) *event.MessageEventContent {
+func pictureEvent(uri id.ContentURIString) *event.MessageEventContent {
 	return &event.MessageEventContent{MsgType: event.MsgImage, Body: "cat.png", URL: uri, Info: &event.FileInfo{MimeType: "image/png"}}
+}
+
+// encryptedPicture is the message of a picture, without its address, and the encrypted bytes.
+func encryptedPicture(n int) (content *event.MessageEventContent, data []byte) {
+	content, data = pictureEvent(""), picture(n)
+	content.File = &event.EncryptedFileInfo{EncryptedFile: *attachment.NewEncryptedFile()}
+	content.File.EncryptInPlace(data)
+	return content, data
 }
 
 // waitMessages waits for the messages of the conversation, the first one left out.
@@ -53,18 +61,16 @@ func (w *world) waitMessages(n int) (out []*chat.Message) {
 
 func TestPicturesToHangouts(t *testing.T) {
 	w, alice, room := talk(t)
-	alice.Send(room, event.EventMessage, image1(uploadTo(alice, picture(1))))
-	captioned := image1(uploadTo(alice, picture(2)))
+	alice.Send(room, event.EventMessage, pictureEvent(uploadTo(alice, picture(1))))
+	captioned := pictureEvent(uploadTo(alice, picture(2)))
 	captioned.FileName, captioned.Body, captioned.Format, captioned.FormattedBody = "cat.png", "my cat", event.FormatHTML, "my <b>cat</b>"
 	alice.Send(room, event.EventMessage, captioned)
 	alice.Send(room, event.EventSticker, &event.MessageEventContent{Body: "a cat that sleeps", URL: uploadTo(alice, picture(3)), Info: &event.FileInfo{}})
-	as := image1(uploadTo(alice, picture(4)))
+	as := pictureEvent(uploadTo(alice, picture(4)))
 	as.MsgType = event.MsgFile
 	alice.Send(room, event.EventMessage, as)
-	keys := attachment.NewEncryptedFile()
-	secret := image1("")
-	secret.File = &event.EncryptedFileInfo{EncryptedFile: *keys}
-	secret.File.URL = uploadTo(alice, secret.File.Encrypt(picture(5)))
+	secret, data := encryptedPicture(5)
+	secret.File.URL = uploadTo(alice, data)
 	alice.Send(room, event.EventMessage, secret)
 	alice.SendText(room, "after")
 
@@ -94,21 +100,18 @@ func TestFilesThatCannotBeSentAreRefused(t *testing.T) {
 		{"voice", &event.MessageEventContent{MsgType: event.MsgAudio, Body: "a.ogg", URL: uploadTo(alice, []byte("voice")), MSC3245Voice: &event.MSC3245Voice{}}, "Hangouts takes pictures, but no videos"},
 		{"file", &event.MessageEventContent{MsgType: event.MsgFile, Body: "a.pdf", URL: uploadTo(alice, []byte("%PDF")), Info: &event.FileInfo{MimeType: "application/pdf"}}, "Hangouts takes pictures, but no videos"},
 		{"file of no type", &event.MessageEventContent{MsgType: event.MsgFile, Body: "a.pdf", URL: uploadTo(alice, []byte("%PDF"))}, "Hangouts takes pictures, but no videos"},
-		{"no picture", image1(uploadTo(alice, []byte("<html>"))), "this is none"},
-		{"bomb", image1(uploadTo(alice, bombPNG())), "too large"},
-		{"too large", image1(uploadTo(alice, append(picture(1), make([]byte, 11<<20)...))), "too large"},
-		{"not there", image1("mxc://" + domain + "/nothing"), "does not give the bridge this file"},
-		{"no address", image1("http://example.org/a.png"), "damaged"},
+		{"no picture", pictureEvent(uploadTo(alice, []byte("<html>"))), "this is none"},
+		{"bomb", pictureEvent(uploadTo(alice, bombPNG())), "too large"},
+		{"too large", pictureEvent(uploadTo(alice, append(picture(1), make([]byte, 11<<20)...))), "too large"},
+		{"not there", pictureEvent("mxc://" + domain + "/nothing"), "does not give the bridge this file"},
+		{"no address", pictureEvent("http://example.org/a.png"), "damaged"},
 		{"unknown", &event.MessageEventContent{MsgType: "org.example.game", Body: "your turn"}, "of this kind cannot be sent"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w.waitAnswer(room, alice.Send(room, event.EventMessage, c.content), c.says)
 		})
 	}
-	keys := attachment.NewEncryptedFile()
-	damaged := image1("")
-	damaged.File = &event.EncryptedFileInfo{EncryptedFile: *keys}
-	data := damaged.File.Encrypt(picture(5))
+	damaged, data := encryptedPicture(5)
 	data[len(data)-1]++
 	damaged.File.URL = uploadTo(alice, data)
 	w.waitAnswer(room, alice.Send(room, event.EventMessage, damaged), "damaged")
@@ -127,7 +130,7 @@ func TestFilesAsLinks(t *testing.T) {
 	alice, room := w.talk()
 	voice := &event.MessageEventContent{MsgType: event.MsgAudio, Body: "listen", FileName: "a.ogg", URL: uploadTo(alice, []byte("OggS voice")), MSC3245Voice: &event.MSC3245Voice{}}
 	alice.Send(room, event.EventMessage, voice)
-	alice.Send(room, event.EventMessage, image1(uploadTo(alice, []byte("%PDF not a picture"))))
+	alice.Send(room, event.EventMessage, pictureEvent(uploadTo(alice, []byte("%PDF not a picture"))))
 	sent := w.waitMessages(2)
 	for n, want := range []string{"OggS voice", "%PDF not a picture"} {
 		require.Empty(t, sent[n].Attachments)
@@ -155,7 +158,7 @@ func TestPictureOutlivesOutages(t *testing.T) {
 	})
 	uri := uploadTo(alice, picture(1))
 	w.hs.Inject(nullhs.Fault{Path: "/media/download/", Status: http.StatusBadGateway, Times: 1})
-	alice.Send(room, event.EventMessage, image1(uri))
+	alice.Send(room, event.EventMessage, pictureEvent(uri))
 	alice.SendText(room, "after")
 	sent := w.waitMessages(2)
 	require.Equal(t, picture(1), w.network.File(sent[0].Attachments[0].Ref))
@@ -223,7 +226,7 @@ func TestVideosFromHangouts(t *testing.T) {
 // A relayed picture says whose it is.
 func TestRelayedPicture(t *testing.T) {
 	w, _, _, eve, room := relaying(t)
-	eve.Send(room, event.EventMessage, image1(uploadTo(eve, picture(1))))
+	eve.Send(room, event.EventMessage, pictureEvent(uploadTo(eve, picture(1))))
 	var sent *chat.Message
 	w.eventually("the picture", func() bool {
 		for _, e := range w.network.Events(group) {
@@ -245,7 +248,7 @@ func TestPictureThatWaitsIsNotUploadedAgain(t *testing.T) {
 		tried <- struct{}{}
 		return accounttest.Fault{Err: fmt.Errorf("no: %w", chat.ErrUnavailable)}
 	})
-	alice.Send(room, event.EventMessage, image1(uploadTo(alice, picture(1))))
+	alice.Send(room, event.EventMessage, pictureEvent(uploadTo(alice, picture(1))))
 	<-tried
 	w.stop()
 	w.network.OnSend(nil)

@@ -147,9 +147,9 @@ func TestPicturesBothWays(t *testing.T) {
 		encrypted, err := device.StateStore.IsEncrypted(t.Context(), w.room)
 		return err == nil && encrypted
 	})
-	keys := attachment.NewEncryptedFile()
-	secret := &event.EncryptedFileInfo{EncryptedFile: *keys}
-	secret.URL = upload(t, alice, secret.Encrypt(picture(102)))
+	secret, data := &event.EncryptedFileInfo{EncryptedFile: *attachment.NewEncryptedFile()}, picture(102)
+	secret.EncryptInPlace(data)
+	secret.URL = upload(t, alice, data)
 	content = &event.MessageEventContent{MsgType: event.MsgImage, Body: "secret", FileName: "dog.png", File: secret}
 	_, err = device.SendMessageEvent(t.Context(), w.room, event.EventMessage, content)
 	require.NoError(t, err)
