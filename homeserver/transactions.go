@@ -86,6 +86,7 @@ func (t *transactions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	t.ephemeral.put(body.ephemeral)
+	ownKeyCounts(body.rest, t.Bot.UserID)
 	if len(body.rest) > 0 {
 		t.handOver(r, body.rest)
 	}
