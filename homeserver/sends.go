@@ -115,7 +115,7 @@ func (s *sender) sendOnce(ctx context.Context, as *Intent, room id.RoomID, kind 
 	}
 	if begun {
 		// A database that was restored does not know what it sent.
-		if found, ok := left.sentAs(send.TxnID, as.GetMXID(), extra.Timestamp, s.sentAs(meta.SenderID)); ok {
+		if found, ok := left.sentAs(send.TxnID, as.GetMXID(), s.sentAs(meta.SenderID)); ok {
 			zerolog.Ctx(ctx).Info().Str("event", string(found.event)).Msg("Found the event of a forgotten send")
 			meta.SenderMXID, meta.IsDoublePuppeted = found.sender, !s.c.isOurs(found.sender)
 			return &mautrix.RespSendEvent{EventID: found.event}, s.answered(ctx, send.TxnID, found.event)
@@ -190,7 +190,7 @@ func (s *sender) settleDoubt(ctx context.Context, as *Intent, stored, send datab
 	if err != nil {
 		return "", err
 	}
-	if found, ok := left.sentAs(stored.TxnID, id.UserID(stored.Sender), sent, s.c.isOurs); ok {
+	if found, ok := left.sentAs(stored.TxnID, id.UserID(stored.Sender), s.c.isOurs); ok {
 		zerolog.Ctx(ctx).Info().Str("event", string(found.event)).Msg("Found the event of an unconfirmed send")
 		return string(found.event), s.answered(ctx, stored.TxnID, found.event)
 	}
