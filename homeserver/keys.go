@@ -126,13 +126,14 @@ func (k *keys) take(ctx context.Context, transaction []byte) error {
 		return nil
 	}
 	parts := parseKeys(transaction)
-	if len(parts.toDevice) == 0 && parts.lists == nil && len(parts.counts) == 0 {
-		return nil
-	}
-	select {
-	case <-k.ready:
-	case <-ctx.Done():
-		return ctx.Err()
+	if len(parts.toDevice) > 0 || parts.lists != nil {
+		select {
+		case <-k.ready:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	} else if len(parts.counts) == 0 || !k.isReady() {
+		return nil // counts come again
 	}
 	client := k.Client()
 	data := keyData{lists: parts.lists, toDevice: parts.toDevice}
@@ -143,6 +144,15 @@ func (k *keys) take(ctx context.Context, transaction []byte) error {
 	}
 	k.handle(context.WithoutCancel(ctx), data, "")
 	return nil
+}
+
+func (k *keys) isReady() bool {
+	select {
+	case <-k.ready:
+		return true
+	default:
+		return false
+	}
 }
 
 // keyParts are the fields of a transaction about keys, each under its two names.
