@@ -1,7 +1,9 @@
 package homeserver
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -49,6 +51,25 @@ func (w *world) inTheClear(room id.RoomID) (texts []string) {
 	return texts
 }
 
+// shown are the texts of the group as alice's client shows them.
+func (w *world) shown() (texts []string) {
+	for _, text := range w.Alice.Texts(w.room) {
+		_, text, _ = strings.Cut(text, ": ")
+		texts = append(texts, text)
+	}
+	return texts
+}
+
+// fromOutside are the marks on the outside of what the bridge sent into a room.
+func (w *world) fromOutside(room id.RoomID) (marks []string) {
+	for _, e := range w.Alice.History(room) {
+		if mark, ok := e.Content.Raw["com.github.hangouts-bridge.id"].(string); ok && e.Type.Type == event.EventEncrypted.Type {
+			marks = append(marks, mark)
+		}
+	}
+	return marks
+}
+
 // encryptedWorlds runs a test with keys from /sync and with keys from transactions.
 func encryptedWorlds(t *testing.T, test func(t *testing.T, appservice bool)) {
 	for name, appservice := range map[string]bool{"sync": false, "appservice": true} {
@@ -71,6 +92,7 @@ func TestEncryptedRooms(t *testing.T) {
 		alice.WaitText(w.room, "group to Matrix")
 
 		direct := alice.WaitRoom("Bob Baker (Hangouts)")
+		alice.WaitText(direct, "welcome") // she has joined
 		alice.SendText(direct, "direct to Hangouts")
 		_, err = bob.Send("direct", "direct to Matrix")
 		require.NoError(t, err)
@@ -87,33 +109,64 @@ func TestEncryptedRooms(t *testing.T) {
 
 		require.Contains(t, w.answered(alice, management, "list-logins"), w.account("alice").GaiaID)
 
-		want := []string{"group to Hangouts", "group to Matrix"}
-		for n := range 12 {
+		const messages = 12
+		for n := range messages {
 			if n == 4 {
 				w.Bridge.Kill9()
 			}
 			if n == 8 {
 				w.Run()
 			}
-			want = append(want, fmt.Sprintf("m%d", n))
-			alice.SendText(w.room, want[len(want)-1])
+			alice.SendText(w.room, fmt.Sprintf("a%d", n))
+			_, err = bob.Send("trio", fmt.Sprintf("b%d", n))
+			require.NoError(t, err)
 		}
-		w.wait(want[len(want)-1])
-		_, err = bob.Send("trio", "the end")
-		require.NoError(t, err)
-		alice.WaitText(w.room, "the end")
-		require.Equal(t, append(want, "the end"), w.texts(), "nothing twice, in order")
-		var shown []string
-		for _, e := range alice.Timeline(w.room) {
-			if e.Type == event.EventMessage && !strings.Contains(e.Content.AsMessage().Body, "was not bridged") && e.Content.AsMessage().RelatesTo.GetReplaceID() == "" {
-				shown = append(shown, e.Content.AsMessage().Body)
+		for name, texts := range map[string]func() []string{"Hangouts": w.texts, "Matrix": w.shown} {
+			for _, from := range []string{"a", "b"} {
+				var want []string
+				for n := range messages {
+					want = append(want, fmt.Sprintf("%s%d", from, n))
+				}
+				w.Eventually(patience, want[messages-1]+" on "+name, func() bool { return slices.Contains(texts(), want[messages-1]) })
+				got := slices.DeleteFunc(texts(), func(text string) bool { return !strings.HasPrefix(text, from) || len(text) > 3 })
+				require.Equal(t, want, got, "nothing twice and in order on %s", name)
 			}
 		}
-		require.Equal(t, append(append([]string{"welcome"}, want...), "the end"), shown, "nothing comes back")
+		require.NotEmpty(t, w.fromOutside(w.room))
 		for _, room := range []id.RoomID{w.room, direct, management} {
 			require.Empty(t, w.inTheClear(room))
 		}
 	})
+}
+
+// The database of the bridge is an older one than what it sent: it finds that in the encrypted
+// room, and what it encrypts now can be read.
+func TestEncryptedRoomsAfterARestore(t *testing.T) {
+	w := newEncryptedWorld(t, false, asShipped)
+	bob := w.hangouts.Person("bob")
+	say := func(text string) {
+		_, err := bob.Send("trio", text)
+		require.NoError(t, err)
+		w.Alice.WaitText(w.room, text)
+	}
+	say("before")
+	w.Bridge.Terminate()
+	backup := w.files()
+	w.Run()
+	say("forgotten 1")
+	w.Alice.SendText(w.room, "written")
+	w.wait("written")
+	say("forgotten 2")
+	w.Bridge.Kill9()
+	w.restore(backup)
+	w.Run()
+	say("after 1")
+	say("after 2")
+	w.Alice.SendText(w.room, "the end")
+	w.wait("the end")
+	want := []string{"before", "forgotten 1", "written", "forgotten 2", "after 1", "after 2", "the end"}
+	require.Equal(t, want, w.texts())
+	require.Equal(t, append([]string{"welcome"}, want...), w.shown())
 }
 
 // The key of a message comes late, after the bridge was killed: what was written meanwhile
@@ -186,4 +239,27 @@ func (w *world) logged(text string) bool {
 	log, err := os.ReadFile(w.LogFile())
 	require.NoError(w.T, err)
 	return strings.Contains(string(log), text)
+}
+
+// files are the files of the bridge's database, while it does not run.
+func (w *world) files() map[string][]byte {
+	files := map[string][]byte{}
+	for _, ending := range []string{"", "-wal"} {
+		content, err := os.ReadFile(w.Database() + ending)
+		if !errors.Is(err, fs.ErrNotExist) {
+			require.NoError(w.T, err)
+			files[ending] = content
+		}
+	}
+	return files
+}
+
+// restore puts the files of a database in the place of the bridge's.
+func (w *world) restore(files map[string][]byte) {
+	for _, ending := range []string{"", "-wal", "-shm"} {
+		require.NoError(w.T, os.RemoveAll(w.Database()+ending))
+		if content, ok := files[ending]; ok {
+			require.NoError(w.T, os.WriteFile(w.Database()+ending, content, 0o600))
+		}
+	}
 }
