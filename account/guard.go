@@ -124,12 +124,8 @@ func (g *guarded) People(ctx context.Context, ids []chat.PersonID) ([]chat.Perso
 	return ask(g, func() ([]chat.Person, error) { return g.Connection.People(ctx, ids) })
 }
 
-func (g *guarded) Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (ReceivedEvent, error) {
-	return ask(g, func() (ReceivedEvent, error) { return g.Connection.Send(ctx, id, conversation, request) })
-}
-
-func (g *guarded) Create(ctx context.Context, id uint64, request chat.NewConversation) (chat.ConversationDelta, error) {
-	return ask(g, func() (chat.ConversationDelta, error) { return g.Connection.Create(ctx, id, request) })
+func (g *guarded) Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (Answer, error) {
+	return ask(g, func() (Answer, error) { return g.Connection.Send(ctx, id, conversation, request) })
 }
 
 func (g *guarded) SetTyping(ctx context.Context, id chat.ConversationID, state chat.TypingState) error {

@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -463,20 +462,4 @@ func (s *session) active() {
 			s.zlog.Debug().Err(err).Msg("Failed to become the active client")
 		}
 	})
-}
-
-// Create implements Session.
-func (s *session) Create(ctx context.Context, origin chat.Origin, request chat.NewConversation) (chat.Conversation, error) {
-	conn, err := s.request()
-	if err != nil {
-		return chat.Conversation{}, err
-	}
-	delta, err := conn.Create(ctx, RequestID(origin), request.Clean())
-	if err != nil {
-		return chat.Conversation{}, fmt.Errorf("create conversation: %w", err)
-	}
-	if err = s.m.commit(ctx, s, Update{Conversations: []chat.ConversationDelta{delta}}, commitOptions{}); err != nil {
-		return chat.Conversation{}, err
-	}
-	return s.Conversation(ctx, delta.ID)
 }

@@ -1,0 +1,166 @@
+package bridge_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.mau.fi/util/ptr"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+)
+
+// managed is a world in which alice is in the room of the group, and dora is somebody else.
+func managed(t *testing.T) (w *world, alice *mxclient.Client, room id.RoomID) {
+	w = newWorld(t)
+	w.network.AddPerson(dora, "Dora Dahl")
+	w.start()
+	alice = w.user("alice")
+	w.login(alice, anna)
+	w.network.Say(carl, group, "first")
+	room = w.room("first")
+	alice.WaitText(room, "first")
+	return w, alice, room
+}
+
+// did are the requests of a kind that the network has carried out.
+func (w *world) did(kind chat.RequestKind) (requests []chat.Request) {
+	for _, sent := range w.network.Sends() {
+		if sent.Request.Kind() == kind {
+			requests = append(requests, sent.Request)
+		}
+	}
+	return requests
+}
+
+// fail makes the network fail all requests of a kind.
+func (w *world) fail(kind chat.RequestKind, fault accounttest.Fault) {
+	w.network.OnSend(func(_ chat.PersonID, r chat.Request) accounttest.Fault {
+		if r.Kind() == kind {
+			return fault
+		}
+		return accounttest.Fault{}
+	})
+}
+
+func TestRenameFromMatrix(t *testing.T) {
+	w, alice, room := managed(t)
+	alice.SetState(room, event.StateRoomName, "", &event.RoomNameEventContent{Name: "The Clan"})
+	w.eventually("the new name", func() bool { return len(w.did(chat.RequestRename)) == 1 })
+	require.Equal(t, "The Clan", w.did(chat.RequestRename)[0].Rename.New)
+	w.fail(chat.RequestRename, accounttest.Fault{Err: chat.ErrRefused})
+	alice.SetState(room, event.StateRoomName, "", &event.RoomNameEventContent{Name: "Not this"})
+	w.waitNotice(room, "Hangouts refused it")
+	w.eventually("the name to come back", func() bool { return w.state(room, "m.room.name") == "The Clan" })
+	require.Len(t, w.did(chat.RequestRename), 1)
+}
+
+// The answer to a request is lost: it is found in what the network has, and not made again.
+func TestRenameWithoutAnswer(t *testing.T) {
+	w, alice, room := managed(t)
+	w.fail(chat.RequestRename, accounttest.Fault{Err: account.ErrAmbiguous, Accept: true})
+	alice.SetState(room, event.StateRoomName, "", &event.RoomNameEventContent{Name: "The Clan"})
+	w.eventually("the new name", func() bool { return len(w.did(chat.RequestRename)) == 1 })
+	w.network.OnSend(nil)
+	alice.SendText(room, "after it")
+	w.eventually("the text", func() bool { return slices.Contains(w.texts(group), "after it") })
+	require.Len(t, w.did(chat.RequestRename), 1)
+	require.Equal(t, "The Clan", w.state(room, "m.room.name"))
+}
+
+func TestPeopleFromMatrix(t *testing.T) {
+	w, alice, room := managed(t)
+	alice.SetState(room, event.StateMember, string(ghost(dora)), &event.MemberEventContent{Membership: event.MembershipInvite})
+	w.eventually("dora to be there", func() bool { return w.hs.Membership(room, ghost(dora)) == "join" })
+	require.Equal(t, []chat.PersonID{dora}, w.did(chat.RequestAddPeople)[0].AddPeople)
+	alice.SetState(room, event.StateMember, string(ghost(dora)), &event.MemberEventContent{Membership: event.MembershipLeave})
+	w.eventually("dora to be removed", func() bool { return len(w.did(chat.RequestRemovePeople)) == 1 })
+
+	w.fail(chat.RequestAddPeople, accounttest.Fault{Err: chat.ErrRefused})
+	w.eventually("the removal", func() bool { return w.hs.Membership(room, ghost(dora)) == "leave" })
+	alice.SetState(room, event.StateMember, string(ghost(dora)), &event.MemberEventContent{Membership: event.MembershipInvite})
+	w.waitNotice(room, "Hangouts refused it")
+	w.eventually("dora not to be there", func() bool { return w.hs.Membership(room, ghost(dora)) == "leave" })
+
+	w.fail(chat.RequestRemovePeople, accounttest.Fault{Err: chat.ErrRefused})
+	alice.SetState(room, event.StateMember, string(ghost(carl)), &event.MemberEventContent{Membership: event.MembershipLeave})
+	w.eventually("carl to be back", func() bool {
+		return len(w.did(chat.RequestRemovePeople)) == 1 && w.hs.Membership(room, ghost(carl)) == "join"
+	})
+}
+
+func TestCommandsOfAConversation(t *testing.T) {
+	w, alice, room := managed(t)
+	yes, no := ptr.Ptr(true), ptr.Ptr(false)
+	for n, c := range []struct {
+		text, says string
+		request    *chat.Request // nil: nothing is asked of the network
+	}{
+		{"history", "History is on.", nil},
+		{"history off", "History is off now.", &chat.Request{HistoryMode: &chat.HistoryMode{Off: true}}},
+		{"history off", "History is off already.", nil},
+		{"history on", "History is on now.", &chat.Request{HistoryMode: &chat.HistoryMode{}}},
+		{"history perhaps", "Usage: `!hangouts history on`", nil},
+		{"link on", "Joining by link is on now.", &chat.Request{LinkSharing: &chat.LinkSharing{On: true}}},
+		{"link off", "Joining by link is off now.", &chat.Request{LinkSharing: &chat.LinkSharing{}}},
+		{"mute", "This conversation is muted.", &chat.Request{Muted: yes}},
+		{"unmute", "not muted any more", &chat.Request{Muted: no}},
+		{"archive", "This conversation is archived.", &chat.Request{Archived: yes}},
+		{"unarchive", "not archived any more", &chat.Request{Archived: no}},
+		{"rename The Clan", "has its new name", &chat.Request{Rename: &chat.Rename{New: "The Clan"}}},
+		{"add " + string(dora), "They are added.", &chat.Request{AddPeople: []chat.PersonID{dora}}},
+		{"remove " + string(ghost(dora)), "They are removed.", &chat.Request{RemovePeople: []chat.PersonID{dora}}},
+		{"add nobody", "I know no person", nil},
+		{"accept", "Hangouts refused it", nil},
+		{"leave", "You have left this conversation.", &chat.Request{Leave: true}},
+	} {
+		before := len(w.network.Sends())
+		heard := len(w.notices(room))
+		alice.SendText(room, "!hangouts "+c.text)
+		w.eventually(fmt.Sprint(n, " an answer to ", c.text), func() bool {
+			return slices.ContainsFunc(w.notices(room)[heard:], func(notice string) bool { return strings.Contains(notice, c.says) })
+		})
+		if c.request == nil {
+			require.Len(t, w.network.Sends(), before, c.text)
+			continue
+		}
+		require.Len(t, w.network.Sends(), before+1, c.text)
+		got := w.network.Sends()[before].Request
+		require.Equal(t, wantedOf(got, *c.request), got, c.text)
+	}
+	w.waitNotice(room, "You left this conversation.")
+}
+
+// wantedOf is the wanted request with what every request has of its own.
+func wantedOf(got, wanted chat.Request) chat.Request {
+	wanted.V, wanted.Conversation, wanted.Origin = chat.Version, group, got.Origin
+	return wanted
+}
+
+func TestInvitationIsAnswered(t *testing.T) {
+	t.Run("accept", func(t *testing.T) {
+		s := newInvited(t, false)
+		s.bob.Join(s.room)
+		s.bob.SendText(s.room, "!hangouts accept")
+		s.waitNotice(s.room, "You have accepted the invitation.")
+		s.eventually("bob to take part", func() bool { return s.absence() == "" })
+		s.bob.SendText(s.room, "now I may")
+		s.eventually("bob's text", func() bool { return slices.Contains(s.texts(group), "now I may") })
+	})
+	t.Run("decline", func(t *testing.T) {
+		s := newInvited(t, false)
+		s.bob.Join(s.room)
+		s.bob.SendText(s.room, "!hangouts decline")
+		s.waitNotice(s.room, "You have declined the invitation.")
+		require.Len(t, s.did(chat.RequestDecline), 1)
+		s.bob.SendText(s.room, "may I?")
+		s.waitNotice(s.room, "You are not in this conversation any more.")
+	})
+}
