@@ -25,6 +25,7 @@ type session struct {
 	wg     sync.WaitGroup
 
 	recent  ring
+	known   snapshots
 	intake  intake
 	catchup catchupState
 	outbox  outbox
@@ -73,6 +74,7 @@ func newSession(m *Manager, row *database.AccountRow) *session {
 	if row.Status == chat.BadCredentials {
 		s.state = chat.AccountState{Status: chat.BadCredentials, Reason: row.Reason, Since: time.Now().UnixMicro()}
 	}
+	s.known.init(s)
 	s.intake.init(s)
 	s.catchup.init(s)
 	s.outbox.init(s)

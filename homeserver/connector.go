@@ -123,7 +123,7 @@ func New(m *matrix.Connector, o Options) *Connector {
 		m.Crypto = c.keys
 	}
 	c.traces = newTraces(c)
-	c.sender = newSender(c, o.DB.MatrixSends())
+	c.sender = newSender(c)
 	c.media = newRepository(c, o.DB.MatrixMedia())
 	c.rooms = &roomMaker{store: o.DB.MatrixRooms(), c: c}
 	log := o.Log.With().Str("component", "inbox").Logger()

@@ -217,13 +217,12 @@ func contentOf(e *event.Event) *event.MessageEventContent {
 	return &content
 }
 
-// sentAs returns the event that an earlier run made of a send; ok is false if there is none. An
-// event of somebody else who marks it so does not count.
-func (r *Traces) sentAs(txnID string, sender id.UserID, ours func(id.UserID) bool) (found trace, ok bool) {
+// sentAs returns the event that an earlier run made of a send, as one of some users or of ours; ok is false if there is none. An event of somebody else who marks it so does not count.
+func (r *Traces) sentAs(txnID string, as []id.UserID, ours func(id.UserID) bool) (found trace, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, found = range slices.Backward(r.sent[txnID]) {
-		if found.sender == sender || ours(found.sender) {
+		if slices.Contains(as, found.sender) || ours(found.sender) {
 			return found, true
 		}
 	}

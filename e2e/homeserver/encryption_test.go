@@ -125,6 +125,9 @@ func TestEncryptedRooms(t *testing.T) {
 			}
 		}
 		require.NotEmpty(t, w.fromOutside(w.room))
+		require.True(t, slices.ContainsFunc(alice.History(management), func(e *event.Event) bool {
+			return e.Type.Type == event.EventRedaction.Type && e.Sender == stage.Bot
+		}), "the credential of the login was removed")
 		for _, room := range []id.RoomID{w.room, direct, management} {
 			require.Empty(t, w.inTheClear(room))
 		}
