@@ -217,7 +217,8 @@ func contentOf(e *event.Event) *event.MessageEventContent {
 	return &content
 }
 
-// sentAs returns the event that an earlier run made of a send, as one of some users or of ours; ok is false if there is none. An event of somebody else who marks it so does not count.
+// sentAs returns the event that an earlier run made of a send, as one of some users or of ours; ok
+// is false if there is none. An event of somebody else who marks it so does not count.
 func (r *Traces) sentAs(txnID string, as []id.UserID, ours func(id.UserID) bool) (found trace, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
