@@ -30,10 +30,9 @@ func (c *Connector) decrypt(ctx context.Context, e *event.Event, received time.T
 	if c.Crypto == nil || c.IsOwn(e) || !c.Config.Bridge.Permissions.Get(e.Sender).SendEvents {
 		return e, nil
 	}
-	if started := c.Started(); received.Before(started) {
-		received = started // what came in the previous run may get its key in this one
-	}
-	clear, err := c.decryptUntil(ctx, e, received.Add(c.keyWait))
+	// What came before handling began may get its key only now.
+	waited := max(0, min(time.Since(received), time.Since(c.inbox.began)))
+	clear, err := c.decryptUntil(ctx, e, time.Now().Add(c.keyWait-waited))
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

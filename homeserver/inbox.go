@@ -39,6 +39,7 @@ type inbox struct {
 
 	mu      sync.Mutex
 	running bool
+	began   time.Time       // when handling began; set before the workers run
 	parent  context.Context // the bridge's: ends before its handlers do
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -142,7 +143,7 @@ func (b *inbox) arrange(ctx context.Context, named []database.InboxRow, token st
 func (b *inbox) start(ctx context.Context) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.parent = ctx
+	b.parent, b.began = ctx, time.Now()
 	b.ctx, b.cancel = context.WithCancel(ctx)
 	b.running = true
 	b.startWorkers()
