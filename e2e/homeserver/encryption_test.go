@@ -121,7 +121,7 @@ func TestEncryptedRooms(t *testing.T) {
 				}
 				w.Eventually(patience, want[messages-1]+" on "+name, func() bool { return slices.Contains(texts(), want[messages-1]) })
 				got := slices.DeleteFunc(texts(), func(text string) bool { return !strings.HasPrefix(text, from) || len(text) > 3 })
-				require.Equal(t, want, got, "nothing twice and in order on %s", name)
+				require.Equal(t, want, got, "nothing twice and in order on %s; the room: %q", name, w.Alice.Texts(w.room))
 			}
 		}
 		require.NotEmpty(t, w.fromOutside(w.room))
