@@ -2,24 +2,20 @@ package homeserver
 
 import (
 	"bytes"
-	"context"
 	"image"
 	"image/png"
 	"io"
 	"net/http"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
-	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/crypto/attachment"
-	"maunium.net/go/mautrix/crypto/cryptohelper"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
 	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/stage"
 )
 
@@ -73,54 +69,6 @@ func (w *world) onHangouts(text string) (data []byte) {
 	return data
 }
 
-// secretDevice is a device of alice that can encrypt.
-type secretDevice struct {
-	*mautrix.Client
-	helper *cryptohelper.CryptoHelper
-
-	mu   sync.Mutex
-	seen []*event.MessageEventContent // decrypted
-}
-
-func (w *world) secretDevice() *secretDevice {
-	t := w.T
-	client, err := mautrix.NewClient(w.synapse.URL(), "", "")
-	require.NoError(t, err)
-	client.Log = zerolog.Nop()
-	d := &secretDevice{Client: client}
-	d.helper, err = cryptohelper.NewCryptoHelper(client, []byte("key"), filepath.Join(t.TempDir(), "crypto.db"))
-	require.NoError(t, err)
-	d.helper.LoginAs = &mautrix.ReqLogin{
-		Type: mautrix.AuthTypePassword, Identifier: mautrix.UserIdentifier{Type: mautrix.IdentifierTypeUser, User: "alice"}, Password: "alice",
-	}
-	client.Syncer.(*mautrix.DefaultSyncer).OnEventType(event.EventMessage, func(_ context.Context, e *event.Event) {
-		if e.Mautrix.WasEncrypted {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			d.seen = append(d.seen, e.Content.AsMessage())
-		}
-	})
-	ctx, cancel := context.WithCancel(context.Background())
-	require.NoError(t, d.helper.Init(ctx))
-	client.Crypto = d.helper
-	ended := make(chan struct{})
-	go func() { defer close(ended); _ = client.SyncWithContext(ctx) }()
-	t.Cleanup(func() { cancel(); <-ended; _ = d.helper.Close() })
-	return d
-}
-
-// find returns a decrypted message with a body.
-func (d *secretDevice) find(body string) *event.MessageEventContent {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, content := range d.seen {
-		if content.Body == body {
-			return content
-		}
-	}
-	return nil
-}
-
 // Pictures arrive byte for byte both ways, in a plain room and, encrypted, in one that becomes encrypted.
 func TestPicturesBothWays(t *testing.T) {
 	w := newWorldWith(t, func(s *stage.Stage) {
@@ -137,28 +85,23 @@ func TestPicturesBothWays(t *testing.T) {
 	w.Alice.Send(w.room, event.EventMessage, content)
 	require.Equal(t, picture(101), w.onHangouts("plain"))
 
-	device := w.secretDevice()
+	device := mxclient.NewEncrypting(t, w.synapse, "alice")
 	w.Alice.SendText(w.room, "!hangouts set-pl "+string(alice.UserID)+" 100")
 	w.Eventually(patience, "the power to encrypt", func() bool {
 		_, err := alice.SendStateEvent(t.Context(), w.room, event.StateEncryption, "", &event.EncryptionEventContent{Algorithm: id.AlgorithmMegolmV1})
 		return err == nil
 	})
-	w.Eventually(patience, "the device to know that", func() bool {
-		encrypted, err := device.StateStore.IsEncrypted(t.Context(), w.room)
-		return err == nil && encrypted
-	})
+	device.WaitFor("the room to be encrypted", func() bool { return device.State(w.room, event.StateEncryption, "") != nil })
 	secret, data := &event.EncryptedFileInfo{EncryptedFile: *attachment.NewEncryptedFile()}, picture(102)
 	secret.EncryptInPlace(data)
 	secret.URL = upload(t, alice, data)
 	content = &event.MessageEventContent{MsgType: event.MsgImage, Body: "secret", FileName: "dog.png", File: secret}
-	_, err = device.SendMessageEvent(t.Context(), w.room, event.EventMessage, content)
-	require.NoError(t, err)
+	device.Send(w.room, event.EventMessage, content)
 	require.Equal(t, picture(102), w.onHangouts("secret"))
 
 	_, err = bob.SendPhoto("trio", "for you alone", "cat.png", picture(103))
 	require.NoError(t, err)
-	w.Eventually(patience, "the encrypted picture", func() bool { return device.find("for you alone") != nil })
-	got := device.find("for you alone")
+	got := device.WaitText(w.room, "for you alone").Content.AsMessage()
 	require.Empty(t, got.URL)
 	require.NotNil(t, got.File)
 	stored := download(t, alice, got.File.URL)
