@@ -37,6 +37,7 @@ type avatars struct {
 	mu     sync.Mutex
 	known  map[networkid.AvatarID]*bridgev2.Avatar
 	failed map[networkid.AvatarID]time.Time
+	busy   map[networkid.AvatarID]chan struct{} // closed when that photo has come, or has not
 }
 
 // AvatarID is the framework's id of a photo, "" for none.
@@ -58,17 +59,16 @@ func (s *Store) Avatar(ref []byte) *bridgev2.Avatar {
 // LoadAvatar brings a photo into the media repository; nil if it does not come. It was logged then, and is
 // not tried again soon.
 func (s *Store) LoadAvatar(ctx context.Context, in portal.InwardFile) *bridgev2.Avatar {
+	id := AvatarID(in.Ref)
+	known, mine := s.avatars.claim(ctx, id)
+	if !mine {
+		return known
+	}
+	defer s.avatars.release(id)
 	if !take(ctx, s.avatars.loading) {
 		return nil
 	}
 	defer func() { <-s.avatars.loading }()
-	id := AvatarID(in.Ref)
-	s.avatars.mu.Lock()
-	known, failed := s.avatars.known[id], s.avatars.failed[id]
-	s.avatars.mu.Unlock()
-	if known != nil || id == "" || time.Since(failed) < avatarAgain || ctx.Err() != nil {
-		return known
-	}
 	loaded, err := s.loadAvatar(ctx, in)
 	if err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Str("avatar", string(id)).Msg("Failed to load a person's photo")
@@ -77,6 +77,39 @@ func (s *Store) LoadAvatar(ctx context.Context, in portal.InwardFile) *bridgev2.
 		s.avatars.note(id, loaded)
 	}
 	return loaded
+}
+
+// claim returns a photo that is known, or lets the caller load it. It waits while somebody else loads it.
+func (a *avatars) claim(ctx context.Context, id networkid.AvatarID) (known *bridgev2.Avatar, mine bool) {
+	for ctx.Err() == nil && id != "" {
+		a.mu.Lock()
+		known, busy := a.known[id], a.busy[id]
+		if known != nil || time.Since(a.failed[id]) < avatarAgain {
+			a.mu.Unlock()
+			return known, false
+		}
+		if busy == nil {
+			if a.busy == nil {
+				a.busy = map[networkid.AvatarID]chan struct{}{}
+			}
+			a.busy[id] = make(chan struct{})
+			a.mu.Unlock()
+			return nil, true
+		}
+		a.mu.Unlock()
+		select {
+		case <-busy:
+		case <-ctx.Done():
+		}
+	}
+	return nil, false
+}
+
+func (a *avatars) release(id networkid.AvatarID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(a.busy[id])
+	delete(a.busy, id)
 }
 
 func take(ctx context.Context, slots chan struct{}) bool {
