@@ -259,7 +259,7 @@ func TestRotatedCredentialsAreStoredInTheEnd(t *testing.T) {
 	allow := b.refuse("UPDATE OF credentials ON account")
 	s.sinks[0].Credentials([]byte("first"))
 	s.sinks[0].Credentials([]byte("second"))
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(100 * time.Millisecond) // several tries
 	allow()
 	stored := func() string {
 		row, err := b.db.Accounts().Get(context.Background(), anna)
@@ -281,6 +281,7 @@ func TestOlderCredentialsReplaceNoNewerOnes(t *testing.T) {
 		b.login(anna)
 		allow := b.refuse("UPDATE OF credentials ON account")
 		s.sinks[0].Credentials([]byte("first"))
+		pass(0)
 		allow()
 		s.sinks[0].Credentials([]byte("second"))
 		pass(time.Minute)
@@ -354,7 +355,9 @@ func TestLatestStateIsTold(t *testing.T) {
 		defer r.mu.Unlock()
 		return r.states[len(r.states)-1].Status == b.session(anna).State().Status
 	}, "told")
-	row, err := b.db.Accounts().Get(context.Background(), anna)
-	require.NoError(t, err)
-	require.Equal(t, chat.Connected, row.Status)
+	eventually(t, func() bool {
+		row, err := b.db.Accounts().Get(context.Background(), anna)
+		require.NoError(t, err)
+		return row.Status == chat.Connected
+	}, "stored")
 }

@@ -83,7 +83,7 @@ func (m *Manager) refreshSessions(ctx context.Context, logins []database.Login) 
 	for _, row := range rows {
 		s := m.session(row.Self.ID)
 		if s != nil && !s.stopped() {
-			s.relogin(row)
+			s.link.call(relogin{row})
 			continue
 		}
 		s = newSession(m, row)
@@ -159,7 +159,7 @@ func (m *Manager) trim(ctx context.Context) error {
 	now := m.now()
 	expiry := now
 	for _, s := range m.all() {
-		if clock, known := s.catchup.clock(); !known {
+		if clock, known := s.clock(); !known {
 			expiry = time.UnixMicro(0)
 		} else if clock.Before(expiry) {
 			expiry = clock

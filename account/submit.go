@@ -39,8 +39,7 @@ func (s *session) Submit(ctx context.Context, request chat.Request) error {
 	if err != nil {
 		return fmt.Errorf("store request: %w", err)
 	}
-	s.typing.sent(request.Conversation)
-	s.active()
+	s.link.post(wrote{request.Conversation})
 	s.outbox.work(request.Conversation)
 	return nil
 }

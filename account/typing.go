@@ -3,7 +3,6 @@ package account
 import (
 	"cmp"
 	"context"
-	"sync"
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -24,14 +23,15 @@ const (
 	typingSources = 64 // sides and clients of one conversation
 )
 
-// typing is who types where: others and the account's other clients, as the network tells
-// it, and our own sides, for which the network is told.
+// typing is the part of a link that knows who types where: others and the account's other clients,
+// as the network reports it, and our own sides, which are reported to the network.
 type typing struct {
-	s    *session
-	wake chan struct{} // for loop: the times have changed
-	due  chan struct{} // for tell: something is to be sent
+	l       *link
+	at      time.Time // the next change by itself
+	changed bool      // at has to be found out
+	telling bool      // a request is under way
 
-	mu     sync.Mutex
+	// Made when needed: most accounts are idle.
 	others map[typingKey]*shownTyping
 	own    map[chat.ConversationID]*ownTyping
 	unsent map[chat.ConversationID]chat.TypingState
@@ -59,37 +59,58 @@ type typingSource struct {
 	until time.Time
 }
 
-func (t *typing) init(s *session) {
-	t.s, t.wake, t.due = s, make(chan struct{}, 1), make(chan struct{}, 1)
-	t.others = make(map[typingKey]*shownTyping)
-	t.own = make(map[chat.ConversationID]*ownTyping)
-	t.unsent = make(map[chat.ConversationID]chat.TypingState)
-	t.told = make(map[chat.ConversationID]bool)
-}
-
-func signal(ch chan struct{}) {
-	select {
-	case ch <- struct{}{}:
-	default:
-	}
-}
-
 // SetTyping implements Session.
 func (s *session) SetTyping(_ context.Context, typing chat.Typing) error {
 	if _, err := s.request(); err != nil {
 		return err
 	}
-	if typing.State == chat.TypingStarted {
-		s.active()
-	}
-	s.typing.set(typing)
+	s.link.post(setTyping{typing})
 	return nil
+}
+
+// setTyping is what one of our sides says.
+type setTyping struct{ typing chat.Typing }
+
+func (e setTyping) take(l *link) {
+	if e.typing.State == chat.TypingStarted {
+		l.activate()
+	}
+	l.typing.set(e.typing)
+}
+
+// typed is what a login's connection says.
+type typed struct {
+	generation int64
+	typing     []chat.Typing
+}
+
+func (e typed) take(l *link) {
+	l.last = time.Now()
+	if e.generation == l.generation {
+		l.typing.heard(e.typing)
+	}
+}
+
+// said: events are logged. past says that a catch-up has brought them.
+type said struct {
+	events []chat.Event
+	past   bool
+}
+
+func (s said) take(l *link) {
+	for _, e := range s.events {
+		if e.Kind != chat.KindMessage {
+			continue
+		}
+		l.typing.message(e)
+		if e.Author == l.s.id && !e.Origin.Ours() && !s.past {
+			l.typing.sent(e.Conversation) // by another client
+		}
+	}
 }
 
 // set takes what one of our sides says.
 func (t *typing) set(typing chat.Typing) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	o := t.own[typing.Conversation]
 	if o == nil {
 		// The network may still believe what an earlier run of the program said.
@@ -102,6 +123,9 @@ func (t *typing) set(typing chat.Typing) {
 			return
 		}
 		o = &ownTyping{sources: make(map[chat.Origin]typingSource), state: chat.TypingStopped}
+		if t.own == nil {
+			t.own = make(map[chat.ConversationID]*ownTyping)
+		}
 		t.own[typing.Conversation] = o
 	}
 	lasts := typingLasts
@@ -116,7 +140,7 @@ func (t *typing) set(typing chat.Typing) {
 		o.sources[typing.Origin] = typingSource{typing.State, time.Now().Add(lasts)}
 	}
 	t.show(typing.Conversation, o, typing.Origin)
-	signal(t.wake)
+	t.changed = true
 }
 
 // together is the state of all sources: the liveliest.
@@ -151,7 +175,7 @@ func (o *ownTyping) source(wanted chat.Origin, state chat.TypingState) chat.Orig
 }
 
 // show tells the network and the other consumers what our sides do together, if that has
-// changed or is to be repeated. mu is held.
+// changed or is to be repeated.
 func (t *typing) show(id chat.ConversationID, o *ownTyping, origin chat.Origin) {
 	state := o.together()
 	now := time.Now()
@@ -166,7 +190,7 @@ func (t *typing) show(id chat.ConversationID, o *ownTyping, origin chat.Origin) 
 		t.queue(id, state)
 	}
 	if tell || origin != o.origin && len(o.sources) > 0 {
-		t.observe(chat.Typing{Conversation: id, Person: t.s.id, State: state, Time: now.UnixMicro(), Origin: origin})
+		t.observe(chat.Typing{Conversation: id, Person: t.l.s.id, State: state, Time: now.UnixMicro(), Origin: origin})
 	}
 	o.state, o.origin = state, origin
 	if len(o.sources) == 0 {
@@ -174,21 +198,21 @@ func (t *typing) show(id chat.ConversationID, o *ownTyping, origin chat.Origin) 
 	}
 }
 
-// queue has the network told. mu is held.
+// queue has the network told.
 func (t *typing) queue(id chat.ConversationID, state chat.TypingState) {
+	if t.told == nil {
+		t.unsent, t.told = make(map[chat.ConversationID]chat.TypingState), make(map[chat.ConversationID]bool)
+	}
 	t.unsent[id], t.told[id] = state, true
-	signal(t.due)
 }
 
 func (t *typing) observe(typing chat.Typing) {
-	t.s.observe(func(o *observers) { o.typing(typing) })
+	t.l.s.observe(func(o *observers) { o.typing(typing) })
 }
 
 // sent ends our sides' typing where the account has sent a message: the others see it
 // end with the message.
 func (t *typing) sent(id chat.ConversationID) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	o := t.own[id]
 	if o == nil {
 		return
@@ -196,18 +220,19 @@ func (t *typing) sent(id chat.ConversationID) {
 	delete(t.own, id)
 	delete(t.unsent, id)
 	if o.state != chat.TypingStopped {
-		t.observe(chat.Typing{Conversation: id, Person: t.s.id, State: chat.TypingStopped, Time: time.Now().UnixMicro(), Origin: o.origin})
+		t.observe(chat.Typing{Conversation: id, Person: t.l.s.id, State: chat.TypingStopped, Time: time.Now().UnixMicro(), Origin: o.origin})
 	}
 }
 
 // heard takes what the network says.
 func (t *typing) heard(list []chat.Typing) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	now := time.Now()
+	if t.others == nil {
+		t.others = make(map[typingKey]*shownTyping)
+	}
 	for _, typing := range list {
 		key := typingKey{typing.Conversation, typing.Person}
-		if o := t.own[typing.Conversation]; o != nil && typing.Person == t.s.id && o.state == typing.State {
+		if o := t.own[typing.Conversation]; o != nil && typing.Person == t.l.s.id && o.state == typing.State {
 			continue // our own
 		}
 		was := t.others[key]
@@ -228,13 +253,11 @@ func (t *typing) heard(list []chat.Typing) {
 		}
 		t.observe(typing)
 	}
-	signal(t.wake)
+	t.changed = true
 }
 
 // message ends the typing of a message's author that began before it.
 func (t *typing) message(e chat.Event) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	key := typingKey{e.Conversation, e.Author}
 	if was := t.others[key]; was != nil && e.Time >= was.began {
 		delete(t.others, key)
@@ -242,29 +265,25 @@ func (t *typing) message(e chat.Event) {
 	}
 }
 
-// loop ends and repeats what its time has come for.
-func (t *typing) loop() {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for {
-		timer.Reset(t.advance())
-		select {
-		case <-t.s.ctx.Done():
-			return
-		case <-t.wake:
-		case <-timer.C:
-		}
+// due ends, repeats and sends what its time has come for.
+func (t *typing) due(a *agenda) {
+	for t.changed || a.due(t.at) {
+		t.changed = false
+		t.at = t.advance(a.now)
 	}
+	t.tell()
 }
 
-// advance does what is due and returns how long nothing will be.
-func (t *typing) advance() time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	now, next := time.Now(), time.Hour
+// advance does what is due and returns when something will be, zero for never.
+func (t *typing) advance(now time.Time) (next time.Time) {
+	soonest := func(at time.Time) {
+		if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
 	for key, shown := range t.others {
-		if left := shown.until.Sub(now); left > 0 {
-			next = min(next, left)
+		if shown.until.After(now) {
+			soonest(shown.until)
 			continue
 		}
 		delete(t.others, key)
@@ -272,54 +291,50 @@ func (t *typing) advance() time.Duration {
 	}
 	for id, o := range t.own {
 		for origin, source := range o.sources {
-			if left := source.until.Sub(now); left > 0 {
-				next = min(next, left)
+			if source.until.After(now) {
+				soonest(source.until)
 			} else {
 				delete(o.sources, origin)
 			}
 		}
 		t.show(id, o, o.origin)
 		if o.state == chat.TypingStarted {
-			next = min(next, o.told.Add(typingRepeat).Sub(now))
+			soonest(o.told.Add(typingRepeat))
 		}
 	}
-	return max(next, time.Millisecond)
+	return next
 }
 
 // tell carries our sides' typing to the network: of each conversation the latest state,
 // one request at a time. It may be lost.
 func (t *typing) tell() {
-	for {
-		t.mu.Lock()
-		var id chat.ConversationID
-		var state chat.TypingState
-		found := false
-		for id, state = range t.unsent {
-			found = true
-			delete(t.unsent, id)
-			break
-		}
-		t.mu.Unlock()
-		if !found {
-			select {
-			case <-t.s.ctx.Done():
-				return
-			case <-t.due:
+	if t.telling {
+		return
+	}
+	for id, state := range t.unsent {
+		delete(t.unsent, id)
+		t.telling = true
+		t.l.s.spawn(func() {
+			if err := t.l.s.tellTyping(id, state); err != nil && t.l.s.ctx.Err() == nil {
+				t.l.s.zlog.Debug().Err(err).Str("conversation", string(id)).Msg("The network did not take a typing state")
 			}
-			continue
-		}
-		if err := t.tellOne(id, state); err != nil && t.s.ctx.Err() == nil {
-			t.s.zlog.Debug().Err(err).Str("conversation", string(id)).Msg("The network did not take a typing state")
-		}
+			t.l.post(told{})
+		})
+		return
 	}
 }
 
-func (t *typing) tellOne(id chat.ConversationID, state chat.TypingState) error {
-	conn, err := t.s.request()
+// told: a typing state has been carried to the network, or was lost.
+type told struct{}
+
+func (told) take(l *link) { l.typing.telling = false }
+
+func (s *session) tellTyping(id chat.ConversationID, state chat.TypingState) error {
+	conn, err := s.request()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(t.s.ctx, typingCall)
+	ctx, cancel := context.WithTimeout(s.ctx, typingCall)
 	defer cancel()
 	return conn.SetTyping(ctx, id, state)
 }
