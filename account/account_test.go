@@ -19,6 +19,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/account/logtest"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,9 +31,6 @@ const (
 	duo  = chat.ConversationID("duo")
 	trio = chat.ConversationID("trio")
 )
-
-// patience bounds every wait; it is long because machines are slow and shared.
-const patience = 2 * time.Minute
 
 func TestLogOnSQLite(t *testing.T) {
 	logtest.Run(t, func(t *testing.T) account.Log {
@@ -131,7 +129,7 @@ func (b *bench) session(id chat.PersonID) account.Session {
 
 func eventually(t *testing.T, cond func() bool, what string, args ...any) {
 	t.Helper()
-	require.Eventually(t, cond, patience, 5*time.Millisecond, append([]any{what}, args...)...)
+	wait.Until(t, fmt.Sprintf(what, args...), cond)
 }
 
 var errNotNow = errors.New("not now")

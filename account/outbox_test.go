@@ -14,6 +14,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 )
 
 func texts(events []chat.Event) (out []string) {
@@ -27,7 +28,7 @@ func texts(events []chat.Event) (out []string) {
 
 func await(t *testing.T, s account.Session, ref string) (chat.Event, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), wait.Patience)
 	defer cancel()
 	e, err := s.Await(ctx, chat.Origin{Side: chat.OriginIRC, Ref: ref})
 	require.NotErrorIs(t, err, context.DeadlineExceeded)

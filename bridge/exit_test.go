@@ -12,6 +12,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
 )
 
 // The exit code of an error that this side does not know is for those to say who do.
@@ -21,7 +22,7 @@ func TestExitCodeOfAnotherPart(t *testing.T) {
 		t.Run(err.Error(), func(t *testing.T) {
 			dir := t.TempDir()
 			text, changeErr := config.Change(bridge.ExampleConfig(), map[string]any{
-				"homeserver.address": "http://127.0.0.1:1", "homeserver.domain": domain, "appservice.hostname": "127.0.0.1", "appservice.port": freePort(t),
+				"homeserver.address": "http://127.0.0.1:1", "homeserver.domain": domain, "appservice.hostname": "127.0.0.1", "appservice.port": proc.FreePort(t),
 				"appservice.as_token": "as", "appservice.hs_token": "hs", "bridge.permissions": map[string]string{domain: "user"},
 				"database.uri": "file:" + filepath.Join(dir, "bridge.db") + "?_txlock=immediate", "logging.min_level": "error",
 				"logging.writers": []map[string]string{{"type": "stderr", "format": "pretty"}},

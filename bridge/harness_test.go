@@ -3,8 +3,6 @@ package bridge_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,9 +21,11 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
 	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 )
 
 // People and conversations of the tests. Anna and Bert have accounts of ours.
@@ -39,9 +39,8 @@ const (
 )
 
 const (
-	patience = 2 * time.Minute
-	domain   = "test.localhost"
-	bot      = id.UserID("@hangoutsbot:" + domain)
+	domain = "test.localhost"
+	bot    = id.UserID("@hangoutsbot:" + domain)
 )
 
 // world is a chat network, a homeserver and the bridge between them.
@@ -67,7 +66,7 @@ type world struct {
 // newWorld makes the world without starting the bridge.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), network: accounttest.New(), port: freePort(t), timing: quick, options: bridge.Options{Timing: homeserver.Timing{ReconcilePause: 50 * time.Millisecond}}, change: func(*bridgeconfig.Config) {}, prepare: func(*bridge.Main) {}}
+	w := &world{t: t, dir: t.TempDir(), network: accounttest.New(), port: proc.FreePort(t), timing: quick, options: bridge.Options{Timing: homeserver.Timing{ReconcilePause: 50 * time.Millisecond}}, change: func(*bridgeconfig.Config) {}, prepare: func(*bridge.Main) {}}
 	w.backend = w.network
 	w.network.AddPerson(anna, "Anna Ahrens")
 	w.network.AddPerson(bert, "Bert Blum")
@@ -81,20 +80,6 @@ func newWorld(t *testing.T) *world {
 	}
 	w.hs = nullhs.Start(t, nullhs.Options{ServerName: domain, Registrations: []*appservice.Registration{w.tokens, w.puppets}})
 	return w
-}
-
-// freePort returns a port that nobody uses and that no outgoing connection takes meanwhile.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		port := 10_000 + rand.IntN(20_000)
-		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			_ = listener.Close()
-			return port
-		}
-	}
-	t.Fatal("found no free port")
-	return 0
 }
 
 // newMain makes a bridge with the shipped defaults, changed only where it has to fit the
@@ -182,13 +167,7 @@ func (w *world) eventually(what string, cond func() bool) {
 
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !cond() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	wait.Until(t, what, cond)
 }
 
 // user is a Matrix user who accepts every invitation.
@@ -261,10 +240,7 @@ func (w *world) lines(room id.RoomID) (out []line) {
 // waitLines waits until a room has exactly these messages.
 func (w *world) waitLines(room id.RoomID, want ...line) {
 	w.t.Helper()
-	deadline := time.Now().Add(patience)
-	for time.Now().Before(deadline) && fmt.Sprint(w.lines(room)) != fmt.Sprint(want) {
-		time.Sleep(5 * time.Millisecond)
-	}
+	wait.Holds(wait.Patience, func() bool { return fmt.Sprint(w.lines(room)) == fmt.Sprint(want) })
 	require.Equal(w.t, want, w.lines(room))
 }
 
@@ -284,10 +260,7 @@ func (w *world) texts(conversation chat.ConversationID) (out []string) {
 
 func (w *world) waitTexts(conversation chat.ConversationID, want ...string) {
 	w.t.Helper()
-	deadline := time.Now().Add(patience)
-	for time.Now().Before(deadline) && fmt.Sprint(w.texts(conversation)) != fmt.Sprint(want) {
-		time.Sleep(5 * time.Millisecond)
-	}
+	wait.Holds(wait.Patience, func() bool { return fmt.Sprint(w.texts(conversation)) == fmt.Sprint(want) })
 	require.Equal(w.t, want, w.texts(conversation))
 }
 

@@ -16,7 +16,8 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 )
 
 const aaron = chat.PersonID("100000000000000000000") // of Mallory; before all others in every order
@@ -295,7 +296,7 @@ func TestNoEventTouchesWhatIsAnothers(t *testing.T) {
 		})
 	}
 	w.mallory.MarkRead(w.direct, target)
-	w.mallory.SetTyping(w.direct, patience)
+	w.mallory.SetTyping(w.direct, wait.Patience)
 	w.alice.SendText(w.direct, "mine")
 	w.waitTexts(direct, "in direct", "mine")
 	require.Empty(t, w.network.Marks())

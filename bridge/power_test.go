@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/stage"
 )
 
 // logins counts the logins in what a disk has of the database for certain, and keeps that: the WAL is synced when it is

@@ -11,7 +11,7 @@ import (
 	"go.mau.fi/zeroconfig"
 	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/nullhs"
 )
 
 // logTo makes a bridge write its log, with all but traces, to a file.

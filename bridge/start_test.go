@@ -23,6 +23,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/bridge"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 )
 
 // begin starts the bridge without waiting for Matrix.
@@ -84,7 +85,7 @@ func TestWrongRegistrationEndsTheStart(t *testing.T) {
 				require.ErrorIs(t, err, homeserver.ErrRegistration)
 				require.NotContains(t, err.Error(), "\n")
 				require.NotContains(t, err.Error(), w.tokens.AppToken)
-			case <-time.After(patience):
+			case <-time.After(wait.Patience):
 				t.Fatal("no error")
 			}
 		})

@@ -17,7 +17,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/need"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/need"
 )
 
 const lockChild = "DATABASE_TEST_LOCK"

@@ -21,7 +21,8 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/ircclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 	"github.com/hangouts-bridge/hangouts-bridge/irc"
 )
 
@@ -138,13 +139,7 @@ func (b *bench) client(name string, caps ...string) *ircclient.Client {
 
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(ircclient.Patience)
-	for !cond() {
-		if time.Now().After(deadline) {
-			t.Fatalf("never happened: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	wait.Until(t, what, cond)
 }
 
 func TestAddressInUse(t *testing.T) {

@@ -21,11 +21,10 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-const patience = 2 * time.Minute
 
 // rig is a server with the default scenario and a manager connected to it.
 type rig struct {
@@ -104,7 +103,7 @@ func (r *rig) login(credentials chat.Credentials) {
 
 func (r *rig) eventually(cond func() bool, what string) {
 	r.t.Helper()
-	require.Eventually(r.t, cond, patience, 10*time.Millisecond, what)
+	wait.Until(r.t, what, cond)
 }
 
 func (r *rig) conversation(key string) chat.ConversationID {
@@ -178,7 +177,7 @@ func send(t *testing.T, s account.Session, id chat.ConversationID, ref, text str
 	t.Helper()
 	origin := chat.Origin{Side: chat.OriginIRC, Ref: ref}
 	require.NoError(t, s.Submit(t.Context(), chat.Request{Conversation: id, Origin: origin, Message: &chat.Message{Text: chat.Plain(text)}}))
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), wait.Patience)
 	defer cancel()
 	return s.Await(ctx, origin)
 }

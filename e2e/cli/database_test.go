@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
 )
 
 // both runs a test with and without Matrix.

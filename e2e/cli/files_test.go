@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v3"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/need"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/need"
 )
 
 var update = flag.Bool("update", false, "rewrite the committed example files")

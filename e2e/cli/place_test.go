@@ -20,10 +20,11 @@ import (
 	_ "go.mau.fi/util/dbutil/litestream" // the driver "sqlite3-fk-wal"
 	"gopkg.in/yaml.v3"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/ircclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 )
 
 const (
@@ -262,22 +263,13 @@ func texts(service *hangoutstest.Server, conversation string, from int) []string
 // waitTexts waits until a conversation has exactly these messages from event number "from" on.
 func waitTexts(t *testing.T, service *hangoutstest.Server, conversation string, from int, want ...string) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for time.Now().Before(deadline) && len(texts(service, conversation, from)) < len(want) {
-		time.Sleep(10 * time.Millisecond)
-	}
+	wait.Holds(patience, func() bool { return len(texts(service, conversation, from)) >= len(want) })
 	require.Equal(t, want, texts(service, conversation, from))
 }
 
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !cond() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	wait.Until(t, what, cond)
 }
 
 // sql changes the database while no bridge runs.

@@ -7,8 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/stage"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 )
 
 // period is a time in which an account had no login in Matrix.
@@ -115,11 +116,9 @@ func (w *world) awaitEvents(limit time.Duration, keys []string) {
 	for _, key := range keys {
 		before[key] = count(key)
 	}
-	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		if !slices.ContainsFunc(keys, func(key string) bool { return count(key) <= before[key] }) {
-			return
-		}
-	}
+	wait.Holds(limit, func() bool {
+		return !slices.ContainsFunc(keys, func(key string) bool { return count(key) <= before[key] })
+	})
 }
 
 // inside waits until somebody is in the rooms of some conversations.
@@ -147,10 +146,7 @@ func (w *world) insist(what string, cond func() bool, do func()) {
 
 // await waits for a condition; a problem if it does not come.
 func (w *world) await(limit time.Duration, what string, cond func() bool) {
-	for deadline := time.Now().Add(limit); !cond(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			w.found(Problem{Kind: Outside, Where: "after " + limit.String(), What: what})
-			return
-		}
+	if !wait.Holds(limit, cond) {
+		w.found(Problem{Kind: Outside, Where: "after " + limit.String(), What: what})
 	}
 }

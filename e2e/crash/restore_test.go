@@ -9,9 +9,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/stage"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 )
 
 // backUp copies the bridge's database, as an operator does while the bridge runs.
@@ -127,12 +128,10 @@ func (w *world) acknowledgedAndGone() (gone []string) {
 // awaitTraffic waits a while until each of some sources has had a message accepted after the call.
 func (w *world) awaitTraffic(limit time.Duration, names ...string) {
 	before := w.written()
-	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	wait.Holds(limit, func() bool {
 		now := w.written()
-		if !slices.ContainsFunc(names, func(name string) bool { return now[name] == before[name] }) {
-			return
-		}
-	}
+		return !slices.ContainsFunc(names, func(name string) bool { return now[name] == before[name] })
+	})
 }
 
 // written counts the accepted messages of each source.

@@ -17,13 +17,13 @@ import (
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/hangups"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/synapse"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/hangups"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/ircclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/stage"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/synapse"
 )
 
 func TestMain(m *testing.M) {

@@ -16,8 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/hangups"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/hangups"
 )
 
 // TestCredentialLogin walks the login pages with the reference's own little browser.

@@ -15,8 +15,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/hangups"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/hangups"
 )
 
 // textParts are what random texts are made of: all of the grammar, and what stands around it.

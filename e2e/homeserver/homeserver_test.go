@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"maunium.net/go/mautrix/id"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/stage"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/synapse"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/stage"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/synapse"
 )
 
 const patience = 3 * time.Minute

@@ -18,16 +18,14 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/hangups"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/synapse"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/hangups"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/ircclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/synapse"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 )
-
-// patience bounds every wait: machines are slow and shared.
-const patience = 3 * time.Minute
 
 // world is everything that a test runs.
 type world struct {
@@ -211,5 +209,5 @@ func (w *world) texts(room id.RoomID) []string {
 // eventually waits for a condition that no client reports.
 func (w *world) eventually(what string, cond func() bool) {
 	w.t.Helper()
-	require.Eventually(w.t, cond, patience, 50*time.Millisecond, what)
+	wait.Until(w.t, what, cond)
 }

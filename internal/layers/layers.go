@@ -63,7 +63,7 @@ func checkMeetingPoint(pkg string, chains map[string][]string) []Violation {
 	if !knowsAccount || wire == "" {
 		return nil
 	}
-	return []Violation{{pkg, wire, chains[wire], "only backend/classic (and cmd, e2e) knows both account and hangouts"}}
+	return []Violation{{pkg, wire, chains[wire], "only backend/classic (and cmd, e2e, internal/testkit) knows both account and hangouts"}}
 }
 
 // chains returns the shortest chain of imports to every package reachable from pkg, pkg itself left out.

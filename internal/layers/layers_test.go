@@ -30,8 +30,8 @@ func sound() Graph {
 		"hangouts/hangoutstest":  {"hangouts/hangoutspb", "hangouts/pblite"},
 		"backend/classic":        {"account", "chat", "hangouts"},
 		"cmd/hangouts-bridge":    {"account", "backend/classic", "bridge", "irc", "hangouts/hangoutstest"},
-		"e2e/proc":               {},
-		"e2e/matrix":             {"e2e/proc", "account", "hangouts/hangoutstest"},
+		"internal/testkit/proc":  {},
+		"e2e/matrix":             {"internal/testkit/proc", "account", "hangouts/hangoutstest"},
 		"internal/layers":        {},
 		"chatty":                 {"irc"}, // a name that only begins like a layer
 		"bridge/ids/idstestdata": {},
@@ -68,8 +68,10 @@ func TestRulesCatchViolations(t *testing.T) {
 		{"test server uses the client", "hangouts/hangoutstest", "hangouts", []string{"hangouts/hangoutstest on hangouts"}},
 		{"test server uses the channel", "hangouts/hangoutstest", "hangouts/channel", []string{"hangouts/hangoutstest on hangouts/channel"}},
 		{"library carries the test server", "hangouts/channel", "hangouts/hangoutstest", []string{"hangouts on hangouts/hangoutstest"}},
-		{"program uses the harness", "irc", "e2e/proc", []string{"irc on e2e/proc"}},
-		{"command uses the harness", "cmd/hangouts-bridge", "e2e/proc", []string{"cmd/hangouts-bridge on e2e/proc"}},
+		{"program uses the harness", "irc", "internal/testkit/proc", []string{"irc on internal/testkit/proc"}},
+		{"command uses the harness", "cmd/hangouts-bridge", "internal/testkit/proc", []string{"cmd/hangouts-bridge on internal/testkit/proc"}},
+		{"command uses a test", "cmd/hangouts-bridge", "e2e/matrix", []string{"cmd/hangouts-bridge on e2e/matrix"}},
+		{"harness uses a test", "internal/testkit/proc", "e2e/matrix", []string{"internal/testkit/proc on e2e/matrix"}},
 		{"layer uses tools", "account", "internal/layers", []string{"account on internal/layers"}},
 		{"second meeting point", "chatty", "backend/classic", []string{"chatty on hangouts"}},
 	} {

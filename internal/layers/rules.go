@@ -43,7 +43,7 @@ func (r rule) forbids(dep string) bool {
 }
 
 // meetingPoints may depend on both account and hangouts.
-var meetingPoints = trees{"backend/classic", "cmd", "e2e"}
+var meetingPoints = trees{"backend/classic", "cmd", "e2e", "internal/testkit"}
 
 // rules are those of the design's layers, one line each.
 var rules = []rule{
@@ -67,6 +67,7 @@ var rules = []rule{
 	{of: trees{"hangouts"}, except: trees{"hangouts/hangoutstest"}, not: trees{"hangouts/hangoutstest"},
 		reason: "the library does not carry its test server"},
 	{of: trees{"chat", "account", "bridge", "homeserver", "portal", "puppet", "irc", "database", "backend", "hangouts"},
-		not: trees{"e2e", "internal", "cmd"}, reason: "the layers do not depend on the wiring and the test harness"},
-	{of: trees{"cmd"}, not: trees{"e2e"}, reason: "the program does not depend on the test harness"},
+		not: trees{"e2e", "internal", "cmd"}, reason: "the layers do not depend on the wiring and on test fixtures"},
+	{of: trees{"cmd"}, not: trees{"e2e", "internal/testkit"}, reason: "the program does not depend on test fixtures"},
+	{of: trees{"internal"}, not: trees{"e2e"}, reason: "test fixtures do not depend on the tests"},
 }

@@ -54,7 +54,7 @@ func runAll(ctx context.Context, resultsPath, featuresPath string) (bool, error)
 	}
 	for _, pkg := range packages {
 		n := 0
-		if strings.HasPrefix(pkg, module[0]+"/e2e") {
+		if strings.HasPrefix(pkg, module[0]+"/e2e") || strings.HasPrefix(pkg, module[0]+"/internal/testkit") {
 			n = 1
 		}
 		stages[n].packages = append(stages[n].packages, pkg)

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/need"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/need"
 )
 
 // Server says where a real client connects and how it logs in.

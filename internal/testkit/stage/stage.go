@@ -5,7 +5,6 @@
 package stage
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -19,11 +18,12 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/synapse"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/synapse"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 )
 
 // Domain is the homeserver's name.
@@ -186,15 +186,7 @@ func (s *Stage) Column(query string) (out []string, err error) {
 // Eventually waits for a condition and fails the test after limit.
 func (s *Stage) Eventually(limit time.Duration, what string, cond func() bool) {
 	s.T.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	for !cond() {
-		select {
-		case <-ctx.Done():
-			s.T.Fatalf("waited %v in vain for %s", limit, what)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+	wait.Within(s.T, limit, what, cond)
 }
 
 // Scenario is the people and three conversations of the tests, with keys "direct", "trio" and "team".

@@ -18,7 +18,7 @@ import (
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
 )
 
 // Role is the role of proc.Child in which a test binary is a homeserver:

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
 )
 
 // Hangouts is a Hangouts-compatible server in a process of its own, `hangouts-bridge hangouts-server --state`, with

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
 )
 
 func TestMain(m *testing.M) {
@@ -86,7 +86,7 @@ func TestExitCodeAndLog(t *testing.T) {
 }
 
 func TestBuildAndRun(t *testing.T) {
-	path := proc.Build(t, "./e2e/proc/testdata/hello")
+	path := proc.Build(t, "./internal/testkit/proc/testdata/hello")
 	p := proc.Start(t, proc.Options{Path: path, Args: []string{"world"}})
 	require.Equal(t, 0, p.WaitExit(proc.Patience))
 	require.Equal(t, "hello world", p.WaitStdout("hello"))

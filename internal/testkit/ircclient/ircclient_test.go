@@ -3,16 +3,16 @@ package ircclient_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/ircclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 )
 
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	require.Eventually(t, cond, ircclient.Patience, 20*time.Millisecond, what)
+	wait.Until(t, what, cond)
 }
 
 func TestParseLine(t *testing.T) {

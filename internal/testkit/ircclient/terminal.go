@@ -9,10 +9,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/need"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/need"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 )
 
 // Terminal is a program on a screen that the test can read and type into: tmux without anybody attached.
@@ -125,13 +125,7 @@ func (term *Terminal) WaitGone(text string) {
 
 func (term *Terminal) waitFor(what string, cond func() bool) {
 	term.t.Helper()
-	deadline := time.Now().Add(Patience)
-	for !cond() {
-		if time.Now().After(deadline) {
-			term.t.Fatalf("%s did not %s within %v", term.name, what, Patience)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	wait.Within(term.t, Patience, term.name+" to "+what, cond)
 }
 
 // waitFile waits until a file contains text.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/need"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/need"
 )
 
 // WeeChat is a running WeeChat, with all capabilities that it knows and typing shown and sent.

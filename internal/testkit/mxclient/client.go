@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/event"
@@ -25,7 +26,7 @@ import (
 )
 
 // Patience is how long methods wait for something to happen when no other time is named.
-const Patience = 2 * time.Minute
+const Patience = wait.Patience
 
 // Homeserver is where people live: *nullhs.Server, *nullhs.Process and *synapse.Server.
 type Homeserver interface {

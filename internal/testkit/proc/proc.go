@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 	"os"
 	"os/exec"
 	"runtime"
@@ -17,7 +18,7 @@ import (
 )
 
 // Patience is how long methods wait for something to happen when no other time is named.
-const Patience = 2 * time.Minute
+const Patience = wait.Patience
 
 // maxLines bounds the captured output of one process; the older half is forgotten at the limit.
 const maxLines = 200_000

@@ -10,7 +10,8 @@ import (
 
 	"maunium.net/go/mautrix/id"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 )
 
 // Login makes the Matrix user alice and logs an account in for her through the bot.
@@ -78,13 +79,7 @@ func (s *Stage) ask(user *mxclient.Client, text string, answers ...string) bool 
 	room := s.management[user.UserID()]
 	before := s.answers(user, room, answers)
 	user.SendText(room, text)
-	for deadline := time.Now().Add(answerPatience); time.Now().Before(deadline); {
-		if s.answers(user, room, answers) > before {
-			return true
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	return false
+	return wait.Holds(answerPatience, func() bool { return s.answers(user, room, answers) > before })
 }
 
 // answers counts the bot's messages with one of some texts.

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/ircclient"
 )
 
 // tinyServer is just enough IRC for one client at a time: capabilities, SASL PLAIN or PASS, one channel "#family" with

@@ -20,8 +20,9 @@ import (
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/mxclient"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/nullhs"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/wait"
 )
 
 // bridge is an application service that keeps what it is sent.
@@ -103,7 +104,7 @@ func (b *bridge) as(t *testing.T, hs *nullhs.Server, user, device string) *mautr
 
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	require.Eventually(t, cond, time.Minute, 5*time.Millisecond, what)
+	wait.Until(t, what, cond)
 }
 
 // restart restarts the server and drops the connections that it has closed, which the HTTP client may not know yet.

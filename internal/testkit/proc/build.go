@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/need"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/need"
 )
 
 var builds sync.Map // package to *build

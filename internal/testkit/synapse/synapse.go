@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/need"
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/proc"
 	"github.com/hangouts-bridge/hangouts-bridge/internal/synapseconf"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/need"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/proc"
 )
 
 // Options configure a Server. The zero value is usable.

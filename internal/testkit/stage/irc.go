@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hangouts-bridge/hangouts-bridge/e2e/ircclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/ircclient"
 )
 
 // Errors of IRC.Say.

@@ -1,4 +1,0 @@
-package hangups
-
-// FastPython is for the benchmark.
-var FastPython = fastPython
