@@ -12,7 +12,7 @@ import (
 // dialer is the part of a link that runs the connection.
 type dialer struct {
 	hangUp   context.CancelFunc // ends the run of the connection; nil while there is none
-	hungUp   bool               // it was called
+	hungUp   bool               // it was called: what that run says of its channel is void
 	forced   string             // why, though the connection seemed well
 	began    time.Time          // when the latest run did
 	down     time.Time          // since when it has had no channel
@@ -141,7 +141,7 @@ type subscribed struct{ generation int64 }
 
 func (e subscribed) take(l *link) {
 	l.last = time.Now()
-	if e.generation != l.generation {
+	if e.generation != l.generation || l.hungUp {
 		return
 	}
 	l.channel(true)
@@ -156,7 +156,7 @@ func (e subscribed) take(l *link) {
 type lost struct{ generation int64 }
 
 func (e lost) take(l *link) {
-	if e.generation == l.generation {
+	if e.generation == l.generation && !l.hungUp {
 		l.channel(false)
 		l.setState(chat.Connecting, "the push channel broke")
 	}

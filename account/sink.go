@@ -43,7 +43,7 @@ func (k *sink) Push(ctx context.Context, update Update) error {
 	}
 }
 
-// Alive implements Sink. Who posts something else meanwhile is a sign of life, too.
+// Alive implements Sink. A sign that comes while the owner is busy is dropped: there will be more.
 func (k *sink) Alive() {
 	select {
 	case k.l.inputs <- alive{}:
@@ -156,6 +156,8 @@ func (e unlogged) take(l *link) {
 	l.want()
 	if !errors.Is(e.err, errUnknown) {
 		l.s.zlog.Err(e.err).Msg("Failed to log a live update")
-		l.setState(chat.Connecting, "an update could not be stored")
+		if !l.isBad() {
+			l.setState(chat.Connecting, "an update could not be stored")
+		}
 	}
 }
