@@ -24,9 +24,8 @@ type catchup struct {
 	asks  []chan<- error // who waits for it
 	again bool           // another one has to follow
 
-	clock  int64 // µs; the network's time at its end
-	added  []chat.Event
-	behind bool // what a look has found
+	clock int64 // µs; the network's time at its end
+	added []chat.Event
 }
 
 // run is a child's goroutine: everything that happened before is logged, then what was pushed

@@ -45,18 +45,18 @@ func (m *Manager) commit(ctx context.Context, s *session, update Update, options
 	if err != nil {
 		return err
 	}
-	c := newCommitment(m, s, update, options)
+	c := newCommitment(s, update, options)
 	return m.db.WriteAndPublish(ctx, c.write, c.done)
 }
 
 // newCommitment is for an update that is complete, or of which options say that it has to be.
-func newCommitment(m *Manager, s *session, update Update, options commitOptions) *commitment {
-	return &commitment{m: m, s: s, update: update, options: options}
+func newCommitment(s *session, update Update, options commitOptions) *commitment {
+	return &commitment{m: s.m, s: s, update: update, options: options}
 }
 
 // begin makes the commitment empty: its transaction may be run again.
 func (c *commitment) begin() {
-	*c = *newCommitment(c.m, c.s, c.update, c.options)
+	*c = *newCommitment(c.s, c.update, c.options)
 	c.rows = make(map[chat.ConversationID]*database.ConversationRow)
 	c.before = make(map[chat.ConversationID]chat.Conversation)
 	c.fresh = make(map[chat.ConversationID]bool)

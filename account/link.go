@@ -26,8 +26,8 @@ type link struct {
 	schedule
 	watchdog
 	rotation
-	typing typing
-	acted  time.Time // latest SetActive
+	typing    typing
+	activated time.Time
 }
 
 // view is what others may know of a link.
@@ -59,7 +59,7 @@ func newLink(s *session, row *database.AccountRow) *link {
 		l.state.Status, l.state.Reason = chat.BadCredentials, row.Reason
 	}
 	l.keep, l.complete, l.noted = true, noEpoch, make(map[chat.ConversationID]int64)
-	l.pauses, l.retries, l.saves = s.m.options.backoff(), s.m.options.backoff(), s.m.options.backoff()
+	l.pauses, l.retries = s.m.options.backoff(), s.m.options.backoff()
 	l.rechecks = &backoff{min: s.m.options.Recheck, max: 12 * s.m.options.Recheck}
 	l.typing.l = l
 	l.open(row.Credentials)
@@ -153,28 +153,23 @@ func (l *link) advance() time.Duration {
 	return a.next.Sub(a.now)
 }
 
-// wrote: the person writes, types or reads at one of our sides.
-type wrote struct{ conversation chat.ConversationID }
+// acted: the person did something at one of our sides. Where they wrote they type no more; "" if they did not write.
+type acted struct{ wrote chat.ConversationID }
 
-func (w wrote) take(l *link) {
-	l.typing.sent(w.conversation)
+func (e acted) take(l *link) {
+	l.typing.sent(e.wrote)
 	l.activate()
 }
-
-// active: the person does something else here.
-type active struct{}
-
-func (active) take(l *link) { l.activate() }
 
 // activeEvery is the shortest time between two calls of SetActive.
 const activeEvery = time.Minute
 
 // activate makes this the account's active client, at most every activeEvery.
 func (l *link) activate() {
-	if time.Since(l.acted) <= activeEvery {
+	if time.Since(l.activated) <= activeEvery {
 		return
 	}
-	l.acted = time.Now()
+	l.activated = time.Now()
 	l.s.spawn(func() {
 		conn, err := l.s.request()
 		if err == nil {
@@ -186,11 +181,10 @@ func (l *link) activate() {
 	})
 }
 
-// rotation is credentials that the network has changed, on their way into the database.
+// rotation is the part of a link that keeps credentials that the network has changed.
 type rotation struct {
-	unsaved *credentials // the newest; nil when they are stored
+	rotated *credentials // the newest
 	saveAt  time.Time    // the next try
-	saves   *backoff
 }
 
 // credentials of a login have changed. They are kept however long storing them takes; newer ones
@@ -201,12 +195,12 @@ type credentials struct {
 }
 
 func (c *credentials) take(l *link) {
-	l.unsaved = c
+	l.rotated = c
 	l.save()
 }
 
 func (l *link) save() {
-	c := l.unsaved
+	c := l.rotated
 	l.saveAt = time.Time{}
 	l.s.m.db.WriteLater(l.s.ctx, func(ctx context.Context) error {
 		return l.s.m.db.Accounts().PutCredentials(ctx, l.s.id, c.generation, c.stored)
@@ -220,13 +214,8 @@ type saved struct {
 }
 
 func (c saved) take(l *link) {
-	switch {
-	case l.unsaved != c.credentials:
-	case c.err == nil:
-		l.unsaved = nil
-		l.saves.reset()
-	default:
+	if c.err != nil && l.rotated == c.credentials {
 		l.s.zlog.Err(c.err).Msg("Failed to store changed credentials, trying again")
-		l.saveAt = time.Now().Add(l.saves.pause(0))
+		l.saveAt = time.Now().Add(l.s.m.options.BackoffMin)
 	}
 }

@@ -167,14 +167,19 @@ type spy struct {
 	*accounttest.Network
 	mu    sync.Mutex
 	sinks []account.Sink
-	hold  func(chat.PersonID) // before Open
+	hold  func(chat.PersonID)                             // before Open
+	open  func(stored []byte) (account.Connection, error) // instead of the network's
 }
 
 func (s *spy) Open(stored []byte) (account.Connection, error) {
 	if s.hold != nil {
 		s.hold(chat.PersonID(stored))
 	}
-	conn, err := s.Network.Open(stored)
+	open := s.Network.Open
+	if s.open != nil {
+		open = s.open
+	}
+	conn, err := open(stored)
 	return &spyConnection{conn, s}, err
 }
 

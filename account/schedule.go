@@ -80,7 +80,7 @@ func (l *link) catchUpDue(a *agenda) {
 	case look && l.heard(l.epoch, l.live):
 		r := l.begin(a.now)
 		r.look = true
-		l.s.spawn(func() { l.post(looked{r, r.compareLatest(l.noted)}) })
+		l.s.spawn(func() { l.post(caughtUp{r, r.compareLatest(l.noted), false}) })
 	}
 }
 
@@ -134,7 +134,7 @@ func (l *link) synced(r *catchup) {
 	}
 }
 
-// caughtUp is the end of a catch-up. unlogged says that an update that was kept aside is not in
+// caughtUp is the end of a catch-up or look. unlogged says that an update that was kept aside is not in
 // the log.
 type caughtUp struct {
 	run      *catchup
@@ -149,24 +149,25 @@ func (e caughtUp) take(l *link) {
 	for _, done := range e.run.asks {
 		done <- e.err
 	}
+	asked := l.wanted
+	l.wanted = asked || e.err == nil && e.run.again
 	switch {
+	case e.run.look && e.err != nil && !asked: // who asks ends a look
+		l.s.zlog.Warn().Err(e.err).Msg("Failed to compare conversations")
+	case e.run.look:
 	case e.err != nil:
 		l.catchUpFailed(e.err)
-	case e.run.again:
-		l.catchUpWorks()
-		l.wanted = true
 	default:
-		l.catchUpWorks()
+		l.retries.reset()
+		l.failing = time.Time{}
+		if e.run.again {
+			return
+		}
 		l.judge(e.run)
 		if l.live && l.state.Status == chat.Connecting {
 			l.setState(chat.Connected, "")
 		}
 	}
-}
-
-func (l *link) catchUpWorks() {
-	l.retries.reset()
-	l.failing = time.Time{}
 }
 
 // catchUpFailed plans the next try. Somebody who asks for a catch-up, for example a new channel,

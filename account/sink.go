@@ -117,7 +117,7 @@ var errOutdated = errors.New("an earlier update is not logged yet")
 
 // log hands an update to the writer. One that cannot be logged takes those behind it with it.
 func (l *link) log(k kept) {
-	c, failed := newCommitment(l.s.m, l.s, k.update, commitOptions{live: true}), l.failed
+	c, failed := newCommitment(l.s, k.update, commitOptions{live: true}), l.failed
 	l.s.m.db.WriteLater(l.s.ctx, func(ctx context.Context) error {
 		if *failed != 0 && *failed < k.number {
 			return errOutdated

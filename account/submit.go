@@ -39,7 +39,7 @@ func (s *session) Submit(ctx context.Context, request chat.Request) error {
 	if err != nil {
 		return fmt.Errorf("store request: %w", err)
 	}
-	s.link.post(wrote{request.Conversation})
+	s.link.post(acted{wrote: request.Conversation})
 	s.outbox.work(request.Conversation)
 	return nil
 }

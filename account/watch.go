@@ -1,7 +1,6 @@
 package account
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -97,25 +96,8 @@ func (r *catchup) compareLatest(noted map[chat.ConversationID]int64) error {
 			return err
 		}
 		if err != nil || row.SortTime < *d.SortTime {
-			r.behind, noted[d.ID] = true, *d.SortTime
+			r.again, noted[d.ID] = true, *d.SortTime
 		}
 	}
 	return nil
-}
-
-// looked is the end of a look.
-type looked struct {
-	run *catchup
-	err error
-}
-
-func (e looked) take(l *link) {
-	e.run.stop()
-	l.catching = nil
-	switch {
-	case e.err == nil:
-		l.wanted = l.wanted || e.run.behind
-	case !errors.Is(e.err, context.Canceled):
-		l.s.zlog.Warn().Err(e.err).Msg("Failed to compare conversations")
-	}
 }

@@ -1,0 +1,137 @@
+package account_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+)
+
+// An event of a conversation that nobody has introduced is logged before what is pushed behind it, also
+// when the catch-up that it leads to does not bring it.
+func TestAPushOfAnUnknownConversation(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.stop()
+		late, s := &lateNetwork{Backend: b.net}, &spy{Network: b.net}
+		s.open = late.Open
+		b.backend = s
+		b.start()
+		r := &reader{}
+		b.attach(b.login(anna), r, "a")
+		pass(time.Second)
+		late.hidden.Store(true)
+		late.silent.Store(true)
+		b.net.Deafen(anna)
+		b.net.AddConversation("new", "New", anna, bob)
+		for i := range 5 {
+			first, second := b.net.Say(bob, "new", fmt.Sprint("new ", i)), b.net.Say(bob, "new", fmt.Sprint("behind ", i))
+			require.NoError(t, s.sinks[0].Push(context.Background(), account.Update{Events: []account.ReceivedEvent{{Event: first}}}))
+			require.NoError(t, s.sinks[0].Push(context.Background(), account.Update{Events: []account.ReceivedEvent{{Event: second}}}))
+		}
+		pass(10 * time.Second)
+		require.Equal(t, "new 0 behind 0 new 1 behind 1 new 2 behind 2 new 3 behind 3 new 4 behind 4", strings.Join(r.got("new"), " "))
+		require.Equal(t, 1, b.net.Runs(anna))
+		require.Equal(t, chat.Connected, b.session(anna).State().Status)
+	})
+}
+
+// farewell is a network whose channels say when they end that pushes flow, and then that they do not.
+type farewell struct {
+	*accounttest.Network
+	on atomic.Bool
+}
+
+type farewellConnection struct {
+	account.Connection
+	n *farewell
+}
+
+func (n *farewell) Open(stored []byte) (account.Connection, error) {
+	conn, err := n.Network.Open(stored)
+	return &farewellConnection{conn, n}, err
+}
+
+func (c *farewellConnection) Run(ctx context.Context, sink account.Sink) error {
+	err := c.Connection.Run(ctx, sink)
+	if c.n.on.Load() {
+		sink.Subscribed()
+		sink.Lost()
+	}
+	return err
+}
+
+// A channel that is given up because the credentials are refused does not make them good with its last words.
+func TestLastWordsOfAChannel(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.stop()
+		n := &farewell{Network: b.net}
+		b.backend = n
+		b.start()
+		s := b.login(anna)
+		r := &reader{}
+		b.attach(s, r, "a")
+		pass(time.Second)
+		n.on.Store(true)
+		b.net.OnSync(func(chat.PersonID) error { return chat.ErrBadCredentials })
+		b.net.OnMark(func(chat.PersonID, int64) error { return chat.ErrBadCredentials })
+		b.mark(100, "1")
+		pass(time.Minute)
+		require.Equal(t, chat.BadCredentials, s.State().Status)
+		require.Equal(t, 1, b.net.Runs(anna))
+	})
+}
+
+// slowList is a network that answers a comparison only when its time is over.
+type slowList struct {
+	*accounttest.Network
+	looks, ended atomic.Int32
+}
+
+type slowListConnection struct {
+	account.Connection
+	n *slowList
+}
+
+func (n *slowList) Open(stored []byte) (account.Connection, error) {
+	conn, err := n.Network.Open(stored)
+	return &slowListConnection{conn, n}, err
+}
+
+func (c *slowListConnection) Conversations(ctx context.Context, before int64, limit int) (account.ConversationPage, error) {
+	if limit < 100 {
+		c.n.looks.Add(1)
+		<-ctx.Done()
+		c.n.ended.Add(1)
+		return account.ConversationPage{}, ctx.Err()
+	}
+	return c.Connection.Conversations(ctx, before, limit)
+}
+
+// A comparison that has no answer holds no catch-up up.
+func TestACatchUpDoesNotWaitForALook(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.stop()
+		b.options.CatchupEvery = 1000 * time.Hour
+		n := &slowList{Network: b.net}
+		b.backend = n
+		b.start()
+		r := &reader{}
+		b.attach(b.login(anna), r, "a")
+		pass(3 * time.Minute)
+		require.EqualValues(t, 1, n.looks.Load())
+		require.Zero(t, n.ended.Load())
+		b.net.Cut(anna)
+		b.net.Say(bob, duo, "missed")
+		pass(time.Second)
+		require.Equal(t, []string{"missed"}, r.got(duo))
+		require.Equal(t, chat.Connected, b.session(anna).State().Status)
+	})
+}
