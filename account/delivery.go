@@ -51,15 +51,24 @@ func (s *session) Attach(ctx context.Context, id ConsumerID, consumer Consumer, 
 	s.attaching.Lock()
 	defer s.attaching.Unlock()
 	s.detach(id)
+	known, err := s.m.db.Consumers().Exists(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("attach consumer: %w", err)
+	}
 	a := &attachment{s: s, id: id, key: key, consumer: consumer, options: options,
 		slots: make(chan struct{}, options.Parallel), workers: make(map[chat.ConversationID]*deliveryWorker)}
 	a.ctx, a.cancel = context.WithCancel(s.ctx)
 	if o, ok := consumer.(Observer); ok {
 		a.observers = newObservers(o)
 	}
-	if err := s.register(ctx, a); err != nil {
+	if err = s.register(ctx, a); err != nil {
 		a.cancel()
 		return nil, fmt.Errorf("attach consumer: %w", err)
+	}
+	if !known { // or a power failure makes the consumer new once more: it would begin at a later head
+		if err = s.m.db.Sync(ctx); err != nil {
+			s.zlog.Warn().Err(err).Str("consumer", id.Side).Str("name", id.Name).Msg("Failed to sync the positions of a new consumer")
+		}
 	}
 	return a, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
 // The database is broken while messages come and go: nothing is lost or doubled, and it
@@ -121,3 +124,18 @@ func lockElsewhere(b *bench) func() {
 }
 
 var _ account.Consumer = (*reader)(nil)
+
+// What a consumer that attaches for the first time is given as its place is on the disk by then, so that a power failure does
+// not make it new once more, at a later place. The file without its WAL is what a disk holds at least.
+func TestNewConsumerIsSynced(t *testing.T) {
+	b := newBench(t)
+	s := b.login(anna)
+	b.attach(s, &reader{}, "a")
+	left, err := os.ReadFile(b.path)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "left.db")
+	require.NoError(t, os.WriteFile(path, left, 0o600))
+	known, err := openDB(t, path).Consumers().Exists(t.Context(), database.ConsumerKey{Account: anna, Side: chat.OriginIRC, Name: "a"})
+	require.NoError(t, err)
+	require.True(t, known)
+}

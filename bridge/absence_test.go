@@ -164,6 +164,16 @@ func (s *scene) stays(t *testing.T, member bool) {
 // companies are who is in the room beside bob.
 var companies = map[string]bool{"alone": false, "with another login": true}
 
+// Who leaves a room that another login has made, before the framework notes their login there, has left it.
+func TestLeavingBeforeTheLoginIsNoted(t *testing.T) {
+	s := newScene(t, true)
+	_, err := s.main.Bridge.DB.Exec(t.Context(), "DELETE FROM user_portal WHERE login_id=$1", string(bert))
+	require.NoError(t, err)
+	s.bob.Leave(s.room)
+	s.eventually("the leave to be noted", func() bool { return s.absence() == ids.Hidden })
+	s.stays(t, true)
+}
+
 // Who left the room in Matrix stays out whatever happens, until `open`, and misses nothing.
 func TestLeftInMatrixStaysOut(t *testing.T) {
 	for name, withAlice := range companies {

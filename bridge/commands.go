@@ -1,13 +1,17 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/commands"
 	"maunium.net/go/mautrix/bridgev2/matrix"
+	"maunium.net/go/mautrix/bridgev2/status"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/format"
 	"maunium.net/go/mautrix/id"
@@ -45,7 +49,7 @@ func (m *Main) botCommands() []commands.CommandHandler {
 		list = append(list, guarded(inRoom, c.ownRoom))
 	}
 	for _, unnamed := range []*commands.FullHandler{
-		commands.CommandHelp, commands.CommandCancel, commands.CommandListLogins, commands.CommandSetManagementRoom, matrix.CommandLogoutMatrix,
+		commands.CommandHelp, commands.CommandCancel, replaced(commands.CommandListLogins, listLogins), commands.CommandSetManagementRoom, matrix.CommandLogoutMatrix,
 		commands.CommandResolveIdentifier, commands.CommandStartChat, commands.CommandSearch, commands.CommandImportImagePack,
 		commands.CommandRegisterPush, commands.CommandSendAccountData, commands.CommandResetNetwork,
 		commands.CommandDeletePortal, commands.CommandDeleteAllPortals, commands.CommandFilter, commands.CommandSudo,
@@ -84,6 +88,32 @@ func replaced(original *commands.FullHandler, run func(*commands.Event)) *comman
 	h := *original
 	h.Func = run
 	return &h
+}
+
+// listLogins is the command list-logins, with the present state of each account.
+// mautrix: bridgev2/user.go GetFormattedUserLogins, until it reads the state under a lock.
+func listLogins(ce *commands.Event) {
+	logins := ce.User.GetUserLogins()
+	slices.SortFunc(logins, func(a, b *bridgev2.UserLogin) int { return cmp.Compare(a.ID, b.ID) })
+	lines := make([]string, len(logins))
+	for i, login := range logins {
+		lines[i] = fmt.Sprintf("* `%s` (%s) - `%s`", login.ID, login.RemoteName, loginState(login))
+	}
+	if len(lines) == 0 {
+		lines = append(lines, "You're not logged in")
+	}
+	ce.Reply("%s", strings.Join(lines, "\n"))
+}
+
+// loginState is the state of a login's account; a login without an account has bad credentials.
+func loginState(login *bridgev2.UserLogin) status.BridgeStateEvent {
+	if client, ok := login.Client.(*Client); ok && client.session != nil {
+		if state, known := bridgeState(client.session.State()); known {
+			return state.StateEvent
+		}
+		return status.StateUnknownError
+	}
+	return status.StateBadCredentials
 }
 
 // sendAnywayCommand explains itself: with a text, in a conversation's room, the guard makes

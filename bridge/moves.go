@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"maunium.net/go/mautrix/bridgev2"
@@ -33,20 +34,40 @@ func (h host) Moved(ctx context.Context, e *event.Event) {
 	if err != nil || room == nil {
 		return
 	}
-	logins, err := c.bridge.GetUserLoginsInPortal(ctx, room.PortalKey)
+	logins, err := c.loginsOf(ctx, user, room.PortalKey)
 	if err != nil {
 		c.bridge.Log.Err(err).Stringer("room", e.RoomID).Msg("Failed to get the logins in a room")
 		return
 	}
 	for _, login := range logins {
 		client, ok := login.Client.(*Client)
-		if !ok || login.UserMXID != user {
+		if !ok {
 			continue
 		}
 		if err = client.moved(login.Log.WithContext(ctx), room, content.Membership); err != nil && ctx.Err() == nil {
 			login.Log.Err(err).Stringer("room", e.RoomID).Msg("Failed to note that the user left or entered a room")
 		}
 	}
+}
+
+// loginsOf are a user's logins that are in a portal. A room that another login has made has the user from the start,
+// but the framework notes the login only with the first event that it delivers there.
+func (c *Connector) loginsOf(ctx context.Context, user id.UserID, key networkid.PortalKey) ([]*bridgev2.UserLogin, error) {
+	logins, err := c.bridge.GetUserLoginsInPortal(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	logins = slices.DeleteFunc(slices.Clone(logins), func(login *bridgev2.UserLogin) bool { return login.UserMXID != user })
+	known, err := c.bridge.GetExistingUserByMXID(ctx, user)
+	if err != nil || known == nil || key.Receiver != "" {
+		return logins, err
+	}
+	for _, login := range known.GetUserLogins() {
+		if !slices.Contains(logins, login) && isIn(ctx, login, key.ID) {
+			logins = append(logins, login)
+		}
+	}
+	return logins, nil
 }
 
 // moved notes what the login's user did with a room in Matrix.

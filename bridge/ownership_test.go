@@ -120,7 +120,7 @@ const (
 var judged = map[string][]try{
 	"help":                {{"own", "help", "This is your management room"}, {"direct", "help", "This is a portal room"}},
 	"cancel":              {{"own", "cancel", "No ongoing command"}},
-	"list-logins":         {{"own", "list-logins", "Aaron Abt"}},
+	"list-logins":         {{"own", "list-logins", "(Aaron Abt) - `CONNECTED`"}},
 	"login":               {{"own", "login token $A", "logged in by another Matrix user"}, {"direct", "login token $A", "Log in only in"}, {"group", "login cookies", "Log in only in"}},
 	"relogin":             {{"own", "relogin $A token", notThere}, {"own", "relogin $A token " + string(aaron), notThere}, {"direct", "relogin $A token", notThere}, {"own", "relogin " + string(aaron) + " token $B", "another Google account"}},
 	"logout":              {{"own", "logout $A", notThere}, {"direct", "logout $A", notThere}},

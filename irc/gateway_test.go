@@ -51,7 +51,8 @@ type bench struct {
 	cfg   irc.Config
 	token string
 
-	sendWait time.Duration // 0 = 20 s
+	sendWait     time.Duration // 0 = 20 s
+	refreshEvery time.Duration // 0 = 50 ms
 
 	db *database.DB
 	m  *account.Manager
@@ -85,7 +86,7 @@ func (b *bench) start() {
 	require.NoError(b.t, db.Upgrade(context.Background()))
 	b.db = db
 	b.m = account.NewManager(db, b.net, account.Options{DoubtDelay: 50 * time.Millisecond, BackoffMin: 10 * time.Millisecond,
-		BackoffMax: 50 * time.Millisecond, MarkDelay: 10 * time.Millisecond, RefreshEvery: 50 * time.Millisecond, SendWait: cmp.Or(b.sendWait, 20*time.Second)}, log)
+		BackoffMax: 50 * time.Millisecond, MarkDelay: 10 * time.Millisecond, RefreshEvery: cmp.Or(b.refreshEvery, 50*time.Millisecond), SendWait: cmp.Or(b.sendWait, 20*time.Second)}, log)
 	require.NoError(b.t, b.m.Start(context.Background()))
 	b.g = irc.NewGateway(b.cfg, b.m, db, log)
 	irc.SetSettle(b.g, 20*time.Millisecond)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
 	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/ircclient"
 	"github.com/hangouts-bridge/hangouts-bridge/irc"
 )
@@ -303,6 +304,30 @@ func TestGrantsBindSessions(t *testing.T) {
 	require.NoError(t, err)
 	irc.CheckTokens(b.g)
 	require.Contains(t, c.Await("ERROR").Last(), "password was revoked")
+}
+
+// A grant that another process gives and takes back between two looks of the manager ends its session, too.
+func TestGrantThatTheManagerNeverSaw(t *testing.T) {
+	b := newBench(t)
+	b.stop()
+	b.refreshEvery = time.Hour
+	b.start()
+	b.ready(b.session())
+	ctx := context.Background()
+	require.NoError(t, b.db.Accounts().PutGrant(ctx, database.GrantRow{Account: anna, Side: chat.OriginIRC, UserID: "guest", Role: string(account.RoleUser)}))
+	token, err := irc.IssuePassword(ctx, b.db.IRCTokens(), "guest")
+	require.NoError(t, err)
+	mine, guest := b.client("x"), b.dial()
+	guest.Register(ircclient.Login{Nick: "guest", Password: "guest:" + token})
+	guest.Roundtrip()
+	irc.CheckTokens(b.g)
+	guest.Roundtrip()
+	_, err = b.db.Accounts().DeleteGrant(ctx, anna, chat.OriginIRC, "guest")
+	require.NoError(t, err)
+	irc.CheckTokens(b.g)
+	require.Contains(t, guest.Await("ERROR").Last(), "revoked")
+	guest.WaitClosed()
+	mine.Roundtrip()
 }
 
 func TestAccountRemoved(t *testing.T) {

@@ -46,6 +46,9 @@ func runIRCPassword(ctx context.Context, args []string) int {
 			fmt.Println(token)
 		}
 	}
+	if err == nil && !*list {
+		err = db.Sync(ctx)
+	}
 	if err != nil {
 		return complain(err)
 	}

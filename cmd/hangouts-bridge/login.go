@@ -58,6 +58,9 @@ func runLogin(ctx context.Context, args []string) int {
 	if err != nil {
 		return complain(explain(err))
 	}
+	if err = db.Sync(ctx); err != nil {
+		return complain(err)
+	}
 	fmt.Printf("Logged in as %s (%s) for %s.\n", self.DisplayName(), self.ID, user.ID)
 	if user.Side == chat.OriginIRC {
 		fmt.Printf("An IRC password: hangouts-bridge irc-password -c %s %s\n", *path, user.ID)

@@ -77,7 +77,7 @@ func hangupsDecode(b *testing.B, python, folder string, text []byte) float64 {
 	name := filepath.Join(b.TempDir(), "push.json")
 	require.NoError(b, os.WriteFile(name, text, 0o600))
 	cmd := exec.Command(python, "bench.py", folder, name)
-	cmd.Env = append(os.Environ(), "PYTHONPATH=.", "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = hangups.Environ()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		lines := strings.Split(strings.TrimSpace(string(out)), "\n")

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -63,10 +62,8 @@ func TestTextToSegments(t *testing.T) {
 		require.NoError(t, err)
 		input.Write(append(line, '\n'))
 	}
-	folder, err := filepath.Abs(".")
-	require.NoError(t, err)
 	cmd := exec.Command(python, "segments.py")
-	cmd.Env = append(os.Environ(), "PYTHONPATH="+folder, "PYTHONDONTWRITEBYTECODE=1", "PYTHONIOENCODING=utf-8")
+	cmd.Env = append(hangups.Environ(), "PYTHONIOENCODING=utf-8")
 	cmd.Stdin, cmd.Stderr = &input, os.Stderr
 	out, err := cmd.Output()
 	require.NoError(t, err)

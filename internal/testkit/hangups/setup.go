@@ -22,6 +22,11 @@ func sourceDir() string {
 	return filepath.Dir(file)
 }
 
+// Environ is the environment in which Python can import hangups.
+func Environ() []string {
+	return append(os.Environ(), "PYTHONPATH="+sourceDir(), "PYTHONDONTWRITEBYTECODE=1")
+}
+
 // Python returns the interpreter of the environment with hangups, which it makes when it is
 // not there. Without Python the test is skipped, or fails when the environment variable CI is set.
 // The variable HANGUPS_PYTHON names another interpreter that has hangups.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/need"
 )
@@ -64,12 +65,21 @@ func (i *Irssi) Window(number int) {
 	i.Enter(fmt.Sprintf("/window %d", number))
 }
 
-// Goto shows the window of a channel or of a query.
+// Goto shows the window of a channel or of a query. irssi makes that window when the JOIN or the message arrives, and does
+// not keep a command for a window that is not there yet, so the command is given again until it worked.
 func (i *Irssi) Goto(target string) {
 	i.t.Helper()
-	i.Enter("/window goto " + target)
-	// The status bar names the window that is shown.
-	i.waitFor("show the window of "+target, func() bool { return strings.Contains(i.statusBar(), target) })
+	var given time.Time
+	i.waitFor("show the window of "+target, func() bool {
+		if strings.Contains(i.statusBar(), target) { // names the window that is shown
+			return true
+		}
+		if time.Since(given) > time.Second {
+			i.Enter("/window goto " + target)
+			given = time.Now()
+		}
+		return false
+	})
 }
 
 // statusBar is the last line with brackets, above the prompt.
