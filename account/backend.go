@@ -64,9 +64,11 @@ type Connection interface {
 	People(ctx context.Context, ids []chat.PersonID) ([]chat.Person, error)
 	// Send carries a request out. id is the request's deterministic id; the network
 	// gives it back in the sender's own copy of the event.
-	Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (ReceivedEvent, error)
-	// Create makes a conversation, or finds the one-to-one conversation that exists.
-	Create(ctx context.Context, id uint64, request chat.NewConversation) (chat.ConversationDelta, error)
+	// A kind that the network has not gives chat.ErrUnsupported, like everything that
+	// Features denies. AddPeople has at most AddAtOnce people, RemovePeople one. For Create
+	// conversation is empty. A request that is Repeatable succeeds also when it changes nothing
+	// any more.
+	Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (Answer, error)
 	// SetTyping shows the account's own typing state.
 	SetTyping(ctx context.Context, conversation chat.ConversationID, state chat.TypingState) error
 	// SetWatermark moves the account's own watermark to time (µs).
@@ -95,6 +97,19 @@ func (u Update) empty() bool {
 // RequestID is set only in the author's own copy.
 type ReceivedEvent struct {
 	chat.Event
+}
+
+// AddAtOnce is how many people are added with one request (protocol §8.13).
+const AddAtOnce = 20
+
+// Answer is what the network says to a request that it has taken.
+type Answer struct {
+	// Event is what the request made: at least conversation, id, author and time; zero if it
+	// made nothing that is logged.
+	Event chat.Event
+	// Conversations are what the answer tells of conversations: for Create the new one,
+	// complete and alone.
+	Conversations []chat.ConversationDelta
 }
 
 // SyncPage is an answer of Connection.Sync.

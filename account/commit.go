@@ -209,8 +209,8 @@ func (c *commitment) originOf(ctx context.Context, e ReceivedEvent) (chat.Origin
 	return row.Request.Origin, nil
 }
 
-// requestOf finds the request that made an event of the account's own: its copy names it. One
-// without a name is the oldest request with its text that has left and has no answer.
+// requestOf finds the request that made an event of the account's own: its copy names it. For one
+// without a name it is the oldest request for such an event that has left and has no answer.
 func (c *commitment) requestOf(ctx context.Context, e ReceivedEvent) (*database.OutboxRow, error) {
 	if e.Author != c.s.id {
 		return nil, nil
@@ -222,20 +222,38 @@ func (c *commitment) requestOf(ctx context.Context, e ReceivedEvent) (*database.
 		}
 		return row, err
 	}
-	if e.Message == nil {
-		return nil, nil
-	}
 	if _, known, err := c.m.log.Find(ctx, c.s.id, e.Conversation, e.ID); known || err != nil {
 		return nil, err
 	}
+	row, err := c.m.db.Outbox().ByEvent(ctx, c.s.id, e.Conversation, e.ID)
+	if !errors.Is(err, database.ErrNotFound) {
+		return row, err // its answer came first
+	}
 	rows, err := c.m.db.Outbox().Open(ctx, c.s.id, e.Conversation)
 	n := slices.IndexFunc(rows, func(row *database.OutboxRow) bool {
-		return row.State != database.OutboxPending && row.Request.Message != nil && row.Request.Message.Text.String() == e.Message.Text.String()
+		return row.State != database.OutboxPending && mayHaveMade(row.Request, e.Event)
 	})
 	if n < 0 {
 		return nil, err
 	}
 	return rows[n], err
+}
+
+// mayHaveMade reports whether an event is what a request asks for.
+func mayHaveMade(r chat.Request, e chat.Event) bool {
+	switch {
+	case r.Message != nil && e.Message != nil:
+		return r.Message.Text.String() == e.Message.Text.String()
+	case r.Edit != nil && e.Edit != nil:
+		return r.Edit.Target == e.Edit.Target && r.Edit.Message.Text.String() == e.Edit.Message.Text.String()
+	case r.Deletion != nil && e.Deletion != nil:
+		return r.Deletion.Target == e.Deletion.Target
+	case r.Reaction != nil && e.Reaction != nil:
+		return *r.Reaction == *e.Reaction
+	case r.Topic != nil && e.Description != nil:
+		return r.Topic.New == e.Description.New
+	}
+	return false
 }
 
 // applyEvents takes what events say about conversations into the snapshots, in order.

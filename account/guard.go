@@ -68,12 +68,8 @@ func (g *guarded) People(ctx context.Context, ids []chat.PersonID) ([]chat.Perso
 	return asking(g, func() ([]chat.Person, error) { return g.Connection.People(ctx, ids) })
 }
 
-func (g *guarded) Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (ReceivedEvent, error) {
-	return asking(g, func() (ReceivedEvent, error) { return g.Connection.Send(ctx, id, conversation, request) })
-}
-
-func (g *guarded) Create(ctx context.Context, id uint64, request chat.NewConversation) (chat.ConversationDelta, error) {
-	return asking(g, func() (chat.ConversationDelta, error) { return g.Connection.Create(ctx, id, request) })
+func (g *guarded) Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (Answer, error) {
+	return asking(g, func() (Answer, error) { return g.Connection.Send(ctx, id, conversation, request) })
 }
 
 func (g *guarded) SetTyping(ctx context.Context, id chat.ConversationID, state chat.TypingState) error {

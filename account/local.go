@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"github.com/rs/zerolog"
@@ -151,20 +150,4 @@ func (s *session) request() (Connection, error) {
 		return nil, chat.ErrBadCredentials
 	}
 	return &guarded{Connection: v.conn, l: s.link, generation: v.generation}, nil
-}
-
-// Create implements Session.
-func (s *session) Create(ctx context.Context, origin chat.Origin, request chat.NewConversation) (chat.Conversation, error) {
-	conn, err := s.request()
-	if err != nil {
-		return chat.Conversation{}, err
-	}
-	delta, err := conn.Create(ctx, RequestID(origin), request.Clean())
-	if err != nil {
-		return chat.Conversation{}, fmt.Errorf("create conversation: %w", err)
-	}
-	if err = s.m.commit(ctx, s, Update{Conversations: []chat.ConversationDelta{delta}}, commitOptions{}); err != nil {
-		return chat.Conversation{}, err
-	}
-	return s.Conversation(ctx, delta.ID)
 }

@@ -25,8 +25,8 @@ type Log interface {
 	Before(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, before, after int64, limit int) ([]chat.Event, error)
 	// Find returns one event; ok is false if it is not there.
 	Find(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, id chat.EventID) (event chat.Event, ok bool, err error)
-	// FindRequest returns the event that a request of the account with an id made; ok is
-	// false if it is not there.
+	// FindRequest returns the event that a request of the account with an id made, in a
+	// conversation or ("") anywhere; ok is false if it is not there.
 	FindRequest(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, requestID uint64) (event chat.Event, ok bool, err error)
 	// Trim deletes acknowledged events logged before a time (µs), and, acknowledged or
 	// not, those that expired before now (µs). The last event of a conversation stays;

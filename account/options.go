@@ -12,6 +12,7 @@ type Options struct {
 	CatchupEvery  time.Duration // between catch-ups while connected; 5 min
 	Overlap       time.Duration // how far before the cursor a catch-up begins; 5 min
 	OldestCursor  time.Duration // an older cursor needs the comparison of all conversations; 7 days
+	PartPause     time.Duration // between the parts of a request that adds or removes many people; 500 ms
 	PushWait      time.Duration // how late the push of an answered request's event may be before a catch-up; 1 s
 	AsidePatience time.Duration // how long failing catch-ups keep live events aside; 30 s
 	BackoffMin    time.Duration // first pause after a lost connection; 1 s
@@ -42,6 +43,7 @@ func (o Options) withDefaults() Options {
 	duration(&o.CatchupEvery, 5*time.Minute)
 	duration(&o.Overlap, 5*time.Minute)
 	duration(&o.OldestCursor, 7*24*time.Hour)
+	duration(&o.PartPause, 500*time.Millisecond)
 	duration(&o.PushWait, time.Second)
 	duration(&o.AsidePatience, 30*time.Second)
 	duration(&o.BackoffMin, time.Second)

@@ -200,7 +200,7 @@ func (o *outbox) carryOut(row *database.OutboxRow, w *outboxWorker) {
 		late := o.s.m.now().After(deadline)
 		switch {
 		case err != nil:
-		case row.State == database.OutboxAmbiguous:
+		case row.State == database.OutboxAmbiguous && !row.Request.Repeatable():
 			if err = o.resolve(row, deadline); err == nil && row.State.Final() {
 				return
 			}
@@ -215,14 +215,17 @@ func (o *outbox) carryOut(row *database.OutboxRow, w *outboxWorker) {
 			o.fail(row, o.cause(row, chat.ErrExpired))
 			return
 		default:
-			if err = o.attempt(row, deadline); err == nil {
+			if err = o.attempt(row, deadline); err == nil && row.State.Final() {
 				return
 			}
-			if row.State == database.OutboxAmbiguous {
+			if err == nil || row.State == database.OutboxAmbiguous && !row.Request.Repeatable() {
 				continue
 			}
 		}
 		if permanent(err) {
+			if o.reachedAfterAll(row, err, deadline) {
+				continue
+			}
 			o.fail(row, o.cause(row, err))
 			return
 		}
@@ -245,7 +248,11 @@ func (o *outbox) cause(row *database.OutboxRow, err error) error {
 // inLog settles a request that the log has already. An outbox that is older than the log, or
 // than what the network has, does not know that it was sent: after a restore, for example.
 func (o *outbox) inLog(row *database.OutboxRow) (bool, error) {
-	e, ok, err := o.s.m.log.FindRequest(o.s.ctx, o.s.id, row.Request.Conversation, row.RequestID)
+	where := row.Request.Conversation
+	if row.Kind == chat.RequestCreate {
+		where = "" // wherever that is
+	}
+	e, ok, err := o.s.m.log.FindRequest(o.s.ctx, o.s.id, where, row.RequestID)
 	if err != nil || !ok {
 		return false, err
 	}
@@ -308,40 +315,51 @@ func (o *outbox) pause(pauses *backoff, err error, w *outboxWorker, deadline tim
 	}
 }
 
-// attempt sends a request once. An error with the state pending says that it certainly was not
-// taken; ambiguous, that it may have been.
+// attempt sends a request once, or the next part of it. An error with the state pending says that
+// it certainly was not taken; ambiguous, that it may have been.
 func (o *outbox) attempt(row *database.OutboxRow, deadline time.Time) error {
 	conn, err := o.mayLeave()
 	if err != nil {
 		return err
 	}
-	conversation, err := o.s.Conversation(o.s.ctx, row.Request.Conversation)
-	if err != nil {
-		return err
+	var conversation chat.Conversation
+	if row.Kind != chat.RequestCreate {
+		if conversation, err = o.s.Conversation(o.s.ctx, row.Request.Conversation); err != nil {
+			return err
+		}
 	}
+	next, ok := nextPart(row, conversation)
+	if !ok {
+		return o.answered(row, Answer{})
+	}
+	before := row.State
 	row.State, row.Attempts = database.OutboxSending, row.Attempts+1
 	if err = o.s.m.db.Outbox().Put(o.s.ctx, row); err != nil {
-		row.State = database.OutboxPending
+		row.State = before
 		if errors.Is(err, database.ErrFinal) {
+			row.State = database.OutboxDone
 			return nil
 		}
 		return err
 	}
 	ctx, cancel := context.WithTimeout(o.s.ctx, deadline.Sub(o.s.m.now()))
-	event, err := conn.Send(ctx, row.RequestID, conversation, row.Request)
+	answer, err := conn.Send(ctx, next.id, conversation, next.request)
 	cancel()
 	if o.s.ctx.Err() != nil {
 		return o.s.ctx.Err()
 	}
 	row.Closed = o.s.m.now().UnixMicro()
-	if err == nil {
-		return o.answered(row, event.Event)
+	if err == nil && next.more != nil {
+		return o.partDone(row, next, answer)
+	} else if err == nil {
+		return o.answered(row, answer)
 	}
-	row.State = database.OutboxPending
+	row.State = before
 	if !permanent(err) && !errors.Is(err, chat.ErrUnavailable) {
 		row.State = database.OutboxAmbiguous
 	}
 	if putErr := o.s.m.db.Outbox().Put(o.s.ctx, row); errors.Is(putErr, database.ErrFinal) {
+		row.State = database.OutboxDone
 		return nil // the push was faster
 	} else if putErr != nil {
 		row.State = database.OutboxAmbiguous // as it stands there, see refreshed
@@ -373,6 +391,11 @@ func (o *outbox) resolve(row *database.OutboxRow, deadline time.Time) error {
 	if o.refreshed(row) {
 		return nil
 	}
+	if row.Kind == chat.RequestCreate {
+		if found, err := o.findCreated(ctx, row); found || err != nil {
+			return err
+		}
+	}
 	row.State = database.OutboxPending
 	err := o.s.m.db.Outbox().Put(o.s.ctx, row)
 	switch {
@@ -383,38 +406,4 @@ func (o *outbox) resolve(row *database.OutboxRow, deadline time.Time) error {
 		row.State = database.OutboxAmbiguous
 	}
 	return err
-}
-
-// fail settles a request that has failed. Its fate goes into the log, to be delivered to where it
-// came from: with the text, unless the conversation keeps no history.
-func (o *outbox) fail(row *database.OutboxRow, cause error) {
-	origin := row.Request.Origin
-	o.s.zlog.Warn().Err(cause).Str("origin", origin.Side).Str("origin_ref", origin.Ref).Msg("Request failed")
-	failure := &chat.Failure{Reason: chat.FailureOf(cause)}
-	if c, err := o.s.Conversation(o.s.ctx, row.Request.Conversation); err == nil && !c.HistoryOff && row.Request.Message != nil {
-		failure.Text = row.Request.Message.Text
-	}
-	row.State, row.Error, row.Closed = database.OutboxFailed, failure.Reason, o.s.m.now().UnixMicro()
-	e := chat.Event{V: chat.Version, Conversation: row.Request.Conversation, ID: chat.EventID("failure/" + origin.Side + "/" + origin.Ref),
-		Kind: chat.KindFailure, Time: row.Closed, Author: o.s.id, Origin: origin, Failure: failure}
-	for o.s.ctx.Err() == nil {
-		var logged []chat.Event
-		err := o.s.m.db.WriteAndPublish(o.s.ctx, func(ctx context.Context) (err error) {
-			if err = o.s.m.db.Outbox().Put(ctx, row); err == nil {
-				logged, err = o.s.m.log.Append(ctx, o.s.id, []chat.Event{e})
-			}
-			return err
-		}, func(err error) error {
-			if err == nil {
-				o.s.logged(logged)
-			}
-			return err
-		})
-		if err == nil || errors.Is(err, database.ErrFinal) {
-			o.settle(origin)
-			return
-		}
-		o.s.zlog.Err(err).Msg("Failed to store that a request failed")
-		sleep(o.s.ctx, o.s.m.options.BackoffMin)
-	}
 }

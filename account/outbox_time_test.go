@@ -16,7 +16,7 @@ import (
 // slowNetwork is a network of which a test replaces some answers; nil leaves them as they are.
 type slowNetwork struct {
 	account.Backend
-	send func(ctx context.Context, request func() (account.ReceivedEvent, error)) (account.ReceivedEvent, error)
+	send func(ctx context.Context, request func() (account.Answer, error)) (account.Answer, error)
 	sync func(ctx context.Context, request func() (account.SyncPage, error)) (account.SyncPage, error)
 	list func(page account.ConversationPage) account.ConversationPage
 }
@@ -31,8 +31,8 @@ type slowConnection struct {
 	n *slowNetwork
 }
 
-func (c *slowConnection) Send(ctx context.Context, id uint64, in chat.Conversation, r chat.Request) (account.ReceivedEvent, error) {
-	request := func() (account.ReceivedEvent, error) { return c.Connection.Send(ctx, id, in, r) }
+func (c *slowConnection) Send(ctx context.Context, id uint64, in chat.Conversation, r chat.Request) (account.Answer, error) {
+	request := func() (account.Answer, error) { return c.Connection.Send(ctx, id, in, r) }
 	if c.n.send == nil {
 		return request()
 	}
@@ -77,9 +77,9 @@ func (b *bench) submit(s account.Session, ref string) {
 // A network that does not answer at all is not waited for longer than requests may wait.
 func TestANetworkThatNeverAnswers(t *testing.T) {
 	inTime(t, func(*account.Options) {}, func(t *testing.T, b *bench, s account.Session, n *slowNetwork) {
-		n.send = func(ctx context.Context, _ func() (account.ReceivedEvent, error)) (account.ReceivedEvent, error) {
+		n.send = func(ctx context.Context, _ func() (account.Answer, error)) (account.Answer, error) {
 			<-ctx.Done()
-			return account.ReceivedEvent{}, ctx.Err()
+			return account.Answer{}, ctx.Err()
 		}
 		b.submit(s, "1")
 		_, err := await(t, s, "1")
@@ -119,12 +119,12 @@ func TestARequestIsLookedForAfterItsTime(t *testing.T) {
 func TestARequestThatIsTakenLate(t *testing.T) {
 	inTime(t, func(o *account.Options) { o.DoubtDelay = 5 * time.Second }, func(t *testing.T, b *bench, s account.Session, n *slowNetwork) {
 		var tries atomic.Int32
-		n.send = func(_ context.Context, request func() (account.ReceivedEvent, error)) (account.ReceivedEvent, error) {
+		n.send = func(_ context.Context, request func() (account.Answer, error)) (account.Answer, error) {
 			if tries.Add(1) > 1 {
 				return request()
 			}
 			time.AfterFunc(time.Second, func() { _, _ = request() })
-			return account.ReceivedEvent{}, account.ErrAmbiguous
+			return account.Answer{}, account.ErrAmbiguous
 		}
 		b.submit(s, "1")
 		_, err := await(t, s, "1")

@@ -1,7 +1,6 @@
 package account
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,32 +15,41 @@ func (s *session) Submit(ctx context.Context, request chat.Request) error {
 	if _, err := s.request(); err != nil {
 		return err
 	}
-	conversation, err := s.Conversation(ctx, request.Conversation)
-	if err != nil {
+	request = request.Clean()
+	request.V = chat.Version
+	if err := s.check(ctx, request); err != nil {
+		if _, known := s.m.db.Outbox().ByOrigin(ctx, request.Origin); known == nil {
+			return nil // it may have been possible only once
+		}
 		return err
 	}
-	if conversation.Standing == chat.Left {
-		return fmt.Errorf("%w: the account has left this conversation", chat.ErrRefused)
+	if request.Create != nil {
+		request.Conversation = chat.ConversationID("new/" + request.Origin.Side + "/" + request.Origin.Ref) // until it has its own
 	}
-	if request.Message == nil {
-		return chat.ErrUnsupported
-	}
-	request = request.Clean()
-	if request.Message.Text.Empty() && len(request.Message.Attachments) == 0 {
-		return fmt.Errorf("%w: no text", chat.ErrRefused)
-	}
-	if limit := s.Features(conversation).MaxText; limit > 0 && len(request.Message.Text.String()) > limit {
-		return fmt.Errorf("%w: over %d bytes of text", chat.ErrTooLarge, limit)
-	}
-	request.V = chat.Version
-	_, err = s.m.db.Outbox().Insert(ctx, &database.OutboxRow{
-		Account: s.id, Request: request, RequestID: RequestID(request.Origin), Created: s.m.now().UnixMicro()})
+	_, err := s.m.db.Outbox().Insert(ctx, &database.OutboxRow{Account: s.id, Request: request,
+		RequestID: RequestID(request.Origin), Created: s.m.now().UnixMicro()})
 	if err != nil {
 		return fmt.Errorf("store request: %w", err)
 	}
-	s.link.post(acted{wrote: request.Conversation})
+	did := acted{}
+	if request.Message != nil {
+		did.wrote = request.Conversation
+	}
+	s.link.post(did)
 	s.outbox.work(request.Conversation)
 	return nil
+}
+
+// Create implements Session.
+func (s *session) Create(ctx context.Context, origin chat.Origin, request chat.NewConversation) (chat.Conversation, error) {
+	if err := s.Submit(ctx, chat.Request{Origin: origin, Create: &request}); err != nil {
+		return chat.Conversation{}, err
+	}
+	made, err := s.Await(ctx, origin)
+	if err != nil {
+		return chat.Conversation{}, fmt.Errorf("create conversation: %w", err)
+	}
+	return s.Conversation(ctx, made.Conversation)
 }
 
 // Await implements Session.
@@ -74,6 +82,9 @@ func (s *session) Await(ctx context.Context, origin chat.Origin) (chat.Event, er
 }
 
 func (s *session) settledEvent(ctx context.Context, row *database.OutboxRow) (chat.Event, error) {
+	if row.EventID == "" {
+		return s.eventOf(row), nil
+	}
 	e, ok, err := s.m.log.Find(ctx, s.id, row.Request.Conversation, row.EventID)
 	if err == nil && !ok { // not yet pushed, or trimmed since
 		e = s.eventOf(row)
@@ -104,10 +115,4 @@ func (s *session) Made(ctx context.Context, side string, conversation chat.Conve
 		return chat.Event{}, false, ErrOpenRequest
 	}
 	return chat.Event{}, false, nil
-}
-
-// eventOf is the event of a request that is done, as far as the outbox knows it.
-func (s *session) eventOf(row *database.OutboxRow) chat.Event {
-	return chat.Event{V: chat.Version, Conversation: row.Request.Conversation, ID: row.EventID, Kind: chat.KindMessage,
-		Author: s.id, Time: cmp.Or(row.EventTime, row.Created), Origin: row.Request.Origin, RequestID: row.RequestID}
 }

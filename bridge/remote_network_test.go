@@ -37,7 +37,7 @@ type answer struct {
 	List     account.ConversationPage
 	History  account.HistoryPage
 	People   []chat.Person
-	Event    account.ReceivedEvent
+	Answer   account.Answer
 	Error    string
 }
 
@@ -90,7 +90,7 @@ func serveConnection(w http.ResponseWriter, r *http.Request, network *accounttes
 	case "/people":
 		a.People, err = connection.People(ctx, c.People)
 	case "/send":
-		a.Event, err = connection.Send(ctx, c.ID, c.Conversation, c.Request)
+		a.Answer, err = connection.Send(ctx, c.ID, c.Conversation, c.Request)
 	}
 	return err
 }
@@ -212,14 +212,11 @@ func (c *remoteConnection) People(ctx context.Context, ids []chat.PersonID) ([]c
 	return a.People, err
 }
 
-func (c *remoteConnection) Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (account.ReceivedEvent, error) {
+func (c *remoteConnection) Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (account.Answer, error) {
 	a, err := c.do(ctx, "/send", call{Account: c.account, ID: id, Conversation: conversation, Request: request})
-	return a.Event, err
+	return a.Answer, err
 }
 
-func (c *remoteConnection) Create(context.Context, uint64, chat.NewConversation) (chat.ConversationDelta, error) {
-	return chat.ConversationDelta{}, chat.ErrUnsupported
-}
 func (c *remoteConnection) SetTyping(context.Context, chat.ConversationID, chat.TypingState) error {
 	return nil
 }

@@ -58,7 +58,17 @@ type Conversation struct {
 	SortTime    int64             `json:"sort_time,omitempty"` // µs of the last event that moved it up
 	ReadTime    int64             `json:"read_time,omitempty"` // µs; the account's own watermark
 	Medium      Medium            `json:"medium,omitzero"`
+	Topic       string            `json:"topic,omitempty"` // what it says about itself
+	Muted       bool              `json:"muted,omitempty"` // makes no noise, whatever Level says
+	Unread      bool              `json:"unread,omitempty"`
+	Avatar      []byte            `json:"avatar,omitempty"` // handle for Connection.Open
+	// Partial says that Members are only some of MemberCount.
+	Partial     bool `json:"partial,omitempty"`
+	MemberCount int  `json:"member_count,omitempty"`
 }
+
+// Quiet reports whether new messages make no noise.
+func (c Conversation) Quiet() bool { return c.Muted || c.Level == Quiet }
 
 // Medium is how messages of a conversation travel. The zero value is the chat network
 // itself.
@@ -82,6 +92,12 @@ type ConversationDelta struct {
 	SortTime    *int64             `json:"sort_time,omitempty"`
 	ReadTime    *int64             `json:"read_time,omitempty"`
 	Medium      *Medium            `json:"medium,omitempty"`
+	Topic       *string            `json:"topic,omitempty"`
+	Muted       *bool              `json:"muted,omitempty"`
+	Unread      *bool              `json:"unread,omitempty"`
+	Avatar      []byte             `json:"avatar,omitempty"` // nil = unchanged
+	Partial     *bool              `json:"partial,omitempty"`
+	MemberCount *int               `json:"member_count,omitempty"`
 	// Complete says that the delta describes the whole conversation, so that it may
 	// introduce one that was not known. One that is not complete never does.
 	Complete bool `json:"complete,omitempty"`
@@ -102,6 +118,14 @@ func (c Conversation) Apply(d ConversationDelta) Conversation {
 	set(&c.Level, d.Level)
 	set(&c.Archived, d.Archived)
 	set(&c.Medium, d.Medium)
+	set(&c.Topic, d.Topic)
+	set(&c.Muted, d.Muted)
+	set(&c.Unread, d.Unread)
+	set(&c.Partial, d.Partial)
+	set(&c.MemberCount, d.MemberCount)
+	if d.Avatar != nil {
+		c.Avatar = slices.Clone(d.Avatar)
+	}
 	if d.SortTime != nil {
 		c.SortTime = max(c.SortTime, *d.SortTime)
 	}
@@ -118,7 +142,8 @@ func set[T any](dst *T, src *T) {
 }
 
 // ApplyEvent returns c with what an event says about the conversation itself: members,
-// name, history and link sharing. self is the account's own person.
+// name, topic, history and link sharing. Changes of a message do not move c. self is the account's
+// own person.
 func (c Conversation) ApplyEvent(e Event, self PersonID) Conversation {
 	switch {
 	case e.Membership != nil && e.Membership.Joined:
@@ -143,6 +168,10 @@ func (c Conversation) ApplyEvent(e Event, self PersonID) Conversation {
 		c.HistoryOff = e.HistoryMode.Off
 	case e.LinkSharing != nil:
 		c.LinkSharing = e.LinkSharing.On
+	case e.Description != nil:
+		c.Topic = e.Description.New
+	case e.Edit != nil, e.Deletion != nil, e.Reaction != nil, e.Reactions != nil:
+		return c
 	}
 	c.SortTime = max(c.SortTime, e.Time)
 	return c

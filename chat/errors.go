@@ -24,6 +24,8 @@ var (
 	ErrExpired = errors.New("waited too long for the network")
 	// ErrUnsupported: the network has no such thing.
 	ErrUnsupported = errors.New("not supported")
+	// ErrInvalidRequest: the request says nothing, or several things at once.
+	ErrInvalidRequest = errors.New("invalid request")
 	// ErrTooLarge: over a limit of Features.
 	ErrTooLarge = errors.New("too large")
 	// ErrForbidden: the asker has no grant, or not the role, for this.

@@ -4,7 +4,7 @@ package chat
 // the event as handled.
 type Kind string
 
-// Kinds of events. Edits, deletions and reactions exist for networks that have them.
+// Kinds of events.
 const (
 	KindMessage     Kind = "message"
 	KindMembership  Kind = "membership"
@@ -16,6 +16,8 @@ const (
 	KindEdit        Kind = "edit"
 	KindDeletion    Kind = "deletion"
 	KindReaction    Kind = "reaction"
+	KindReactions   Kind = "reactions" // what reactions a message has, as far as the network says
+	KindDescription Kind = "description"
 	KindFailure     Kind = "failure" // a request of ours has failed; no event of the network
 )
 
@@ -45,8 +47,8 @@ type Event struct {
 	ID           EventID        `json:"id"`
 	Seq          int64          `json:"seq,omitempty"` // place in the conversation's log; 0 = not logged (history)
 	Kind         Kind           `json:"kind"`
-	Time         int64          `json:"time"` // µs, the network's own
-	Author       PersonID       `json:"author"`
+	Time         int64          `json:"time"`   // µs, the network's own
+	Author       PersonID       `json:"author"` // "" = the network, or nobody knows
 	Origin       Origin         `json:"origin,omitzero"`
 	RequestID    uint64         `json:"request_id,omitempty"` // of the request that made it, in the author's own copy; 0 = unknown
 	Expires      int64          `json:"expires,omitempty"`    // µs; 0 = never
@@ -59,37 +61,11 @@ type Event struct {
 	Call        *Call        `json:"call,omitempty"`
 	Notice      *Notice      `json:"notice,omitempty"`
 	Failure     *Failure     `json:"failure,omitempty"`
-}
-
-// Message is what somebody wrote.
-type Message struct {
-	Text        Text         `json:"text,omitempty"`
-	Emote       bool         `json:"emote,omitempty"` // "/me": the text is the act, without the name
-	Attachments []Attachment `json:"attachments,omitempty"`
-	SMS         bool         `json:"sms,omitempty"`
-}
-
-// AttachmentKind says what an Attachment is.
-type AttachmentKind string
-
-// Kinds of attachments.
-const (
-	AttachPhoto AttachmentKind = "photo"
-	AttachVideo AttachmentKind = "video"
-	AttachPlace AttachmentKind = "place"
-	AttachOther AttachmentKind = "other"
-)
-
-// Attachment is a picture, video or place of a message.
-type Attachment struct {
-	Kind      AttachmentKind `json:"kind"`
-	URL       string         `json:"url,omitempty"`       // full size, or a page about it
-	Thumbnail string         `json:"thumbnail,omitempty"` // URL of a picture
-	Name      string         `json:"name,omitempty"`
-	Address   string         `json:"address,omitempty"`
-	Animated  bool           `json:"animated,omitempty"`
-	Latitude  float64        `json:"lat,omitempty"`
-	Longitude float64        `json:"lon,omitempty"`
+	Edit        *Edit        `json:"edit,omitempty"`
+	Deletion    *Deletion    `json:"deletion,omitempty"`
+	Reaction    *Reaction    `json:"reaction,omitempty"`
+	Reactions   *Reactions   `json:"reactions,omitempty"`
+	Description *Description `json:"description,omitempty"`
 }
 
 // Membership is people joining, or leaving and being removed: who did it is the event's
@@ -124,4 +100,10 @@ type Call struct {
 // Notice is an event that has only a readable text.
 type Notice struct {
 	Text string `json:"text"`
+}
+
+// Description is a change of what a conversation says about itself (its topic).
+type Description struct {
+	Old string `json:"old,omitempty"`
+	New string `json:"new"`
 }

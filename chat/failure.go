@@ -8,8 +8,9 @@ import (
 
 // Failure is the fate of a request that failed. The event's Origin names the request.
 type Failure struct {
-	Reason string `json:"reason"`         // as FailureOf makes it
-	Text   Text   `json:"text,omitempty"` // of the message that was not sent
+	Reason string      `json:"reason"`         // as FailureOf makes it
+	Text   Text        `json:"text,omitempty"` // of the message that was not sent
+	What   RequestKind `json:"what,omitempty"` // that has failed; "" = a message
 }
 
 // failures maps the errors that settle a request to the word that is stored.
@@ -22,6 +23,7 @@ var failures = []struct {
 	{"bad_credentials", ErrBadCredentials},
 	{"unsupported", ErrUnsupported},
 	{"too_large", ErrTooLarge},
+	{"invalid", ErrInvalidRequest},
 	{"expired", ErrExpired},
 	{"unconfirmed", ErrUnconfirmed},
 }

@@ -1,12 +1,140 @@
 package chat
 
+// RequestKind names the member of a Request that is set.
+type RequestKind string
+
+// Kinds of requests.
+const (
+	RequestMessage      RequestKind = "message"
+	RequestEdit         RequestKind = "edit"
+	RequestDeletion     RequestKind = "deletion"
+	RequestReaction     RequestKind = "reaction"
+	RequestRename       RequestKind = "rename"
+	RequestTopic        RequestKind = "topic"
+	RequestAddPeople    RequestKind = "add_people"
+	RequestRemovePeople RequestKind = "remove_people"
+	RequestJoin         RequestKind = "join"
+	RequestDecline      RequestKind = "decline"
+	RequestLeave        RequestKind = "leave"
+	RequestHistoryMode  RequestKind = "history_mode"
+	RequestLinkSharing  RequestKind = "link_sharing"
+	RequestMuted        RequestKind = "muted"
+	RequestArchived     RequestKind = "archived"
+	RequestUnread       RequestKind = "unread"
+	RequestClear        RequestKind = "clear"
+	RequestCreate       RequestKind = "create"
+)
+
 // Request is something that the account shall do in a conversation and that has an
 // effect there. Exactly one member after Origin is set.
 type Request struct {
 	V            int            `json:"v"`
-	Conversation ConversationID `json:"conversation"`
+	Conversation ConversationID `json:"conversation"` // "" for Create
 	Origin       Origin         `json:"origin"`
-	Message      *Message       `json:"message,omitempty"`
+
+	Message      *Message         `json:"message,omitempty"`
+	Edit         *Edit            `json:"edit,omitempty"`
+	Deletion     *Deletion        `json:"deletion,omitempty"`
+	Reaction     *Reaction        `json:"reaction,omitempty"`
+	Rename       *Rename          `json:"rename,omitempty"` // New; "" takes the name away
+	Topic        *Description     `json:"topic,omitempty"`  // New
+	AddPeople    []PersonID       `json:"add_people,omitempty"`
+	RemovePeople []PersonID       `json:"remove_people,omitempty"` // others than oneself
+	Join         bool             `json:"join,omitempty"`          // accept the invitation
+	Decline      bool             `json:"decline,omitempty"`       // refuse it
+	Leave        bool             `json:"leave,omitempty"`
+	HistoryMode  *HistoryMode     `json:"history_mode,omitempty"`
+	LinkSharing  *LinkSharing     `json:"link_sharing,omitempty"`
+	Muted        *bool            `json:"muted,omitempty"`
+	Archived     *bool            `json:"archived,omitempty"`
+	Unread       *bool            `json:"unread,omitempty"`
+	Clear        *Clear           `json:"clear,omitempty"`
+	Create       *NewConversation `json:"create,omitempty"`
+}
+
+// Clear deletes the own history of a conversation, everything with a time (µs) at or before
+// UpTo, and hides the conversation if nothing is left. The others keep theirs.
+type Clear struct {
+	UpTo int64 `json:"up_to"`
+}
+
+// Kinds are the members that are set: one, unless the request is invalid.
+func (r Request) Kinds() (kinds []RequestKind) {
+	for _, member := range []struct {
+		kind RequestKind
+		set  bool
+	}{
+		{RequestMessage, r.Message != nil}, {RequestEdit, r.Edit != nil}, {RequestDeletion, r.Deletion != nil},
+		{RequestReaction, r.Reaction != nil}, {RequestRename, r.Rename != nil}, {RequestTopic, r.Topic != nil},
+		{RequestAddPeople, len(r.AddPeople) > 0}, {RequestRemovePeople, len(r.RemovePeople) > 0},
+		{RequestJoin, r.Join}, {RequestDecline, r.Decline}, {RequestLeave, r.Leave},
+		{RequestHistoryMode, r.HistoryMode != nil}, {RequestLinkSharing, r.LinkSharing != nil},
+		{RequestMuted, r.Muted != nil}, {RequestArchived, r.Archived != nil}, {RequestUnread, r.Unread != nil},
+		{RequestClear, r.Clear != nil}, {RequestCreate, r.Create != nil},
+	} {
+		if member.set {
+			kinds = append(kinds, member.kind)
+		}
+	}
+	return kinds
+}
+
+// Kind is the only member that is set, or "".
+func (r Request) Kind() RequestKind {
+	if kinds := r.Kinds(); len(kinds) == 1 {
+		return kinds[0]
+	}
+	return ""
+}
+
+// Repeatable reports whether the request sets a state, so that it may be sent again after
+// an ambiguous failure: nothing is doubled. The others are looked for first.
+func (r Request) Repeatable() bool {
+	switch r.Kind() {
+	case RequestEdit, RequestDeletion, RequestReaction, RequestTopic, RequestJoin, RequestDecline,
+		RequestMuted, RequestArchived, RequestUnread, RequestClear:
+		return true
+	case RequestCreate:
+		return r.Create.Kind == OneToOne
+	}
+	return false
+}
+
+// Reached reports whether a conversation is already as the request wants it, as far as the
+// snapshot shows that.
+func (r Request) Reached(c Conversation) bool {
+	switch r.Kind() {
+	case RequestAddPeople, RequestRemovePeople:
+		return len(r.LeftToDo(c)) == 0
+	case RequestJoin:
+		return c.Standing == Active
+	case RequestDecline, RequestLeave:
+		return c.Standing == Left
+	case RequestMuted:
+		return c.Quiet() == *r.Muted
+	case RequestArchived:
+		return c.Archived == *r.Archived
+	case RequestUnread:
+		return c.Unread == *r.Unread
+	case RequestTopic:
+		return c.Topic == r.Topic.New
+	}
+	return false
+}
+
+// LeftToDo are the people who are still to be added or removed.
+func (r Request) LeftToDo(c Conversation) (people []PersonID) {
+	for _, id := range r.AddPeople {
+		if !c.Has(id) {
+			people = append(people, id)
+		}
+	}
+	for _, id := range r.RemovePeople {
+		if c.Has(id) || c.Partial {
+			people = append(people, id)
+		}
+	}
+	return people
 }
 
 // NewConversation asks for a conversation with people; Kind OneToOne takes exactly one

@@ -7,12 +7,28 @@ type SegmentKind string
 
 // Kinds of segments.
 const (
-	SegmentText  SegmentKind = "text"
-	SegmentBreak SegmentKind = "break"
-	SegmentLink  SegmentKind = "link"
+	SegmentText    SegmentKind = "text"
+	SegmentBreak   SegmentKind = "break"
+	SegmentLink    SegmentKind = "link"
+	SegmentMention SegmentKind = "mention" // Text is what is seen, "@Anna Arnold"
+	SegmentEmoji   SegmentKind = "emoji"   // of the network's own; Text is what stands for it, ":name:"
 )
 
-// Segment is a run of text in one style, a line break, or a link.
+// What a line is (Segment.Block). Lists have their number behind a colon: the depth of a
+// bullet, from 1, or the item's number.
+const (
+	BlockCode    = "code"
+	BlockQuote   = "quote"
+	BlockHeading = "heading"
+	BlockBullet  = "bullet:"
+	BlockNumber  = "number:"
+)
+
+// EverybodyHere, as Segment.Person, mentions all members.
+const EverybodyHere PersonID = "all"
+
+// Segment is a run of text in one style, a line break, a link, a mention or an emoji.
+// Who does not know a kind or a style shows Text.
 type Segment struct {
 	Kind   SegmentKind `json:"k"`
 	Text   string      `json:"t,omitempty"`
@@ -21,6 +37,12 @@ type Segment struct {
 	Italic bool        `json:"i,omitempty"`
 	Strike bool        `json:"s,omitempty"`
 	Under  bool        `json:"n,omitempty"`
+	Code   bool        `json:"c,omitempty"`
+	Person PersonID    `json:"p,omitempty"`   // of a mention
+	Name   string      `json:"e,omitempty"`   // of an emoji
+	Ref    string      `json:"r,omitempty"`   // of an emoji, for Connection.Open
+	Block  string      `json:"l,omitempty"`   // what the line is; the same in all of its segments
+	Color  uint32      `json:"rgb,omitempty"` // 0x1RRGGBB; 0 = none
 }
 
 // Text is rich text: segments in reading order. Line breaks are segments of their own;
@@ -80,7 +102,7 @@ func (t Text) Empty() bool { return !visible(t.String()) }
 // target, that is, whether String loses something.
 func (t Text) Styled() bool {
 	for _, s := range t {
-		if s.Bold || s.Italic || s.Strike || s.Under || (s.Kind == SegmentLink && s.Text != s.Target) {
+		if s.Bold || s.Italic || s.Strike || s.Under || s.Code || s.Block != "" || s.Color != 0 || (s.Kind == SegmentLink && s.Text != s.Target) {
 			return true
 		}
 	}

@@ -121,9 +121,13 @@ func (l *Log) Find(ctx context.Context, account chat.PersonID, conversation chat
 		account, conversation, id)))
 }
 
-// FindRequest returns the event that a request of the account with an id made; ok is false
-// if there is none.
+// FindRequest returns the event that a request of the account with an id made, in a conversation or
+// ("") anywhere; ok is false if there is none.
 func (l *Log) FindRequest(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, requestID uint64) (chat.Event, bool, error) {
+	if conversation == "" {
+		return found(scanEvent(l.db.QueryRow(ctx, `SELECT `+eventColumns+` FROM log
+			WHERE account=$1 AND request_id=$2 AND request_id<>0 LIMIT 1`, account, int64(requestID))))
+	}
 	return found(scanEvent(l.db.QueryRow(ctx, `SELECT `+eventColumns+` FROM log
 		WHERE account=$1 AND conversation=$2 AND request_id=$3 AND request_id<>0 LIMIT 1`, account, conversation, int64(requestID))))
 }

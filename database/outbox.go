@@ -30,7 +30,8 @@ type OutboxRow struct {
 	ID        int64
 	Account   chat.PersonID
 	Request   chat.Request // only conversation and origin once final
-	RequestID uint64       // below 2^63
+	Kind      chat.RequestKind
+	RequestID uint64 // below 2^63
 	State     OutboxState
 	Attempts  int64
 	Created   int64        // µs
@@ -47,7 +48,7 @@ type OutboxStore struct{ db *DB }
 func (db *DB) Outbox() *OutboxStore { return &OutboxStore{db} }
 
 const outboxColumns = `id, account, conversation, origin, origin_ref, request_id, request, state, attempts,
-	created_us, closed_us, event_id, event_us, error`
+	created_us, closed_us, event_id, event_us, error, kind`
 
 func scanOutbox(row dbutil.Scannable) (*OutboxRow, error) {
 	var r OutboxRow
@@ -55,7 +56,7 @@ func scanOutbox(row dbutil.Scannable) (*OutboxRow, error) {
 	var conversation chat.ConversationID
 	var origin chat.Origin
 	err := row.Scan(&r.ID, &r.Account, &conversation, &origin.Side, &origin.Ref, &r.RequestID, &request, &r.State,
-		&r.Attempts, &r.Created, &r.Closed, &r.EventID, &r.EventTime, &r.Error)
+		&r.Attempts, &r.Created, &r.Closed, &r.EventID, &r.EventTime, &r.Error, &r.Kind)
 	if err != nil {
 		return nil, notFound(err)
 	}
@@ -73,6 +74,7 @@ func (s *OutboxStore) Insert(ctx context.Context, r *OutboxRow) (inserted bool, 
 	if err != nil {
 		return false, err
 	}
+	r.Kind = r.Request.Kind()
 	err = s.db.Write(ctx, func(ctx context.Context) error {
 		inserted = false
 		_, err := s.ByOrigin(ctx, r.Request.Origin)
@@ -84,9 +86,9 @@ func (s *OutboxStore) Insert(ctx context.Context, r *OutboxRow) (inserted bool, 
 		}
 		inserted = true
 		_, err = s.db.Exec(ctx, `
-			INSERT INTO outbox (`+outboxColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, 0, '', 0, '')`,
+			INSERT INTO outbox (`+outboxColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, 0, '', 0, '', $10)`,
 			r.ID, r.Account, r.Request.Conversation, r.Request.Origin.Side, r.Request.Origin.Ref, int64(r.RequestID),
-			string(payload), OutboxPending, r.Created)
+			string(payload), OutboxPending, r.Created, r.Kind)
 		return err
 	})
 	return inserted && err == nil, err
@@ -122,18 +124,25 @@ func (s *OutboxStore) Open(ctx context.Context, account chat.PersonID, conversat
 	return scanAll(rows, err, scanOutbox)
 }
 
-// Put stores the state of a request; its text goes when the state is final. A request that
+// Put stores the state of a request and what is left of it; its content goes when the state is final. A request that
 // is done stays so, and one that failed can only become done: otherwise ErrFinal.
 func (s *OutboxStore) Put(ctx context.Context, r *OutboxRow) error {
 	return s.db.Write(ctx, func(ctx context.Context) error { return s.put(ctx, r) })
 }
 
 func (s *OutboxStore) put(ctx context.Context, r *OutboxRow) error {
+	payload := ""
+	if !r.State.Final() {
+		request, err := json.Marshal(r.Request)
+		if err != nil {
+			return err
+		}
+		payload = string(request)
+	}
 	res, err := s.db.Exec(ctx, `
-		UPDATE outbox SET state=$2, attempts=$3, closed_us=$4, event_id=$5, event_us=$6, error=$7,
-			request=CASE WHEN $2 IN ('done', 'failed') THEN '' ELSE request END
+		UPDATE outbox SET state=$2, attempts=$3, closed_us=$4, event_id=$5, event_us=$6, error=$7, request=$8, conversation=$9
 		WHERE id=$1 AND state<>'done' AND (state<>'failed' OR $2='done')`,
-		r.ID, string(r.State), r.Attempts, r.Closed, r.EventID, r.EventTime, r.Error)
+		r.ID, string(r.State), r.Attempts, r.Closed, r.EventID, r.EventTime, r.Error, payload, r.Request.Conversation)
 	if err != nil {
 		return err
 	}

@@ -180,7 +180,7 @@ func TestNewQuery(t *testing.T) {
 	b := newBench(t)
 	c := b.client("laptop", tagged...)
 	c.Send("PRIVMSG Cleo_Clark :first words")
-	eventually(t, "it is sent", func() bool { return len(b.net.Sends()) == 1 })
+	eventually(t, "both are sent", func() bool { return len(b.net.Sends()) == 2 }) // the conversation, the message
 	e := b.net.Events("created-one_to_one-" + chat.ConversationID(cleo))
 	require.Equal(t, "first words", e[0].Message.Text.String())
 	b.net.Say(cleo, e[0].Conversation, "answer")

@@ -89,12 +89,13 @@ func (c *connection) see(conv *conversation) chat.ConversationDelta {
 	if !s.Has(c.id) {
 		standing = chat.Left
 	}
-	archived, inviter := conv.archived[c.id], conv.inviters[c.id]
+	archived, inviter, muted, unread := conv.archived[c.id], conv.inviters[c.id], conv.muted[c.id], conv.unread[c.id]
 	if inviter != "" {
 		standing = chat.Invited
 	}
 	d := chat.ConversationDelta{ID: s.ID, Kind: &s.Kind, Name: &s.Name, Members: s.Members, Standing: &standing,
-		Level: &s.Level, SortTime: &s.SortTime, Archived: &archived, Inviter: &inviter, Complete: true}
+		Level: &s.Level, SortTime: &s.SortTime, Archived: &archived, Inviter: &inviter, Muted: &muted, Unread: &unread,
+		Topic: &s.Topic, HistoryOff: &s.HistoryOff, LinkSharing: &s.LinkSharing, Complete: true}
 	if read := conv.reads[c.id]; read != 0 {
 		d.ReadTime = &read
 	}
@@ -173,7 +174,7 @@ func (c *connection) sync(since int64) (account.SyncPage, error) {
 	page := account.SyncPage{SyncedTo: c.n.now() + 1}
 	for _, conv := range c.mine() {
 		for _, e := range conv.events {
-			if e.Time >= since {
+			if e.Time >= since && e.Time > c.n.hidden[c.id][conv.snapshot.ID] {
 				page.Events = append(page.Events, c.n.asSeenBy(c.id, e))
 			}
 		}
@@ -251,57 +252,6 @@ func (c *connection) People(_ context.Context, ids []chat.PersonID) ([]chat.Pers
 		}
 	}
 	return out, c.allowed()
-}
-
-func (c *connection) Send(_ context.Context, id uint64, conv chat.Conversation, request chat.Request) (account.ReceivedEvent, error) {
-	c.n.mu.Lock()
-	if err := c.allowed(); err != nil {
-		c.n.mu.Unlock()
-		return account.ReceivedEvent{}, err
-	}
-	if stored := c.n.conversations[conv.ID]; stored == nil || !stored.snapshot.Has(c.id) {
-		c.n.mu.Unlock()
-		return account.ReceivedEvent{}, chat.ErrUnknownConversation
-	}
-	var fault Fault
-	if c.n.sendFault != nil {
-		fault = c.n.sendFault(c.id, request)
-	}
-	if fault.Err != nil && !fault.Accept {
-		c.n.mu.Unlock()
-		if fault.Until != nil {
-			<-fault.Until
-		}
-		return account.ReceivedEvent{}, fault.Err
-	}
-	c.n.sends = append(c.n.sends, Sent{Account: c.id, RequestID: id, Text: request.Message.Text.String()})
-	e := c.n.add(chat.Event{Conversation: conv.ID, Author: c.id, Kind: chat.KindMessage, Message: request.Message}, id)
-	c.n.mu.Unlock()
-	c.n.flush()
-	if fault.Until != nil {
-		<-fault.Until
-	}
-	return e, fault.Err
-}
-
-func (c *connection) Create(_ context.Context, _ uint64, request chat.NewConversation) (chat.ConversationDelta, error) {
-	c.n.mu.Lock()
-	defer c.n.mu.Unlock()
-	members := []chat.Member{{ID: c.id, Name: c.n.people[c.id].FullName}}
-	for _, id := range request.People {
-		members = append(members, chat.Member{ID: id, Name: c.n.people[id].FullName})
-	}
-	for _, conv := range c.n.conversations {
-		if request.Kind == chat.OneToOne && conv.snapshot.Kind == chat.OneToOne && conv.snapshot.Has(c.id) && conv.snapshot.Has(request.People[0]) {
-			return c.see(conv), nil
-		}
-	}
-	c.n.nextEvent++
-	id := chat.ConversationID("created-" + string(request.Kind) + "-" + request.Name + string(members[len(members)-1].ID))
-	conv := newConversation(chat.Conversation{V: chat.Version, ID: id,
-		Kind: request.Kind, Name: request.Name, Members: members, Standing: chat.Active, Level: chat.Ring})
-	c.n.conversations[id] = conv
-	return c.see(conv), nil
 }
 
 func (c *connection) SetTyping(_ context.Context, id chat.ConversationID, state chat.TypingState) error {

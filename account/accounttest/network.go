@@ -35,6 +35,7 @@ type Network struct {
 	hidden     map[chat.PersonID]map[chat.ConversationID]int64 // events up to this time (µs)
 	syncLimit  int
 	noIDs      bool
+	limited    func(chat.Conversation) chat.Features
 	holdPushes bool
 	sends      []Sent
 	marks      []chat.Watermark
@@ -47,6 +48,8 @@ type conversation struct {
 	events   []account.ReceivedEvent
 	reads    map[chat.PersonID]int64
 	archived map[chat.PersonID]bool
+	muted    map[chat.PersonID]bool
+	unread   map[chat.PersonID]bool
 	inviters map[chat.PersonID]chat.PersonID // of those who have not accepted
 }
 
@@ -54,7 +57,8 @@ type conversation struct {
 type Sent struct {
 	Account   chat.PersonID
 	RequestID uint64
-	Text      string
+	Text      string // of a message
+	Request   chat.Request
 }
 
 // Fault is what happens to a request: Err is returned; with Accept the event is made
@@ -119,7 +123,8 @@ func (n *Network) AddConversation(id chat.ConversationID, name string, members .
 
 func newConversation(c chat.Conversation) *conversation {
 	return &conversation{snapshot: c, reads: make(map[chat.PersonID]int64),
-		archived: make(map[chat.PersonID]bool), inviters: make(map[chat.PersonID]chat.PersonID)}
+		archived: make(map[chat.PersonID]bool), muted: make(map[chat.PersonID]bool), unread: make(map[chat.PersonID]bool),
+		inviters: make(map[chat.PersonID]chat.PersonID)}
 }
 
 // Archive moves a conversation of an account into its archive, or back.
@@ -137,13 +142,18 @@ func (n *Network) show(id chat.PersonID, in chat.ConversationID, change func(*co
 	n.mu.Lock()
 	c := n.conversations[in]
 	change(c)
+	n.showLocked(id, c)
+	n.mu.Unlock()
+	n.flush()
+}
+
+// showLocked pushes a conversation to the connections of an account. mu is held.
+func (n *Network) showLocked(id chat.PersonID, c *conversation) {
 	for conn := range n.connections {
 		if conn.id == id && conn.subscribed && !n.deaf[id] {
 			conn.queue = append(conn.queue, account.Update{Conversations: []chat.ConversationDelta{conn.see(c)}})
 		}
 	}
-	n.mu.Unlock()
-	n.flush()
 }
 
 // now is the network's clock, in µs. mu is held.
@@ -337,10 +347,14 @@ func (n *Network) Silence(id chat.PersonID) {
 func (n *Network) HideBefore(id chat.PersonID, conversation chat.ConversationID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.hide(id, conversation, n.clock)
+}
+
+func (n *Network) hide(id chat.PersonID, conversation chat.ConversationID, upTo int64) {
 	if n.hidden[id] == nil {
 		n.hidden[id] = make(map[chat.ConversationID]int64)
 	}
-	n.hidden[id][conversation] = n.clock
+	n.hidden[id][conversation] = max(n.hidden[id][conversation], upTo)
 }
 
 // Runs is how often an account has connected its channel.
@@ -435,10 +449,4 @@ func (n *Network) Authenticate(_ context.Context, credentials chat.Credentials) 
 // Open implements account.Backend.
 func (n *Network) Open(stored []byte) (account.Connection, error) {
 	return &connection{n: n, id: chat.PersonID(stored), wake: make(chan struct{}, 1)}, nil
-}
-
-// Features implements account.Backend.
-func (n *Network) Features(c chat.Conversation) chat.Features {
-	return chat.Features{Bold: true, Italic: true, Strike: true, Underline: true, Links: true, Emotes: true,
-		Typing: true, Watermarks: true, Rename: c.Kind == chat.Group, Members: c.Kind == chat.Group, MaxText: 100_000}
 }

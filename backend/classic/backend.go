@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -141,6 +142,9 @@ func (b *Backend) Features(c chat.Conversation) chat.Features {
 	group := c.Kind == chat.Group
 	return chat.Features{
 		Bold: true, Italic: true, Strike: true, Underline: true, Links: true, Emotes: true,
-		Typing: true, Watermarks: true, Rename: group, Members: group, MaxText: maxText,
+		Photos: true, Places: true, Attachments: 2, MaxMedia: hangouts.MaxImageSize,
+		Typing: true, Watermarks: true, TypingLasts: 30 * time.Second, TypingEvery: 20 * time.Second,
+		Rename: group, Invite: group, Kick: group, Leave: group, LinkSharing: group, Join: true, HistoryMode: true,
+		Mute: true, Archive: true, Clear: !group, MaxText: maxText,
 	}
 }

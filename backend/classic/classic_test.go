@@ -111,14 +111,16 @@ func TestPerson(t *testing.T) {
 
 func TestSendRequestRoundTrip(t *testing.T) {
 	text := chat.Text{{Kind: chat.SegmentText, Text: "a", Bold: true}, {Kind: chat.SegmentBreak}, {Kind: chat.SegmentLink, Text: "x", Target: "http://x"}}
-	req := sendRequest(7, chat.Conversation{ID: "C", HistoryOff: true}, &chat.Message{Text: text}, "")
+	req, err := sendRequest(7, chat.Conversation{ID: "C", HistoryOff: true}, &chat.Message{Text: text}, "")
+	require.NoError(t, err)
 	h := req.GetEventRequestHeader()
 	require.EqualValues(t, 7, h.GetClientGeneratedId())
 	require.Equal(t, pb.OffTheRecordStatus_OFF_THE_RECORD_STATUS_OFF_THE_RECORD, h.GetExpectedOtr())
 	back := message(&pb.Event{ChatMessage: &pb.ChatMessage{MessageContent: req.GetMessageContent()}})
 	require.Equal(t, text, back.Text)
 
-	me := sendRequest(7, chat.Conversation{ID: "C"}, &chat.Message{Emote: true, Text: chat.Plain("waves")}, "Ann Lee")
+	me, err := sendRequest(7, chat.Conversation{ID: "C"}, &chat.Message{Emote: true, Text: chat.Plain("waves")}, "Ann Lee")
+	require.NoError(t, err)
 	require.Equal(t, "Ann Lee ", me.GetMessageContent().GetSegment()[0].GetText())
 	require.EqualValues(t, annotationMe, me.GetAnnotation()[0].GetType())
 }

@@ -258,35 +258,6 @@ func (c *connection) SetWatermark(ctx context.Context, id chat.ConversationID, t
 	return err
 }
 
-// Send implements account.Connection.
-func (c *connection) Send(ctx context.Context, id uint64, conv chat.Conversation, request chat.Request) (account.ReceivedEvent, error) {
-	if request.Message == nil {
-		return account.ReceivedEvent{}, chat.ErrUnsupported
-	}
-	name := ""
-	if request.Message.Emote {
-		self, err := c.ownName(ctx)
-		if err != nil {
-			return account.ReceivedEvent{}, err
-		}
-		name = self
-	}
-	req := sendRequest(id, conv, request.Message, name)
-	answer, err := call(ctx, c, func(client *hangouts.Client) (*pb.SendChatMessageResponse, error) {
-		return client.SendChatMessage(ctx, req)
-	})
-	if err != nil {
-		return account.ReceivedEvent{}, err
-	}
-	received, ok := event(answer.GetCreatedEvent())
-	if !ok {
-		return account.ReceivedEvent{}, fmt.Errorf("%w: the answer has no event", account.ErrAmbiguous)
-	}
-	update := account.Update{Events: []account.ReceivedEvent{received}}
-	c.learn(&update)
-	return update.Events[0], nil
-}
-
 // ownName is the account's name, asked for once.
 func (c *connection) ownName(ctx context.Context) (string, error) {
 	c.mu.Lock()

@@ -133,30 +133,3 @@ func (c *connection) People(ctx context.Context, ids []chat.PersonID) ([]chat.Pe
 	c.learn(&update)
 	return update.People, nil
 }
-
-// Create implements account.Connection (protocol §8.12).
-func (c *connection) Create(ctx context.Context, id uint64, request chat.NewConversation) (chat.ConversationDelta, error) {
-	req := &pb.CreateConversationRequest{ClientGeneratedId: proto.Uint64(id), Type: pb.ConversationType_CONVERSATION_TYPE_GROUP.Enum()}
-	if request.Kind == chat.OneToOne {
-		if len(request.People) != 1 {
-			return chat.ConversationDelta{}, chat.ErrRefused
-		}
-		req.Type = pb.ConversationType_CONVERSATION_TYPE_ONE_TO_ONE.Enum()
-	} else if request.Name != "" {
-		req.Name = proto.String(request.Name)
-	}
-	for _, p := range request.People {
-		req.InviteeId = append(req.InviteeId, &pb.InviteeID{GaiaId: proto.String(string(p))})
-	}
-	answer, err := call(ctx, c, func(client *hangouts.Client) (*pb.CreateConversationResponse, error) {
-		return client.CreateConversation(ctx, req)
-	})
-	if err != nil {
-		return chat.ConversationDelta{}, err
-	}
-	delta, ok := conversation(answer.GetConversation())
-	if !ok {
-		return delta, account.ErrAmbiguous
-	}
-	return delta, nil
-}

@@ -13,10 +13,6 @@ func conversationID(id chat.ConversationID) *pb.ConversationId {
 
 // eventHeader is the header of a request that makes an event (protocol §8.1).
 func eventHeader(id uint64, c chat.Conversation) *pb.EventRequestHeader {
-	otr := pb.OffTheRecordStatus_OFF_THE_RECORD_STATUS_ON_THE_RECORD
-	if c.HistoryOff {
-		otr = pb.OffTheRecordStatus_OFF_THE_RECORD_STATUS_OFF_THE_RECORD
-	}
 	medium := &pb.DeliveryMedium{MediumType: pb.DeliveryMediumType_DELIVERY_MEDIUM_BABEL.Enum()}
 	kind := pb.EventType_EVENT_TYPE_REGULAR_CHAT_MESSAGE
 	if c.Medium.SMS {
@@ -27,15 +23,22 @@ func eventHeader(id uint64, c chat.Conversation) *pb.EventRequestHeader {
 	return &pb.EventRequestHeader{
 		ConversationId:    conversationID(c.ID),
 		ClientGeneratedId: proto.Uint64(id),
-		ExpectedOtr:       otr.Enum(),
+		ExpectedOtr:       otrStatus(c.HistoryOff).Enum(),
 		DeliveryMedium:    medium,
 		EventType:         kind.Enum(),
 	}
 }
 
+func otrStatus(off bool) pb.OffTheRecordStatus {
+	if off {
+		return pb.OffTheRecordStatus_OFF_THE_RECORD_STATUS_OFF_THE_RECORD
+	}
+	return pb.OffTheRecordStatus_OFF_THE_RECORD_STATUS_ON_THE_RECORD
+}
+
 // sendRequest is a message of ours in the service's words. name is the sender's, which
 // the text of a "/me" message begins with (protocol §8.17).
-func sendRequest(id uint64, c chat.Conversation, m *chat.Message, name string) *pb.SendChatMessageRequest {
+func sendRequest(id uint64, c chat.Conversation, m *chat.Message, name string) (*pb.SendChatMessageRequest, error) {
 	text := m.Text
 	req := &pb.SendChatMessageRequest{EventRequestHeader: eventHeader(id, c)}
 	if m.Emote {
@@ -47,7 +50,7 @@ func sendRequest(id uint64, c chat.Conversation, m *chat.Message, name string) *
 		content.Segment = append(content.Segment, segment(s))
 	}
 	req.MessageContent = content
-	return req
+	return req, attach(req, m.Attachments)
 }
 
 // segment writes what the reference writes: type, text and all four styles always.

@@ -1,4 +1,4 @@
--- v0 -> v8: Latest schema
+-- v0 -> v9: Latest schema
 
 -- An account on the network. credentials is what the back end needs to connect again:
 -- secret. generation grows with every login, so that a running bridge notices one that
@@ -11,7 +11,8 @@ CREATE TABLE account (
 	status      TEXT    NOT NULL,
 	reason      TEXT    NOT NULL,
 	cursor_us   BIGINT  NOT NULL,
-	created_us  BIGINT  NOT NULL
+	created_us  BIGINT  NOT NULL,
+	network     TEXT    NOT NULL DEFAULT 'hangouts'
 );
 
 CREATE TABLE account_grant (
@@ -107,6 +108,7 @@ CREATE TABLE outbox (
 	event_id     TEXT   NOT NULL, -- of a request that is done
 	event_us     BIGINT NOT NULL DEFAULT 0,
 	error        TEXT   NOT NULL,
+	kind         TEXT   NOT NULL DEFAULT 'message', -- chat.RequestKind
 	PRIMARY KEY (id),
 	UNIQUE (origin, origin_ref)
 );
