@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -69,6 +70,14 @@ type Connection interface {
 	// conversation is empty. A request that is Repeatable succeeds also when it changes nothing
 	// any more.
 	Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (Answer, error)
+	// Open reads a file of the network by its Attachment.Ref or another handle; the stream ends
+	// with ctx and has to be closed. chat.ErrRefused means that it will never be had,
+	// chat.ErrUnavailable that trying again may help.
+	Open(ctx context.Context, ref []byte) (io.ReadCloser, MediaInfo, error)
+	// Upload gives the network a file of size bytes for a message, and returns its Attachment.Ref. It
+	// has no effect that anybody sees, so that it may be repeated. A repeat needs r anew;
+	// where r is an io.ReaderAt, the file begins at its offset 0.
+	Upload(ctx context.Context, conversation chat.ConversationID, name, mime string, size int64, r io.Reader) (ref []byte, err error)
 	// SetTyping shows the account's own typing state.
 	SetTyping(ctx context.Context, conversation chat.ConversationID, state chat.TypingState) error
 	// SetWatermark moves the account's own watermark to time (µs).

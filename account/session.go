@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"io"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
@@ -59,6 +60,10 @@ type Session interface {
 	// Create makes a conversation, or finds the one-to-one conversation that exists.
 	Create(ctx context.Context, origin chat.Origin, request chat.NewConversation) (chat.Conversation, error)
 
+	// Open is Connection.Open.
+	Open(ctx context.Context, ref []byte) (io.ReadCloser, MediaInfo, error)
+	// Upload is Connection.Upload: the first step of a message with a file, before Submit.
+	Upload(ctx context.Context, conversation chat.ConversationID, name, mime string, size int64, r io.Reader) (ref []byte, err error)
 	// SetTyping shows the person's typing state to the others. Not stored, may be lost.
 	SetTyping(ctx context.Context, typing chat.Typing) error
 	// MarkRead moves the person's own watermark forward; one that is not ahead of the

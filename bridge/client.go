@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"maps"
 	"slices"
@@ -51,14 +52,28 @@ var (
 	_ bridgev2.ReadReceiptHandlingNetworkAPI = (*Client)(nil)
 	_ bridgev2.ReactionHandlingNetworkAPI    = (*Client)(nil)
 	_ bridgev2.RedactionHandlingNetworkAPI   = (*Client)(nil)
+	_ bridgev2.EditHandlingNetworkAPI        = (*Client)(nil)
+	_ bridgev2.RoomNameHandlingNetworkAPI    = (*Client)(nil)
+	_ bridgev2.MembershipHandlingNetworkAPI  = (*Client)(nil)
+	_ bridgev2.MuteHandlingNetworkAPI        = (*Client)(nil)
+	_ bridgev2.TagHandlingNetworkAPI         = (*Client)(nil)
+
+	_ bridgev2.MessageRequestAcceptingNetworkAPI = (*Client)(nil)
+
+	_ bridgev2.GhostDMCreatingNetworkAPI = (*Client)(nil)
+	_ bridgev2.ContactListingNetworkAPI  = (*Client)(nil)
+	_ bridgev2.UserSearchingNetworkAPI   = (*Client)(nil)
+	_ bridgev2.GroupCreatingNetworkAPI   = (*Client)(nil)
 )
 
 func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, session account.Session, told *notices) *Client {
 	people := puppet.New(session, id, c.config.Displayname)
 	client := &Client{puppetHandler: people, connector: c, login: login, id: id, session: session, notices: told}
 	client.portalHandler = portal.New(session, id, people, portal.Options{
-		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, EventTime: c.eventTime, Filled: c.delivery.filled,
-		Written: client.keepPast, Room: c.room,
+		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, Prefix: c.bridge.Config.CommandPrefix, EventTime: c.eventTime,
+		Filled: c.delivery.filled, Written: client.keepPast, Room: c.room, Logins: c.people, IsGhost: c.bridge.Matrix.ParseGhostMXID,
+		Domain: c.bridge.Matrix.ServerName(), EditsAsMessages: c.config.EditsAsMessages,
+		Ghost: client.ghostOf, Open: client.openRoom, NewRef: func() string { return "api/" + rand.Text() },
 	})
 	return client
 }
@@ -226,4 +241,17 @@ func (c *Connector) tryAgain() {
 			attached.Kick()
 		}
 	}
+}
+
+// people are the logins with the people that they are on the network.
+func (c *Connector) people() (logins []portal.Login) {
+	c.mu.Lock()
+	clients := slices.Collect(maps.Values(c.clients))
+	c.mu.Unlock()
+	for _, client := range clients {
+		if client.session != nil && client.delivers() {
+			logins = append(logins, portal.Login{Person: client.session.Self(), User: client.login.UserMXID})
+		}
+	}
+	return logins
 }

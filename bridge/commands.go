@@ -42,8 +42,11 @@ func (m *Main) botCommands() []commands.CommandHandler {
 	for _, own := range openCommands() { // they find the conversations of the user's own logins only
 		list = append(list, guarded(own))
 	}
+	for _, own := range conversationCommands() {
+		list = append(list, guarded(own, c.ownRoom))
+	}
 	for _, inRoom := range []*commands.FullHandler{
-		commands.CommandID, commands.CommandUnbridge, commands.CommandSyncChat, commands.CommandMute, commands.CommandDeleteChat,
+		commands.CommandID, commands.CommandUnbridge, commands.CommandSyncChat,
 		commands.CommandBlockUser, commands.CommandCreateGroup,
 	} {
 		list = append(list, guarded(inRoom, c.ownRoom))
@@ -66,6 +69,9 @@ type check func(ce *commands.Event) (refusal string)
 // otherwise the help leaves it out.
 func guarded(original *commands.FullHandler, checks ...check) *commands.FullHandler {
 	h := *original
+	if h.Help.Description != "" && !ours[h.Name] {
+		h.Help.Description = descriptions[h.Name]
+	}
 	if h.NetworkAPI != nil && !h.NetworkAPI((*Client)(nil)) {
 		h.Help.Description = ""
 		h.Func = func(ce *commands.Event) { ce.Reply("Hangouts does not support this command.") }

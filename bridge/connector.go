@@ -110,7 +110,17 @@ func (c *Connector) GetName() bridgev2.BridgeName {
 // GetDBMetaTypes implements bridgev2.NetworkConnector.
 func (c *Connector) GetDBMetaTypes() bridgedb.MetaTypes { return ids.MetaTypes() }
 
-var generalCapabilities = &bridgev2.NetworkGeneralCapabilities{}
+var generalCapabilities = &bridgev2.NetworkGeneralCapabilities{
+	DisappearingMessages: true,
+	Provisioning: bridgev2.ProvisioningCapabilities{
+		ResolveIdentifier: bridgev2.ResolveIdentifierCapabilities{CreateDM: true, LookupPhone: true, LookupEmail: true, ContactList: true, Search: true},
+		GroupCreation: map[string]bridgev2.GroupTypeCapabilities{"group": {
+			TypeDescription: "a group",
+			Name:            bridgev2.GroupFieldCapability{Allowed: true, MaxLength: chat.MaxName},
+			Participants:    bridgev2.GroupFieldCapability{Allowed: true, Required: true, MinLength: 1},
+		}},
+	},
+}
 
 // GetCapabilities implements bridgev2.NetworkConnector.
 func (c *Connector) GetCapabilities() *bridgev2.NetworkGeneralCapabilities {

@@ -170,7 +170,7 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 	if e, err = c.madeBy(ctx, key, e); err != nil {
 		return err
 	}
-	if e.Origin.Side == chat.OriginMatrix && (key.Receiver == "" || e.Author == c.id) {
+	if e.Kind == chat.KindMessage && e.Origin.Side == chat.OriginMatrix && (key.Receiver == "" || e.Author == c.id) {
 		if err = c.settleOwn(ctx, e, key); !errors.Is(err, portal.ErrTaken) {
 			return err
 		} // a request that the network has carried out twice: the second message is shown
@@ -203,6 +203,9 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 	}
 	if !portal.IsMessage(remote) {
 		return nil
+	}
+	if err = c.expire(ctx, room, e); err != nil {
+		return err
 	}
 	return c.settle(ctx, room, ids.MakeMessageID(e.Conversation, e.ID))
 }
@@ -310,10 +313,12 @@ func (c *Client) keepOwnRow(ctx context.Context, room *bridgev2.Portal, e chat.E
 		return nil
 	}
 	err := portal.KeepRow(ctx, room, c.Row(room, eventID, c.userOf(e.Author), n, e))
-	if err != nil && !errors.Is(err, portal.ErrTaken) {
+	if errors.Is(err, portal.ErrTaken) {
+		return err
+	} else if err != nil {
 		return fmt.Errorf("%w: keep row of own message: %w", bridgev2.ErrDatabaseError, err)
 	}
-	return err
+	return c.expire(ctx, room, e)
 }
 
 // timeOf is the network's time of an event.

@@ -25,6 +25,8 @@ var exampleChanges = []struct{ old, new string }{
 	{"        avatar: \n", "        avatar: \"\"\n"},
 	{"    retry_limit: 4\n", "    retry_limit: 1\n"},
 	{"backfill:\n    # Whether to do backfilling at all.\n    enabled: false\n", "backfill:\n    # Whether new rooms get the latest messages of their conversation.\n    enabled: true\n"},
+	{"    tag_only_on_create: true\n", "    tag_only_on_create: false\n"},
+	{"    mute_only_on_create: true\n", "    mute_only_on_create: false\n"},
 	{"    min_level: debug\n", "    min_level: info\n"},
 	{"    # Shared secrets for automatic double puppeting.\n", "    # Shared secrets for automatic double puppeting: what you write with another Hangouts client then\n" +
 		"    # appears as written by you, you are in new rooms at once, and your reading elsewhere counts here.\n" +

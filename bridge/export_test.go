@@ -29,3 +29,6 @@ func Refresh(ctx context.Context, login *bridgev2.UserLogin, conversation chat.C
 	_, err := login.Client.(*Client).consumer().keepRoom(ctx, conversation, false, follows)
 	return err
 }
+
+// EditsAsMessages is the setting of that name switched on.
+func (m *Main) EditsAsMessages() { m.connector.config.EditsAsMessages = true }

@@ -74,6 +74,9 @@ func (c *consumer) showPastEvent(ctx context.Context, room *bridgev2.Portal, con
 	if err = c.queueMessage(ctx, try, remote, e.Author); err != nil {
 		return err
 	}
+	if err = c.expire(ctx, room, e); err != nil {
+		return err
+	}
 	return c.settle(ctx, room, message)
 }
 

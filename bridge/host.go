@@ -61,9 +61,17 @@ func (h host) UserOf(person networkid.UserID) id.UserID {
 	return ""
 }
 
-// BotSays implements homeserver.Host: the bot repeats no secrets.
+// BotSays implements homeserver.Host: the bot greets in its own words, and repeats no secrets.
 func (h host) BotSays(content *event.Content) *event.Content {
 	answer, ok := content.Parsed.(*event.MessageEventContent)
+	if value, is := content.Parsed.(event.MessageEventContent); is {
+		answer, ok = &value, true
+	}
+	if ok {
+		if says := h.greeting(answer.Body); says != "" {
+			return said(says)
+		}
+	}
 	if !ok || !secret.In(answer.Body) {
 		return content
 	}

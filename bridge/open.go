@@ -157,6 +157,15 @@ func list(all []candidate) string {
 	return strings.Join(lines, "\n")
 }
 
+// openRoom is open for a login.
+func (c *Client) openRoom(ctx context.Context, conversation chat.Conversation) (*bridgev2.Portal, error) {
+	consumer := c.consumer()
+	if consumer == nil {
+		return nil, chat.ErrUnavailable
+	}
+	return consumer.open(ctx, conversation)
+}
+
 // open makes a conversation's room if there is none, fills in what it lacks, and lets the
 // login's user take part in it again.
 func (c *consumer) open(ctx context.Context, conversation chat.Conversation) (*bridgev2.Portal, error) {

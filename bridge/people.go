@@ -140,6 +140,24 @@ func (c *consumer) introduce(ctx context.Context, known []chat.Person) error {
 	return nil
 }
 
+// ghostOf is the ghost of a person, brought up to date.
+func (c *Client) ghostOf(ctx context.Context, person chat.PersonID) (*bridgev2.Ghost, error) {
+	consumer := c.consumer()
+	if consumer == nil {
+		return nil, chat.ErrUnavailable
+	}
+	people, err := c.People(ctx, person)
+	if err == nil {
+		known := people[person]
+		known.ID = person
+		err = consumer.introduce(ctx, []chat.Person{known})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.connector.bridge.GetGhostByID(ctx, ids.MakeUserID(person))
+}
+
 // updateGhost changes a ghost if it does not have what info says.
 func (c *consumer) updateGhost(ctx context.Context, ghost *bridgev2.Ghost, info *bridgev2.UserInfo) error {
 	release, err := c.d.people.hold(ctx, claim{ghost.ID: false})

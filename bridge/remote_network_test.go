@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -28,6 +29,8 @@ type call struct {
 	Place        account.HistoryToken
 	People       []chat.PersonID
 	Request      chat.Request
+	File         []byte // its handle, or its bytes
+	Name, MIME   string
 }
 
 // answer is its answer. Error names the sentinel that the error wraps.
@@ -38,6 +41,8 @@ type answer struct {
 	History  account.HistoryPage
 	People   []chat.Person
 	Answer   account.Answer
+	File     []byte // its bytes, or its handle
+	Info     account.MediaInfo
 	Error    string
 }
 
@@ -91,6 +96,13 @@ func serveConnection(w http.ResponseWriter, r *http.Request, network *accounttes
 		a.People, err = connection.People(ctx, c.People)
 	case "/send":
 		a.Answer, err = connection.Send(ctx, c.ID, c.Conversation, c.Request)
+	case "/open":
+		var body io.ReadCloser
+		if body, a.Info, err = connection.Open(ctx, c.File); err == nil {
+			a.File, err = io.ReadAll(body)
+		}
+	case "/upload":
+		a.File, err = connection.Upload(ctx, c.Conversation.ID, c.Name, c.MIME, int64(len(c.File)), bytes.NewReader(c.File))
 	}
 	return err
 }
@@ -215,6 +227,20 @@ func (c *remoteConnection) People(ctx context.Context, ids []chat.PersonID) ([]c
 func (c *remoteConnection) Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (account.Answer, error) {
 	a, err := c.do(ctx, "/send", call{Account: c.account, ID: id, Conversation: conversation, Request: request})
 	return a.Answer, err
+}
+
+func (c *remoteConnection) Open(ctx context.Context, ref []byte) (io.ReadCloser, account.MediaInfo, error) {
+	a, err := c.do(ctx, "/open", call{Account: c.account, File: ref})
+	return io.NopCloser(bytes.NewReader(a.File)), a.Info, err
+}
+
+func (c *remoteConnection) Upload(ctx context.Context, id chat.ConversationID, name, mime string, _ int64, r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.do(ctx, "/upload", call{Account: c.account, Conversation: chat.Conversation{ID: id}, Name: name, MIME: mime, File: data})
+	return a.File, err
 }
 
 func (c *remoteConnection) SetTyping(context.Context, chat.ConversationID, chat.TypingState) error {

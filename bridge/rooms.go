@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -178,6 +179,7 @@ func (c *consumer) makeRooms(ctx context.Context) {
 		}
 		tasks = append(tasks, task)
 	}
+	slices.Reverse(tasks) // the latest comes last, and so stands on top where rooms are ordered by activity
 	if c.makeEach(ctx, tasks) && first && wanted > 0 {
 		kv.Set(ctx, c.keyRoomsMade(), "true")
 	}

@@ -51,13 +51,7 @@ func (c *Client) writtenHere(ctx context.Context, room *bridgev2.Portal, e chat.
 		return chat.Origin{}, false, nil
 	}
 	found, ok := left.WrittenText(string(e.ID), author.login.UserMXID, func(content *event.MessageEventContent) (part int, last, ok bool) {
-		texts := c.Texts(e.Conversation, content)
-		for n, text := range texts {
-			if text == e.Message.Text.String() {
-				return n, n == len(texts)-1, true
-			}
-		}
-		return 0, false, false
+		return c.Part(ctx, room, content, e.Message)
 	})
 	return ids.MakeOrigin(found.Event, found.Part), ok, nil
 }

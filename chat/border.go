@@ -5,7 +5,7 @@ package chat
 
 // Clean returns p with clean texts.
 func (p Person) Clean() Person {
-	p.FullName, p.FirstName, p.PhotoURL = CleanName(p.FullName), CleanName(p.FirstName), cleanTarget(p.PhotoURL)
+	p.FullName, p.FirstName = CleanName(p.FullName), CleanName(p.FirstName)
 	p.Emails, p.Phones = cleanNames(p.Emails), cleanNames(p.Phones)
 	return p
 }

@@ -24,7 +24,7 @@ type Person struct {
 	ID        PersonID `json:"id"`
 	FullName  string   `json:"full_name,omitempty"`
 	FirstName string   `json:"first_name,omitempty"`
-	PhotoURL  string   `json:"photo_url,omitempty"` // absolute, with scheme
+	Avatar    []byte   `json:"avatar,omitempty"` // handle of the photo for Connection.Open
 	Emails    []string `json:"emails,omitempty"`
 	Phones    []string `json:"phones,omitempty"` // E.164
 }
@@ -82,8 +82,8 @@ func (p Person) Merge(newer Person, authoritative bool) Person {
 	if better && newer.FullName != "" {
 		p.FullName, p.FirstName = newer.FullName, newer.FirstName
 	}
-	if newer.PhotoURL != "" {
-		p.PhotoURL = newer.PhotoURL
+	if len(newer.Avatar) > 0 {
+		p.Avatar = newer.Avatar
 	}
 	if len(newer.Emails) > 0 {
 		p.Emails = newer.Emails

@@ -221,3 +221,47 @@ func TestMatrixInboxPruneKeepsTheLastNumber(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, result.Last, last)
 }
+
+func TestMatrixMediaLastUntilTheirPartIsThere(t *testing.T) {
+	db, ctx := open(t), context.Background()
+	media := db.MatrixMedia()
+	begun := MatrixMedium{Name: "room/m/0", MessageID: "m", RoomID: "!a", MXC: "mxc://s/1", Payload: "{}"}
+	avatar := MatrixMedium{Name: "avatar/hash", MXC: "mxc://s/2", Uploaded: true, Payload: "{}"}
+	_, err := media.Get(ctx, begun.Name)
+	require.ErrorIs(t, err, ErrNotFound)
+	for _, m := range []MatrixMedium{begun, avatar} {
+		require.NoError(t, media.Put(ctx, m))
+	}
+	begun.Uploaded, begun.MXC = true, "mxc://s/3"
+	require.NoError(t, media.Put(ctx, begun))
+	got, err := media.Get(ctx, begun.Name)
+	require.NoError(t, err)
+	require.Equal(t, begun, got)
+	n, err := media.Count(ctx)
+	require.NoError(t, err)
+	require.Equal(t, 1, n, "without avatars")
+
+	for _, query := range []string{
+		`CREATE TABLE portal (id TEXT, receiver TEXT, mxid TEXT)`, `INSERT INTO portal VALUES ('c', '', '!a')`,
+		`CREATE TABLE message (id TEXT, part_id TEXT, room_id TEXT, room_receiver TEXT)`, `INSERT INTO message VALUES ('m', '1', 'c', ''), ('m', '', 'other', '')`,
+	} {
+		_, err = db.Exec(ctx, query)
+		require.NoError(t, err)
+	}
+	require.NoError(t, media.Sweep(ctx))
+	_, err = media.Get(ctx, begun.Name)
+	require.NoError(t, err, "another part, and another room, are not this")
+	_, err = db.Exec(ctx, `INSERT INTO message VALUES ('m', '', 'c', '')`)
+	require.NoError(t, err)
+	require.NoError(t, media.Sweep(ctx))
+	_, err = media.Get(ctx, begun.Name)
+	require.ErrorIs(t, err, ErrNotFound)
+	require.NoError(t, media.Put(ctx, begun))
+	_, err = db.Exec(ctx, `DELETE FROM message; DELETE FROM portal`)
+	require.NoError(t, err)
+	require.NoError(t, media.Sweep(ctx))
+	_, err = media.Get(ctx, begun.Name)
+	require.ErrorIs(t, err, ErrNotFound, "its room is no portal's")
+	_, err = media.Get(ctx, avatar.Name)
+	require.NoError(t, err)
+}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -44,6 +45,75 @@ func (c *Client) Download(ctx context.Context, address string, limit int64) (*At
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.UploadTimeout)
 	defer cancel()
+	stream, err := c.OpenAttachment(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	defer stream.Body.Close()
+	if stream.Size > limit {
+		return nil, fmt.Errorf("%s: %w: %d bytes", downloadOp, ErrTooLarge, limit)
+	}
+	data, err := io.ReadAll(io.LimitReader(stream.Body, limit+1))
+	switch {
+	case int64(len(data)) > limit:
+		return nil, fmt.Errorf("%s: %w: %d bytes", downloadOp, ErrTooLarge, limit)
+	case err != nil:
+		return nil, &NetworkError{Op: downloadOp, Err: newTransportError(err)}
+	}
+	return &Attachment{Data: data, ContentType: stream.ContentType, Filename: stream.Filename}, nil
+}
+
+// AttachmentStream is a file that is being downloaded. Body has to be closed.
+type AttachmentStream struct {
+	Body io.ReadCloser
+	// Size is how many bytes the server announces, 0 if it does not.
+	Size int64
+	// ContentType and Filename are those of Attachment.
+	ContentType, Filename string
+}
+
+// OpenAttachment is Download without reading the file: its Body ends with ctx. The answer, though not
+// the whole file, has to begin within Config.UploadTimeout.
+func (c *Client) OpenAttachment(ctx context.Context, address string) (*AttachmentStream, error) {
+	if err := c.ready(); err != nil {
+		return nil, fmt.Errorf("%s: %w", downloadOp, err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	late := time.AfterFunc(c.cfg.UploadTimeout, cancel)
+	resp, err := c.openMedia(ctx, address)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	if !late.Stop() {
+		err = &NetworkError{Op: downloadOp, Err: newTransportError(context.DeadlineExceeded)}
+	} else if resp.StatusCode != http.StatusOK {
+		_, reason, _ := strings.Cut(resp.Status, " ")
+		err = &NetworkError{Op: downloadOp, Code: resp.StatusCode, Reason: reason}
+	}
+	if err != nil {
+		_ = resp.Body.Close()
+		cancel()
+		return nil, err
+	}
+	return &AttachmentStream{
+		Body: &cancelling{resp.Body, cancel}, Size: max(resp.ContentLength, 0),
+		ContentType: resp.Header.Get("Content-Type"), Filename: mediaFilename(resp.Header),
+	}, nil
+}
+
+// cancelling frees the request of a body with it.
+type cancelling struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (b *cancelling) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}
+
+func (c *Client) openMedia(ctx context.Context, address string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, PhotoURL(address), nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", downloadOp, ErrMediaHost)
@@ -58,19 +128,7 @@ func (c *Client) Download(ctx context.Context, address string, limit int64) (*At
 	if err != nil {
 		return nil, &NetworkError{Op: downloadOp, Err: newTransportError(err)}
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		_, reason, _ := strings.Cut(resp.Status, " ")
-		return nil, &NetworkError{Op: downloadOp, Code: resp.StatusCode, Reason: reason}
-	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	switch {
-	case int64(len(data)) > limit || resp.ContentLength > limit:
-		return nil, fmt.Errorf("%s: %w: %d bytes", downloadOp, ErrTooLarge, limit)
-	case err != nil:
-		return nil, &NetworkError{Op: downloadOp, Err: newTransportError(err)}
-	}
-	return &Attachment{Data: data, ContentType: resp.Header.Get("Content-Type"), Filename: mediaFilename(resp.Header)}, nil
+	return resp, nil
 }
 
 // mediaClient follows redirects among the media hosts, with the transport of the other requests.

@@ -70,9 +70,10 @@ type upstream struct {
 	alt     string
 	header  http.Header
 	body    string
-	timeout time.Duration // of one attempt
-	effect  bool          // a repeat could double something
-	limit   int64         // of the answer in bytes; 0 = Config.MaxResponseSize
+	file    *io.SectionReader // instead of body
+	timeout time.Duration     // of one attempt
+	effect  bool              // a repeat could double something
+	limit   int64             // of the answer in bytes; 0 = Config.MaxResponseSize
 }
 
 // post sends a request, at once again when no answer comes (protocol §3.7), and returns the
@@ -136,6 +137,14 @@ func (c *Client) postOnce(ctx context.Context, u upstream, address string) (body
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(u.body))
 	if err != nil {
 		return nil, false, newTransportError(err)
+	}
+	if u.file != nil {
+		// A section of its own for each attempt: the transport may still read for an earlier one.
+		req.GetBody = func() (io.ReadCloser, error) {
+			return io.NopCloser(io.NewSectionReader(u.file, 0, u.file.Size())), nil
+		}
+		req.Body, _ = req.GetBody()
+		req.ContentLength = u.file.Size()
 	}
 	for name, values := range u.header {
 		req.Header[name] = values

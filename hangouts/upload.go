@@ -1,8 +1,10 @@
 package hangouts
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,7 +17,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/hangouts/internal/bounds"
 )
 
-// MaxImageSize limits the image that UploadImage reads into memory, in bytes.
+// MaxImageSize limits an image, which UploadImage reads into memory, in bytes.
 const MaxImageSize = 64 << 20
 
 // UploadedImage is an image that was uploaded and can be sent.
@@ -63,7 +65,7 @@ type (
 		Name     string   `json:"name"`
 		Filename string   `json:"filename"`
 		Put      struct{} `json:"put"`
-		Size     int      `json:"size"`
+		Size     int64    `json:"size"`
 	}
 	uploadAnswer struct {
 		SessionStatus *sessionStatus `json:"sessionStatus"`
@@ -107,23 +109,41 @@ func (c *Client) UploadImage(ctx context.Context, image io.Reader, filename stri
 		return UploadedImage{}, fmt.Errorf("%s: %w: no image", uploadOp, ErrBadRequest)
 	}
 	data, err := io.ReadAll(io.LimitReader(image, MaxImageSize+1))
-	switch {
-	case err != nil:
+	if err != nil {
 		return UploadedImage{}, fmt.Errorf("reading the image: %w", err)
-	case len(data) == 0:
-		return UploadedImage{}, fmt.Errorf("%s: %w: empty image", uploadOp, ErrBadRequest)
-	case len(data) > MaxImageSize:
-		return UploadedImage{}, fmt.Errorf("%s: %w: more than %d bytes", uploadOp, ErrBadRequest, MaxImageSize)
 	}
 	if filename == "" {
 		filename = imageName(image, data)
 	}
-	address, err := c.announceImage(ctx, len(data), filename)
+	return c.UploadImageFile(ctx, bytes.NewReader(data), int64(len(data)), filename)
+}
+
+// UploadImageFile is UploadImage of the first size bytes of a file, which is not read into memory.
+func (c *Client) UploadImageFile(ctx context.Context, image io.ReaderAt, size int64, filename string) (UploadedImage, error) {
+	if err := c.ready(); err != nil {
+		return UploadedImage{}, fmt.Errorf("%s: %w", uploadOp, err)
+	}
+	switch {
+	case image == nil:
+		return UploadedImage{}, fmt.Errorf("%s: %w: no image", uploadOp, ErrBadRequest)
+	case size <= 0:
+		return UploadedImage{}, fmt.Errorf("%s: %w: empty image", uploadOp, ErrBadRequest)
+	case size > MaxImageSize:
+		return UploadedImage{}, fmt.Errorf("%s: %w: more than %d bytes", uploadOp, ErrBadRequest, MaxImageSize)
+	}
+	if filename == "" {
+		head := make([]byte, min(size, 512))
+		if _, err := image.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+			return UploadedImage{}, fmt.Errorf("reading the image: %w", err)
+		}
+		filename = imageName(nil, head)
+	}
+	address, err := c.announceImage(ctx, size, filename)
 	if err != nil {
 		return UploadedImage{}, err
 	}
 	status, err := c.uploadStep(ctx, upstream{
-		address: address, body: string(data), timeout: c.cfg.UploadTimeout, header: uploadHeader("application/octet-stream"),
+		address: address, file: io.NewSectionReader(image, 0, size), timeout: c.cfg.UploadTimeout, header: uploadHeader("application/octet-stream"),
 	})
 	if err != nil {
 		return UploadedImage{}, err
@@ -150,7 +170,7 @@ func imageName(image io.Reader, data []byte) string {
 }
 
 // announceImage is the first request; it returns where the data goes.
-func (c *Client) announceImage(ctx context.Context, size int, filename string) (string, error) {
+func (c *Client) announceImage(ctx context.Context, size int64, filename string) (string, error) {
 	body, err := json.Marshal(uploadRequest{
 		ProtocolVersion: "0.8",
 		CreateSessionRequest: createSessionRequest{Fields: []uploadField{

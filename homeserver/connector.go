@@ -3,6 +3,7 @@ package homeserver
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -75,6 +76,7 @@ type Connector struct {
 	devices        *devices
 	traces         *traces
 	rooms          *roomMaker
+	media          *repository
 	typing         *puppetTyping
 	inbox          *inbox
 	ephemeral      *ephemeral
@@ -112,6 +114,7 @@ func New(m *matrix.Connector, o Options) *Connector {
 	}
 	c.traces = newTraces(c)
 	c.sender = newSender(c, o.DB.MatrixSends())
+	c.media = newRepository(c, o.DB.MatrixMedia())
 	c.rooms = &roomMaker{store: o.DB.MatrixRooms(), c: c}
 	log := o.Log.With().Str("component", "inbox").Logger()
 	c.inbox = newInbox(o.DB.MatrixInbox(), o.Host, log)
@@ -144,8 +147,16 @@ func (c *Connector) StopHandling() {
 	c.ephemeral.stop()
 }
 
-// Prune forgets the ids of old events, every hour until ctx ends.
-func (c *Connector) Prune(ctx context.Context) { c.inbox.prune(ctx, c.keep) }
+// Prune forgets the ids of old events, and the files of messages that are there, every hour until
+// ctx ends.
+func (c *Connector) Prune(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := errors.Join(c.inbox.prune(ctx, c.keep), c.media.store.Sweep(ctx)); err != nil && ctx.Err() == nil {
+			c.inbox.log.Err(err).Msg("Failed to forget what is over")
+		}
+		Sleep(ctx, time.Hour)
+	}
+}
 
 // Reconcile finds the events that the homeserver forgets, until ctx ends.
 func (c *Connector) Reconcile(ctx context.Context) { c.reconciliation.run(ctx) }

@@ -19,6 +19,8 @@ var (
 	// errEarlierFailed: something that has to arrive before was not sent; that error, which
 	// it is wrapped with, decides what happens.
 	errEarlierFailed = errors.New("an earlier message was not sent")
+	// errCannotOverwrite: a file was uploaded already.
+	errCannotOverwrite = mautrix.RespError{ErrCode: "M_CANNOT_OVERWRITE_MEDIA"}
 	// errUnknownDevice: the device of a request was deleted.
 	errUnknownDevice = mautrix.RespError{ErrCode: "M_UNKNOWN_DEVICE"}
 )

@@ -305,18 +305,9 @@ func parseEvent(body string) (*event.Event, error) {
 	return e, nil
 }
 
-// prune forgets the ids of events older than keep, every hour until ctx ends.
-func (b *inbox) prune(ctx context.Context, keep time.Duration) {
-	for {
-		if err := b.store.Prune(ctx, time.Now().Add(-keep).UnixMicro()); err != nil && ctx.Err() == nil {
-			b.log.Err(err).Msg("Failed to prune the inbox")
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(time.Hour):
-		}
-	}
+// prune forgets the ids of events older than keep.
+func (b *inbox) prune(ctx context.Context, keep time.Duration) error {
+	return b.store.Prune(ctx, time.Now().Add(-keep).UnixMicro())
 }
 
 // ageOf is how old an event is: by the homeserver's clock when it came, and by ours since. Only

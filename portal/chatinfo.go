@@ -37,7 +37,8 @@ func (h *Handler) RoomInfo(ctx context.Context, portal *bridgev2.Portal, c chat.
 		Members:        members,
 		MessageRequest: ptr.Ptr(invitation),
 		CanBackfill:    true,
-		Topic:          ptr.Ptr(""),
+		Topic:          ptr.Ptr(hints(portal, c)),
+		UserLocal:      h.local(portal, c),
 	}
 	if invitation {
 		says, err := h.InvitationText(ctx, c)
@@ -115,7 +116,7 @@ func (h *Handler) memberList(ctx context.Context, portal *bridgev2.Portal, c cha
 		members[ids.MakeUserID(member.ID)] = h.member(portal, member)
 	}
 	members[ids.MakeUserID(h.self)] = h.selfMember(c, absences)
-	list := &bridgev2.ChatMemberList{IsFull: true, TotalMemberCount: len(members), MemberMap: members}
+	list := &bridgev2.ChatMemberList{IsFull: true, TotalMemberCount: len(members), MemberMap: members, PowerLevels: h.powers(portal, c)}
 	logins, err := portal.Bridge.GetUserLoginsInPortal(ctx, portal.PortalKey)
 	if err != nil {
 		return nil, fmt.Errorf("get logins in portal: %w", err)
@@ -135,6 +136,36 @@ func (h *Handler) memberList(ctx context.Context, portal *bridgev2.Portal, c cha
 		}
 	}
 	return list, nil
+}
+
+// memberPower is the power of users in the room of a group: above that of ghosts, whom they may take
+// out, and not above each other's.
+const memberPower = 1
+
+// powers lets users do in a room what the network lets them do in the conversation.
+func (h *Handler) powers(portal *bridgev2.Portal, c chat.Conversation) *bridgev2.PowerLevelOverrides {
+	if h.session == nil || c.Kind != chat.Group {
+		return nil
+	}
+	features, nobody := h.session.Features(c), 99
+	allow := func(can bool) *int {
+		if can {
+			return ptr.Ptr(memberPower)
+		}
+		return &nobody
+	}
+	return &bridgev2.PowerLevelOverrides{
+		Events: map[event.Type]int{event.StateRoomName: *allow(features.Rename)},
+		Invite: allow(features.Invite), Kick: allow(features.Kick),
+		Custom: func(levels *event.PowerLevelsEventContent) bool {
+			login := portal.Bridge.GetCachedUserLoginByID(ids.MakeLoginID(h.self))
+			if login == nil || levels.GetUserLevel(login.UserMXID) >= memberPower {
+				return false // somebody may have given the user more
+			}
+			levels.SetUserLevel(login.UserMXID, memberPower)
+			return true
+		},
+	}
 }
 
 // selfMember is the account's own person: their Matrix user, invited while the account is,

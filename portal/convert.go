@@ -9,6 +9,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/portal/format"
 )
 
 // maxContentCost bounds one Matrix event: 64 KiB in all, less what encryption and the
@@ -43,14 +44,14 @@ func namesOf(people map[chat.PersonID]chat.Person) names {
 
 // convert makes the parts of the Matrix message that shows an event. The same event
 // always makes the same parts. history says that changes of the room are told as lines,
-// too.
-func convert(e chat.Event, name names, history bool) []*bridgev2.ConvertedMessagePart {
+// too. A text that calls one of called by name mentions that user.
+func convert(e chat.Event, name names, history bool, called ...Login) []*bridgev2.ConvertedMessagePart {
 	var contents []*event.MessageEventContent
 	if e.Kind == chat.KindMessage && e.Message != nil {
-		contents = messageContents(e.Message)
+		contents = messageContents(e.Message, called)
 	} else if line := noticeLine(e, name, history); line != "" {
-		for _, piece := range splitText(chat.Plain(line), maxContentCost, contentCost) {
-			contents = append(contents, textContent(event.MsgNotice, piece))
+		for _, piece := range format.Split(chat.Plain(line), maxContentCost, contentCost) {
+			contents = append(contents, format.Content(event.MsgNotice, piece))
 		}
 	}
 	parts := make([]*bridgev2.ConvertedMessagePart, len(contents))
@@ -60,21 +61,21 @@ func convert(e chat.Event, name names, history bool) []*bridgev2.ConvertedMessag
 	return parts
 }
 
-func messageContents(m *chat.Message) (contents []*event.MessageEventContent) {
+func messageContents(m *chat.Message, called []Login) (contents []*event.MessageEventContent) {
 	kind := event.MsgText
 	if m.Emote {
 		kind = event.MsgEmote
 	}
 	if !m.Text.Empty() {
-		for _, piece := range splitText(m.Text, maxContentCost, contentCost) {
-			contents = append(contents, textContent(kind, piece))
+		for _, piece := range format.Split(m.Text, maxContentCost, contentCost) {
+			contents = append(contents, format.Content(kind, piece, calledIn(piece, called)...))
 		}
 	}
 	for _, attachment := range m.Attachments {
-		contents = append(contents, textContent(event.MsgText, attachmentText(attachment)))
+		contents = append(contents, format.Content(event.MsgText, attachmentText(attachment)))
 	}
 	if len(contents) == 0 {
-		contents = append(contents, textContent(event.MsgNotice, chat.Plain("(A message without content.)")))
+		contents = append(contents, format.Content(event.MsgNotice, chat.Plain("(A message without content.)")))
 	}
 	return contents
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"maunium.net/go/mautrix/bridgev2"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/portal/format"
 	"github.com/hangouts-bridge/hangouts-bridge/puppet"
 )
 
@@ -27,8 +29,18 @@ func (h *Handler) HandleMatrixMessage(ctx context.Context, msg *bridgev2.MatrixM
 	if err != nil {
 		return nil, statusOf(err)
 	}
+	rows, err := h.send(ctx, msg.Portal, msg.Event, requests)
+	if err != nil {
+		return nil, err
+	}
+	h.keepParts(ctx, msg.Portal, rows[1:])
+	return &bridgev2.MatrixMessageResponse{DB: rows[0]}, nil
+}
+
+// send submits the requests of a Matrix event and returns the rows of the messages that they became.
+func (h *Handler) send(ctx context.Context, portal *bridgev2.Portal, from *event.Event, requests []chat.Request) ([]*database.Message, error) {
 	for _, request := range requests {
-		if err = h.session.Submit(ctx, request); err != nil {
+		if err := h.session.Submit(ctx, request); err != nil {
 			return nil, statusOf(fmt.Errorf("submit message: %w", err))
 		}
 	}
@@ -38,16 +50,15 @@ func (h *Handler) HandleMatrixMessage(ctx context.Context, msg *bridgev2.MatrixM
 	for n, request := range requests {
 		e, err := h.session.Await(waitCtx, request.Origin)
 		if err != nil {
-			h.keepParts(ctx, msg.Portal, rows)
+			h.keepParts(ctx, portal, rows)
 			if waitCtx.Err() != nil && ctx.Err() == nil {
 				err = fmt.Errorf("%w: %w", errStillWaiting, err)
 			}
 			return nil, statusOf(partError(err, n, len(requests)))
 		}
-		rows = append(rows, h.Row(msg.Portal, msg.Event.ID, msg.Event.Sender, n, e))
+		rows = append(rows, h.Row(portal, from.ID, from.Sender, n, e))
 	}
-	h.keepParts(ctx, msg.Portal, rows[1:])
-	return &bridgev2.MatrixMessageResponse{DB: rows[0]}, nil
+	return rows, nil
 }
 
 // requests makes the requests of a Matrix message, or says why there can be none.
@@ -60,42 +71,82 @@ func (h *Handler) requests(ctx context.Context, msg *bridgev2.MatrixMessage) ([]
 	default:
 		return nil, bridgev2.ErrUnsupportedMessageType
 	}
-	c, err := h.conversation(ctx, msg.Portal)
+	c, err := h.open(ctx, msg.Portal)
 	if err != nil {
 		return nil, err
 	}
-	switch c.Standing {
-	case chat.Left:
-		return nil, errLeft
-	case chat.Invited:
-		return nil, errInvited
+	content, err := withoutCopy(msg)
+	if err != nil {
+		return nil, err
 	}
-	text := fromContent(msg.Content)
+	text := format.FromContent(content, h.names(ctx, msg.Portal, c))
 	if text.Empty() {
 		return nil, errEmpty
 	}
-	features := h.session.Features(c)
-	pieces := splitText(text, features.MaxText, func(s string) int { return len(s) })
+	// The formats of relayed messages say "* Eve waves" already.
+	emote := content.MsgType == event.MsgEmote && msg.OrigSender == nil
+	if quote := h.quote(ctx, msg, c); len(quote) > 0 && emote {
+		text = append(append(text, chat.Segment{Kind: chat.SegmentBreak}), quote...)
+	} else if len(quote) > 0 {
+		text = append(append(quote, chat.Segment{Kind: chat.SegmentBreak}), text...)
+	}
+	return h.split(c, text, msg.Event.ID, emote)
+}
+
+// open returns a portal's conversation if messages can be sent there.
+func (h *Handler) open(ctx context.Context, portal *bridgev2.Portal) (chat.Conversation, error) {
+	c, err := h.conversation(ctx, portal)
+	switch {
+	case err != nil:
+		return c, err
+	case c.Standing == chat.Left:
+		return c, errLeft
+	case c.Standing == chat.Invited:
+		return c, errInvited
+	}
+	return c, nil
+}
+
+func byteLen(s string) int { return len(s) }
+
+// split makes the requests of a text that a Matrix event becomes.
+func (h *Handler) split(c chat.Conversation, text chat.Text, from id.EventID, emote bool) ([]chat.Request, error) {
+	pieces := format.Split(text, h.session.Features(c).MaxText, byteLen)
 	if len(pieces) > MaxParts {
 		return nil, fmt.Errorf("%w: it would become %d messages", chat.ErrTooLarge, len(pieces))
 	}
 	requests := make([]chat.Request, len(pieces))
 	for n, piece := range pieces {
 		requests[n] = chat.Request{
-			V: chat.Version, Conversation: c.ID, Origin: ids.MakeOrigin(msg.Event.ID, n),
-			Message: &chat.Message{Text: piece, Emote: msg.Content.MsgType == event.MsgEmote},
+			V: chat.Version, Conversation: c.ID, Origin: ids.MakeOrigin(from, n),
+			Message: &chat.Message{Text: piece, Emote: emote},
 		}
 	}
 	return requests, nil
 }
 
-// Texts are the texts of the messages that a Matrix message becomes.
-func (h *Handler) Texts(conversation chat.ConversationID, content *event.MessageEventContent) (texts []string) {
-	features := h.session.Features(chat.Conversation{ID: conversation})
-	for _, piece := range splitText(fromContent(content), features.MaxText, func(s string) int { return len(s) }) {
-		texts = append(texts, piece.String())
+// Part finds the message of the network among those that a Matrix event becomes: its number, and
+// whether it is the last. It is used where the request that made the message is not known.
+func (h *Handler) Part(ctx context.Context, room *bridgev2.Portal, content *event.MessageEventContent, m *chat.Message) (n int, last, ok bool) {
+	c, err := h.conversation(ctx, room)
+	if err != nil {
+		return 0, false, false
 	}
-	return texts
+	if content.NewContent != nil {
+		content = content.NewContent
+	}
+	text := format.FromContent(content, h.names(ctx, room, c))
+	said := m.Text.String()
+	for _, text := range []chat.Text{text, corrected(text)} {
+		pieces := format.Split(text, h.session.Features(c).MaxText, byteLen)
+		for n, piece := range pieces {
+			own := piece.String()
+			if said == own || strings.HasPrefix(said, "> ") && strings.HasSuffix(said, "\n"+own) || strings.HasPrefix(said, own+"\n> ") {
+				return n, n == len(pieces)-1, true
+			}
+		}
+	}
+	return 0, false, false
 }
 
 // Row is the row of the n-th message that a Matrix event became. The first has the

@@ -30,6 +30,22 @@ type Options struct {
 	Written func(context.Context, *bridgev2.Portal, chat.Event) (bool, error)
 	// Room returns the portal of a key if there is one, else nil; may be nil.
 	Room func(context.Context, networkid.PortalKey) *bridgev2.Portal
+	// Logins are the logins of this bridge; may be nil.
+	Logins func() []Login
+	// IsGhost returns the person of a ghost, and Domain is that of the homeserver; nil and "" if
+	// nobody is to be found by a Matrix id.
+	IsGhost func(id.UserID) (networkid.UserID, bool)
+	Domain  string
+	// EditsAsMessages makes an edit a message of its own where the network has no edits.
+	EditsAsMessages bool
+	// Ghost returns the ghost of a person, brought up to date; nil: no chats can be started.
+	Ghost func(context.Context, chat.PersonID) (*bridgev2.Ghost, error)
+	// Open makes or completes the room of a conversation.
+	Open func(context.Context, chat.Conversation) (*bridgev2.Portal, error)
+	// NewRef makes the ref of a request that no Matrix event names.
+	NewRef func() string
+	// Prefix begins commands to the bot, as in "!hangouts".
+	Prefix string
 	// Split says that every login has a room of its own for groups too.
 	Split bool
 }

@@ -57,7 +57,7 @@ func (h *Handler) FetchMessages(ctx context.Context, params bridgev2.FetchMessag
 		message := ids.MakeMessageID(e.Conversation, e.ID)
 		sent = append(sent, message)
 		response.Messages = append(response.Messages, &bridgev2.BackfillMessage{
-			ConvertedMessage: &bridgev2.ConvertedMessage{Parts: parts},
+			ConvertedMessage: &bridgev2.ConvertedMessage{Parts: parts, Disappear: disappears(e)},
 			Sender:           h.sender(e.Author, absences),
 			ID:               message,
 			Timestamp:        time.UnixMicro(e.Time),
@@ -86,7 +86,7 @@ func (h *Handler) HistoryEvent(ctx context.Context, e chat.Event, c chat.Convers
 	if err != nil {
 		return nil, fmt.Errorf("get author of event: %w", err)
 	}
-	parts := convert(e, namesOf(people), true)
+	parts := convert(e, namesOf(people), true, h.callable(ctx, e, c)...)
 	if len(parts) == 0 {
 		return nil, nil
 	}

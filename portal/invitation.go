@@ -44,6 +44,6 @@ func (h *Handler) InvitationText(ctx context.Context, c chat.Conversation) (stri
 		}
 		inviter = namesOf(people)(c.Inviter) + " invites you"
 	}
-	return inviter + " to this Hangouts conversation. Accept or decline the invitation in a Hangouts app; " +
-		"until you have accepted it, you cannot write here.", nil
+	return inviter + " to this Hangouts conversation. Send `" + h.options.Prefix + " accept` or `" + h.options.Prefix + " decline` here, " +
+		"or answer the invitation in a Hangouts app. Until you have accepted it, you cannot write here.", nil
 }

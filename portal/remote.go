@@ -12,6 +12,7 @@ import (
 	"maunium.net/go/mautrix/bridgev2/database"
 	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/bridgev2/simplevent"
+	"maunium.net/go/mautrix/event"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -32,7 +33,7 @@ func (h *Handler) Remote(ctx context.Context, e chat.Event, c chat.Conversation,
 	if err != nil {
 		return nil, fmt.Errorf("get author of event: %w", err)
 	}
-	parts := convert(e, namesOf(people), false)
+	parts := convert(e, namesOf(people), false, h.callable(ctx, e, c)...)
 	if len(parts) == 0 {
 		return nil, nil
 	}
@@ -99,7 +100,7 @@ func (h *Handler) Resync(c chat.Conversation, create bool, mutate func(context.C
 	return &simplevent.ChatResync{
 		EventMeta: simplevent.EventMeta{
 			Type: bridgev2.RemoteEventChatResync, PortalKey: h.Key(c.ID, c.Kind), CreatePortal: create, MutateContextFunc: mutate,
-			PostHandleFunc: func(ctx context.Context, portal *bridgev2.Portal) { h.noteShape(ctx, portal, shown) },
+			PostHandleFunc: func(ctx context.Context, portal *bridgev2.Portal) { h.noteShape(ctx, portal, shown, localOf(c)) },
 			LogContext:     func(with zerolog.Context) zerolog.Context { return with.Str("conversation", string(c.ID)) },
 		},
 		GetChatInfoFunc: func(ctx context.Context, portal *bridgev2.Portal) (info *bridgev2.ChatInfo, err error) {
@@ -133,6 +134,16 @@ type message struct {
 	id    networkid.MessageID
 	parts []*bridgev2.ConvertedMessagePart
 	have  map[networkid.PartID]bool
+	gone  database.DisappearingSetting
+}
+
+// disappears is when an event expires, in bridgev2's form.
+func disappears(e chat.Event) database.DisappearingSetting {
+	if e.Expires == 0 {
+		return database.DisappearingSetting{}
+	}
+	at := time.UnixMicro(e.Expires)
+	return database.DisappearingSetting{Type: event.DisappearingTypeAfterSend, Timer: at.Sub(time.UnixMicro(e.Time)), DisappearAt: at}
 }
 
 var _ bridgev2.RemoteMessageUpsert = (*message)(nil)
@@ -142,6 +153,7 @@ func newMessage(meta simplevent.EventMeta, e chat.Event, parts []*bridgev2.Conve
 		EventMeta: meta.WithType(bridgev2.RemoteEventMessageUpsert),
 		id:        ids.MakeMessageID(e.Conversation, e.ID),
 		parts:     parts,
+		gone:      disappears(e),
 	}
 }
 
@@ -150,7 +162,7 @@ func (m *message) GetID() networkid.MessageID { return m.id }
 
 // ConvertMessage returns the parts that are not there yet.
 func (m *message) ConvertMessage(context.Context, *bridgev2.Portal, bridgev2.MatrixAPI) (*bridgev2.ConvertedMessage, error) {
-	converted := &bridgev2.ConvertedMessage{}
+	converted := &bridgev2.ConvertedMessage{Disappear: m.gone}
 	for _, part := range m.parts {
 		if !m.have[part.ID] {
 			converted.Parts = append(converted.Parts, part)

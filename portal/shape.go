@@ -14,7 +14,7 @@ import (
 
 // shape is what of a conversation shows in its room.
 func (h *Handler) shape(ctx context.Context, portal *bridgev2.Portal, c chat.Conversation) (string, error) {
-	parts := []string{string(c.Kind), c.Name, string(c.Standing), ""}
+	parts := []string{string(c.Kind), c.Name, string(c.Standing), "", localOf(c), hints(portal, c)}
 	if c.Kind == chat.Group {
 		title, err := h.Title(ctx, portal, c)
 		if err != nil {
@@ -29,7 +29,7 @@ func (h *Handler) shape(ctx context.Context, portal *bridgev2.Portal, c chat.Con
 		}
 		parts = append(parts, entry)
 	}
-	slices.Sort(parts[4:])
+	slices.Sort(parts[6:])
 	return ids.ShapeHash(strings.Join(parts, "\x00")), nil
 }
 
@@ -40,12 +40,13 @@ func (h *Handler) Current(ctx context.Context, portal *bridgev2.Portal, c chat.C
 }
 
 // noteShape notes what a room has been brought up to date with; "" is unknown.
-func (h *Handler) noteShape(ctx context.Context, portal *bridgev2.Portal, shown string) {
+func (h *Handler) noteShape(ctx context.Context, portal *bridgev2.Portal, shown, local string) {
 	meta, login := ids.PortalMeta(portal), ids.MakeLoginID(h.self)
-	if shown == "" || meta.Shapes[login] == shown {
+	if shown == "" || meta.Shapes[login] == shown && meta.Locals[login] == local {
 		return
 	}
 	meta.SetShape(login, shown)
+	meta.SetLocal(login, local)
 	if err := portal.Save(ctx); err != nil {
 		meta.SetShape(login, "")
 		zerolog.Ctx(ctx).Err(err).Msg("Failed to note what the room shows")

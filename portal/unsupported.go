@@ -13,6 +13,8 @@ import (
 // What people do in Matrix and the network has nothing for. They are told, since the
 // others see nothing of it.
 var (
+	errNoEdits     = fmt.Errorf("%w: edits", chat.ErrUnsupported)
+	errNotYours    = fmt.Errorf("%w: a change of somebody else's message", chat.ErrForbidden)
 	errNoReactions = fmt.Errorf("%w: reactions", chat.ErrUnsupported)
 	errNoDeletions = fmt.Errorf("%w: deletions", chat.ErrUnsupported)
 )

@@ -37,6 +37,10 @@ type Network struct {
 	noIDs      bool
 	limited    func(chat.Conversation) chat.Features
 	holdPushes bool
+	files      map[string]File
+	uploads    int
+	uploadErr  func() error
+	opened     map[string]int
 	sends      []Sent
 	marks      []chat.Watermark
 	actives    map[chat.PersonID]int
@@ -81,6 +85,8 @@ func New() *Network {
 		actives:       make(map[chat.PersonID]int),
 		silent:        make(map[chat.PersonID]bool),
 		runs:          make(map[chat.PersonID]int),
+		files:         make(map[string]File),
+		opened:        make(map[string]int),
 		hidden:        make(map[chat.PersonID]map[chat.ConversationID]int64),
 	}
 }

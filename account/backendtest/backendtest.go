@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) Setting) {
 			test(b)
 		})
 	}
+	t.Run("files", func(t *testing.T) { files(newBench(t, open(t))) })
 	t.Run("what Features deny is refused", func(t *testing.T) { denied(newBench(t, open(t))) })
 }
 

@@ -47,7 +47,7 @@ func TestEvents(t *testing.T) {
 			}},
 		"photo": {wire: head + `chat_message{message_content{attachment{embed_item{plus_photo{thumbnail{image_url:"t"} url:"u" original_content_url:"o"}}}}}`,
 			want: func(e *chat.Event) {
-				e.Kind, e.Message = chat.KindMessage, &chat.Message{Attachments: []chat.Attachment{{Kind: chat.AttachPhoto, URL: "o", Thumbnail: "t"}}}
+				e.Kind, e.Message = chat.KindMessage, &chat.Message{Attachments: []chat.Attachment{{Kind: chat.AttachPhoto, Ref: []byte(`{"url":"o"}`), URL: "o", Thumbnail: "t"}}}
 			}},
 		"rename": {wire: head + `conversation_rename{old_name:"a" new_name:"b"}`,
 			want: func(e *chat.Event) { e.Kind, e.Rename = chat.KindRename, &chat.Rename{Old: "a", New: "b"} }},
@@ -106,7 +106,7 @@ func TestConversationWholeAndDelta(t *testing.T) {
 
 func TestPerson(t *testing.T) {
 	p := person(parse(t, `id{gaia_id:"11"} properties{display_name:" Ann Lee " photo_url:"//h/p" email:"a@x" email:"b@x" canonical_email:"b@x"}`, &pb.Entity{}))
-	require.Equal(t, chat.Person{ID: "11", FullName: "Ann Lee", FirstName: "Ann", PhotoURL: "https://h/p", Emails: []string{"b@x", "a@x"}}, p)
+	require.Equal(t, chat.Person{ID: "11", FullName: "Ann Lee", FirstName: "Ann", Avatar: []byte(`{"url":"https://h/p"}`), Emails: []string{"b@x", "a@x"}}, p)
 }
 
 func TestSendRequestRoundTrip(t *testing.T) {

@@ -174,5 +174,6 @@ func photo(p *pb.PlusPhoto) chat.Attachment {
 			a.URL = p.GetDownloadUrl()
 		}
 	}
+	a.Ref = refOf(a.URL)
 	return a
 }

@@ -20,7 +20,7 @@ func TestHostileValuesAreCleanedInwards(t *testing.T) {
 	p := person(&pb.Entity{Id: &pb.ParticipantId{GaiaId: proto.String("11")}, Properties: &pb.EntityProperties{
 		DisplayName: proto.String(hostile), FirstName: proto.String(hostile), PhotoUrl: proto.String("//h/\r\np"),
 		Email: []string{hostile, "\x01"}, Phone: []string{hostile}}})
-	require.Equal(t, chat.Person{ID: "11", FullName: name, FirstName: name, PhotoURL: "https://h/p", Emails: []string{name}, Phones: []string{name}}, p)
+	require.Equal(t, chat.Person{ID: "11", FullName: name, FirstName: name, Avatar: []byte(`{"url":"https://h/\r\np"}`), Emails: []string{name}, Phones: []string{name}}, p)
 
 	id := &pb.ParticipantId{GaiaId: proto.String("11")}
 	d, ok := conversation(&pb.Conversation{ConversationId: &pb.ConversationId{Id: proto.String("C")}, Name: proto.String(hostile),

@@ -47,7 +47,7 @@ func person(e *pb.Entity) chat.Person {
 		if strings.HasPrefix(url, "//") {
 			url = "https:" + url
 		}
-		p.PhotoURL = url
+		p.Avatar = refOf(url)
 	}
 	return p.Clean()
 }

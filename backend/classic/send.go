@@ -177,12 +177,6 @@ func invitees(people []chat.PersonID) (list []*pb.InviteeID) {
 	return list
 }
 
-// mediaRef is chat.Attachment.Ref as JSON: where a file lies, or the photo that was uploaded.
-type mediaRef struct {
-	URL     string `json:"url,omitempty"`
-	PhotoID string `json:"photo_id,omitempty"`
-}
-
 // attach adds what a message carries: one photo that was uploaded and one place at most.
 func attach(req *pb.SendChatMessageRequest, list []chat.Attachment) error {
 	for _, a := range list {

@@ -26,6 +26,7 @@ type Config struct {
 	InitialChatSync     int    `yaml:"initial_chat_sync"`
 	CreateOnMessage     bool   `yaml:"create_on_message"`
 	LeaveOnLogout       bool   `yaml:"leave_on_logout"`
+	EditsAsMessages     bool   `yaml:"edits_as_messages"`
 
 	displayname *template.Template
 	sections    []Section

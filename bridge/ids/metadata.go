@@ -28,6 +28,9 @@ type PortalMetadata struct {
 	// Shapes are, by login, the ShapeHash of the conversation that the room was last
 	// brought up to date with.
 	Shapes map[networkid.UserLoginID]string `json:"shapes,omitempty"`
+	// Locals are, by login, what of its own view of the conversation its user was last shown:
+	// muted, archived.
+	Locals map[networkid.UserLoginID]string `json:"locals,omitempty"`
 	// Absences are, by login, why its Matrix user does not take part in the room.
 	Absences Absences `json:"absences,omitzero"`
 	// GapAfter (µs) says that events after this time may be missing from the room, since
@@ -106,14 +109,23 @@ func (a *Absences) UnmarshalJSON(data []byte) error {
 // SetShape changes the shape of a login; "" forgets it. The map that was there before
 // stays as it is, since it may just be written to the database.
 func (m *PortalMetadata) SetShape(login networkid.UserLoginID, shape string) {
-	shapes := maps.Clone(m.Shapes)
-	if shapes == nil {
-		shapes = map[networkid.UserLoginID]string{}
+	m.Shapes = with(m.Shapes, login, shape)
+}
+
+// SetLocal changes the local of a login, as SetShape does.
+func (m *PortalMetadata) SetLocal(login networkid.UserLoginID, local string) {
+	m.Locals = with(m.Locals, login, local)
+}
+
+func with(all map[networkid.UserLoginID]string, login networkid.UserLoginID, value string) map[networkid.UserLoginID]string {
+	next := maps.Clone(all)
+	if next == nil {
+		next = map[networkid.UserLoginID]string{}
 	}
-	if shapes[login] = shape; shape == "" {
-		delete(shapes, login)
+	if next[login] = value; value == "" {
+		delete(next, login)
 	}
-	m.Shapes = shapes
+	return next
 }
 
 // MetaTypes are the metadata types for bridgev2.

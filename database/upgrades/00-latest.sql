@@ -1,4 +1,4 @@
--- v0 -> v9: Latest schema
+-- v0 -> v10: Latest schema
 
 -- An account on the network. credentials is what the back end needs to connect again:
 -- secret. generation grows with every login, so that a running bridge notices one that
@@ -163,6 +163,18 @@ CREATE TABLE matrix_send (
 	event_id   TEXT   NOT NULL
 );
 CREATE INDEX matrix_send_message ON matrix_send (message_id);
+
+-- Files on their way into rooms, from before their upload until the message row exists, and avatars,
+-- by what they are. Another attempt uploads the same file to the same mxc, or not at all.
+CREATE TABLE matrix_media (
+	name       TEXT   NOT NULL PRIMARY KEY,
+	message_id TEXT   NOT NULL, -- '' for avatars
+	part_id    TEXT   NOT NULL,
+	room_id    TEXT   NOT NULL,
+	mxc        TEXT   NOT NULL,
+	uploaded   BIGINT NOT NULL, -- 1 once it is there
+	payload    TEXT   NOT NULL  -- type, size, keys as JSON
+);
 
 -- Ghosts and double puppets that have a device, so that the homeserver remembers their
 -- transaction ids over a restart of its own.

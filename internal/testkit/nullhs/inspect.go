@@ -24,24 +24,26 @@ func (s *Server) Rooms() []id.RoomID {
 
 // Events returns a room's events in the order of arrival, contents parsed where the type is known.
 func (s *Server) Events(roomID id.RoomID) []*event.Event {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var list []*event.Event
-	if r := s.data.rooms[roomID]; r != nil {
-		for _, ev := range r.events {
-			list = append(list, convert(ev))
-		}
-	}
-	return list
+	return s.events(roomID, func(*pdu) bool { return true })
 }
 
 // Messages returns the m.room.message events of a room.
 func (s *Server) Messages(roomID id.RoomID) []*event.Event {
-	return onlyMessages(s.Events(roomID))
+	return s.events(roomID, func(ev *pdu) bool { return ev.Type == event.EventMessage.Type })
 }
 
-func onlyMessages(events []*event.Event) []*event.Event {
-	return slices.DeleteFunc(events, func(ev *event.Event) bool { return ev.Type.Type != event.EventMessage.Type })
+// events converts only what is wanted: tests ask again and again while they wait.
+func (s *Server) events(roomID id.RoomID, wanted func(*pdu) bool) (list []*event.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.data.rooms[roomID]; r != nil {
+		for _, ev := range r.events {
+			if wanted(ev) {
+				list = append(list, convert(ev))
+			}
+		}
+	}
+	return list
 }
 
 // State returns a state event, nil when it is not set.

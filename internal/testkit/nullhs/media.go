@@ -38,6 +38,8 @@ func (s *Server) upload(c *call) (any, error) {
 	mediaID := c.PathValue("media")
 	if mediaID == "" {
 		mediaID = random.String(24)
+	} else if s.data.media[mediaID] != nil {
+		return nil, mautrix.RespError{ErrCode: "M_CANNOT_OVERWRITE_MEDIA", StatusCode: http.StatusConflict, Err: "Media ID already has content"}
 	}
 	contentType := c.Header.Get("Content-Type")
 	if contentType == "" {
@@ -56,4 +58,11 @@ func (s *Server) download(c *call) (any, error) {
 	c.w.WriteHeader(http.StatusOK)
 	_, _ = c.w.Write(m.bytes)
 	return raw{}, nil
+}
+
+// MediaCount is how many files are in the media repository.
+func (s *Server) MediaCount() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.data.media)
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -202,7 +203,7 @@ func (p *Process) Events(roomID id.RoomID) (events []*event.Event) {
 // Messages is Server.Messages.
 func (p *Process) Messages(roomID id.RoomID) []*event.Event {
 	p.t.Helper()
-	return onlyMessages(p.Events(roomID))
+	return slices.DeleteFunc(p.Events(roomID), func(ev *event.Event) bool { return ev.Type.Type != event.EventMessage.Type })
 }
 
 // Alias is Server.Alias.

@@ -1,4 +1,4 @@
-package portal
+package format
 
 import (
 	"strings"
@@ -7,10 +7,10 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
-// splitText cuts rich text into pieces whose cost is at most limit, at segment
+// Split cuts rich text into pieces whose cost is at most limit, at segment
 // boundaries where possible, else after a space, else between characters. cost is the
 // cost of a string and must be additive. limit 0 is no limit.
-func splitText(text chat.Text, limit int, cost func(string) int) []chat.Text {
+func Split(text chat.Text, limit int, cost func(string) int) []chat.Text {
 	if limit <= 0 {
 		return []chat.Text{text}
 	}

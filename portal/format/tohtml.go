@@ -1,18 +1,18 @@
-package portal
+package format
 
 import (
 	"html"
-	"net/url"
 	"strings"
 
 	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
-// toHTML is rich text as Matrix HTML. Everything that comes from the network is escaped;
+// HTML is rich text as Matrix HTML. Everything that comes from the network is escaped;
 // links are kept only to web pages and mail addresses.
-func toHTML(text chat.Text) string {
+func HTML(text chat.Text) string {
 	var out strings.Builder
 	for _, segment := range text {
 		if segment.Kind == chat.SegmentBreak {
@@ -48,20 +48,13 @@ func styleTags(segment chat.Segment) (openTags, closeTags string) {
 	return openTags, closeTags
 }
 
-func safeLink(target string) bool {
-	parsed, err := url.Parse(target)
-	if err != nil {
-		return false
-	}
-	return parsed.Scheme == "http" || parsed.Scheme == "https" || parsed.Scheme == "mailto"
-}
-
-// textContent is rich text as the content of a message; HTML only where plain text would
-// lose something.
-func textContent(kind event.MessageType, text chat.Text) *event.MessageEventContent {
-	content := &event.MessageEventContent{MsgType: kind, Body: text.String(), Mentions: &event.Mentions{}}
+// Content is rich text as the content of a message that mentions users; HTML only where plain text
+// would lose something. Without users the mentions are empty, so that no client looks for names, or
+// for "@room", in the text.
+func Content(kind event.MessageType, text chat.Text, mentions ...id.UserID) *event.MessageEventContent {
+	content := &event.MessageEventContent{MsgType: kind, Body: text.String(), Mentions: &event.Mentions{UserIDs: mentions}}
 	if text.Styled() {
-		content.Format, content.FormattedBody = event.FormatHTML, toHTML(text)
+		content.Format, content.FormattedBody = event.FormatHTML, HTML(text)
 	}
 	return content
 }

@@ -1,0 +1,154 @@
+package bridge_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+)
+
+// managed is a world in which alice is in the room of the group, and dora is somebody else.
+func managed(t *testing.T) (w *world, alice *mxclient.Client, room id.RoomID) {
+	w = newWorld(t)
+	w.network.AddPerson(dora, "Dora Dahl")
+	w.start()
+	alice = w.user("alice")
+	w.login(alice, anna)
+	w.network.Say(carl, group, "first")
+	room = w.room("first")
+	alice.WaitText(room, "first")
+	return w, alice, room
+}
+
+// did are the requests of a kind that the network has carried out.
+func (w *world) did(kind chat.RequestKind) (requests []chat.Request) {
+	for _, sent := range w.network.Sends() {
+		if sent.Request.Kind() == kind {
+			requests = append(requests, sent.Request)
+		}
+	}
+	return requests
+}
+
+// fail makes the network fail all requests of a kind.
+func (w *world) fail(kind chat.RequestKind, fault accounttest.Fault) {
+	w.network.OnSend(func(_ chat.PersonID, r chat.Request) accounttest.Fault {
+		if r.Kind() == kind {
+			return fault
+		}
+		return accounttest.Fault{}
+	})
+}
+
+func TestRenameFromMatrix(t *testing.T) {
+	w, alice, room := managed(t)
+	alice.SetState(room, event.StateRoomName, "", &event.RoomNameEventContent{Name: "The Clan"})
+	w.eventually("the new name", func() bool { return len(w.did(chat.RequestRename)) == 1 })
+	require.Equal(t, "The Clan", w.did(chat.RequestRename)[0].Rename.New)
+	w.fail(chat.RequestRename, accounttest.Fault{Err: chat.ErrRefused})
+	alice.SetState(room, event.StateRoomName, "", &event.RoomNameEventContent{Name: "Not this"})
+	w.waitNotice(room, "Hangouts refused it")
+	w.eventually("the name to come back", func() bool { return w.state(room, "m.room.name") == "The Clan" })
+	require.Len(t, w.did(chat.RequestRename), 1)
+}
+
+// The answer to a request is lost: it is found in what the network has, and not made again.
+func TestRenameWithoutAnswer(t *testing.T) {
+	w, alice, room := managed(t)
+	w.fail(chat.RequestRename, accounttest.Fault{Err: account.ErrAmbiguous, Accept: true})
+	alice.SetState(room, event.StateRoomName, "", &event.RoomNameEventContent{Name: "The Clan"})
+	w.eventually("the new name", func() bool { return len(w.did(chat.RequestRename)) == 1 })
+	w.network.OnSend(nil)
+	alice.SendText(room, "after it")
+	w.eventually("the text", func() bool { return slices.Contains(w.texts(group), "after it") })
+	require.Len(t, w.did(chat.RequestRename), 1)
+	require.Equal(t, "The Clan", w.state(room, "m.room.name"))
+}
+
+func TestPeopleFromMatrix(t *testing.T) {
+	w, alice, room := managed(t)
+	alice.SetState(room, event.StateMember, string(ghost(dora)), &event.MemberEventContent{Membership: event.MembershipInvite})
+	w.eventually("dora to be there", func() bool { return w.hs.Membership(room, ghost(dora)) == "join" })
+	require.Equal(t, []chat.PersonID{dora}, w.did(chat.RequestAddPeople)[0].AddPeople)
+	alice.SetState(room, event.StateMember, string(ghost(dora)), &event.MemberEventContent{Membership: event.MembershipLeave})
+	w.eventually("dora to be removed", func() bool { return len(w.did(chat.RequestRemovePeople)) == 1 })
+
+	w.fail(chat.RequestAddPeople, accounttest.Fault{Err: chat.ErrRefused})
+	w.eventually("the removal", func() bool { return w.hs.Membership(room, ghost(dora)) == "leave" })
+	alice.SetState(room, event.StateMember, string(ghost(dora)), &event.MemberEventContent{Membership: event.MembershipInvite})
+	w.waitNotice(room, "Hangouts refused it")
+	w.eventually("dora not to be there", func() bool { return w.hs.Membership(room, ghost(dora)) == "leave" })
+
+	w.fail(chat.RequestRemovePeople, accounttest.Fault{Err: chat.ErrRefused})
+	alice.SetState(room, event.StateMember, string(ghost(carl)), &event.MemberEventContent{Membership: event.MembershipLeave})
+	w.eventually("carl to be back", func() bool {
+		return len(w.did(chat.RequestRemovePeople)) == 1 && w.hs.Membership(room, ghost(carl)) == "join"
+	})
+}
+
+func TestCommandsOfAConversation(t *testing.T) {
+	w, alice, room := managed(t)
+	for n, c := range []struct {
+		text, says string
+		kind       chat.RequestKind
+	}{
+		{"history", "History is on.", ""},
+		{"history off", "History is off now.", chat.RequestHistoryMode},
+		{"history perhaps", "Usage: `!hangouts history on`", ""},
+		{"link on", "Joining by link is on now.", chat.RequestLinkSharing},
+		{"mute", "This conversation is muted.", chat.RequestMuted},
+		{"unmute", "not muted any more", chat.RequestMuted},
+		{"archive", "This conversation is archived.", chat.RequestArchived},
+		{"unarchive", "not archived any more", chat.RequestArchived},
+		{"rename The Clan", "has its new name", chat.RequestRename},
+		{"add " + string(dora), "They are added.", chat.RequestAddPeople},
+		{"remove " + string(ghost(dora)), "They are removed.", chat.RequestRemovePeople},
+		{"add nobody", "I know no person", ""},
+		{"accept", "Hangouts refused it", ""},
+		{"leave", "You have left this conversation.", chat.RequestLeave},
+	} {
+		before := len(w.network.Sends())
+		heard := len(w.notices(room))
+		alice.SendText(room, "!hangouts "+c.text)
+		w.eventually(fmt.Sprint(n, " an answer to ", c.text), func() bool {
+			return slices.ContainsFunc(w.notices(room)[heard:], func(notice string) bool { return strings.Contains(notice, c.says) })
+		})
+		if c.kind == "" {
+			require.Len(t, w.network.Sends(), before, c.text)
+		} else {
+			require.Len(t, w.network.Sends(), before+1, c.text)
+			require.Equal(t, c.kind, w.network.Sends()[before].Request.Kind())
+		}
+	}
+	w.waitNotice(room, "You left this conversation.")
+}
+
+func TestInvitationIsAnswered(t *testing.T) {
+	t.Run("accept", func(t *testing.T) {
+		s := newInvited(t, false)
+		s.bob.Join(s.room)
+		s.bob.SendText(s.room, "!hangouts accept")
+		s.waitNotice(s.room, "You have accepted the invitation.")
+		s.eventually("bob to take part", func() bool { return s.absence() == "" })
+		s.bob.SendText(s.room, "now I may")
+		s.eventually("bob's text", func() bool { return slices.Contains(s.texts(group), "now I may") })
+	})
+	t.Run("decline", func(t *testing.T) {
+		s := newInvited(t, false)
+		s.bob.Join(s.room)
+		s.bob.SendText(s.room, "!hangouts decline")
+		s.waitNotice(s.room, "You have declined the invitation.")
+		require.Len(t, s.did(chat.RequestDecline), 1)
+		s.bob.SendText(s.room, "may I?")
+		s.waitNotice(s.room, "You are not in this conversation any more.")
+	})
+}

@@ -1,0 +1,68 @@
+package portal
+
+import (
+	"context"
+	"time"
+
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/database"
+	"maunium.net/go/mautrix/event"
+
+	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/portal/format"
+)
+
+// quoteWait bounds how long a reply waits for what it answers, which may be older than the log.
+const quoteWait = 3 * time.Second
+
+// quote is the line for what a reply, or a message of a thread, answers; nil if that is not known any more. Its text
+// is the network's: what a client puts into a reply may say anything.
+func (h *Handler) quote(ctx context.Context, msg *bridgev2.MatrixMessage, c chat.Conversation) chat.Text {
+	target := msg.ReplyTo
+	if root := msg.Content.RelatesTo.GetThreadParent(); target == nil && root != "" {
+		target, _ = msg.Portal.Bridge.DB.Message.GetPartByMXID(ctx, root)
+	}
+	if target == nil || target.Room != msg.Portal.PortalKey {
+		return nil
+	}
+	e, ok := h.answered(ctx, target)
+	if !ok {
+		return nil
+	}
+	people, err := h.people.People(ctx, e.Author)
+	if err != nil {
+		return nil
+	}
+	return format.Quote(people[e.Author].DisplayName(), e.Message)
+}
+
+// answered is the message of a row.
+func (h *Handler) answered(ctx context.Context, row *database.Message) (chat.Event, bool) {
+	conversation, eventID, err := ids.ParseMessageID(row.ID)
+	if err != nil {
+		return chat.Event{}, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, quoteWait)
+	defer cancel()
+	events, err := h.session.History(ctx, account.HistoryQuery{Conversation: conversation, Before: row.Timestamp.UnixMicro() + 1, Limit: 1})
+	if err != nil || len(events) != 1 || events[0].ID != eventID || events[0].Message == nil {
+		return chat.Event{}, false
+	}
+	e := events[0]
+	return e, e.Expires == 0 || e.Expires > time.Now().UnixMicro()
+}
+
+// withoutCopy is the content of a message. Formatting a relayed one puts its author's name before the copy of the
+// message that it answers, which is then not recognised: so it is formatted again without the copy.
+// mautrix: handleMatrixMessage in bridgev2/portal.go, until it removes the copy first.
+func withoutCopy(msg *bridgev2.MatrixMessage) (*event.MessageEventContent, error) {
+	original, ok := msg.Event.Content.Parsed.(*event.MessageEventContent)
+	if msg.OrigSender == nil || !ok || original.RelatesTo.GetReplyTo() == "" {
+		return msg.Content, nil
+	}
+	without := *original
+	without.Body, without.FormattedBody = format.WithoutFallback(original)
+	return msg.Portal.Bridge.Config.Relay.FormatMessage(&without, msg.OrigSender)
+}
