@@ -24,7 +24,8 @@ type catchup struct {
 	asks  []chan<- error // who waits for it
 	again bool           // another one has to follow
 
-	clock int64 // µs; the network's time at its end
+	clock int64         // µs; the network's time at its end
+	ahead time.Duration // of our clock then
 	added []chat.Event
 }
 
@@ -33,6 +34,9 @@ type catchup struct {
 func (r *catchup) run() {
 	l := r.s.link
 	err := r.bring(r.ctx)
+	if err != nil { // and may have written nothing: what is on its way into the log is logged first, or kept aside
+		_ = r.s.m.db.Write(r.ctx, func(context.Context) error { return nil })
+	}
 	unlogged := false
 	for !unlogged {
 		d := &drain{run: r, err: err}
@@ -67,6 +71,11 @@ func (r *catchup) log(ctx context.Context, update Update, cursor int64) error {
 	return r.s.m.commit(ctx, r.s, update, commitOptions{cursor: cursor, past: true, added: &r.added})
 }
 
+// upTo notes the network's time (µs) up to which everything is here.
+func (r *catchup) upTo(clock int64) {
+	r.clock, r.ahead = clock, time.Duration(clock-r.s.m.now().UnixMicro())*time.Microsecond
+}
+
 // listPage is how many conversations are asked for at once.
 const listPage = 100
 
@@ -90,7 +99,7 @@ func (r *catchup) first(ctx context.Context, conn Connection) error {
 			return err
 		}
 		if last {
-			r.clock = cursor
+			r.upTo(cursor)
 			r.s.lookUpPeople(ctx, conn)
 			return nil
 		}
@@ -116,7 +125,7 @@ func (r *catchup) since(ctx context.Context, conn Connection, cursor int64) erro
 			return err
 		}
 		if !page.Cut {
-			r.clock = page.SyncedTo
+			r.upTo(page.SyncedTo)
 			r.s.lookUpPeople(ctx, conn)
 			return nil
 		}
@@ -159,7 +168,7 @@ func (r *catchup) compare(ctx context.Context, conn Connection, cursor int64) er
 			return err
 		}
 	}
-	r.clock = now
+	r.upTo(now)
 	return r.s.m.commit(ctx, r.s, Update{}, commitOptions{cursor: now})
 }
 

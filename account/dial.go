@@ -51,10 +51,12 @@ func (l *link) dialDue(a *agenda) {
 	l.s.spawn(func() { l.post(ended{conn.Run(ctx, sink)}) })
 }
 
-// hang ends the run of the connection; reason says why if it seemed well.
+// hang ends the run of the connection; reason says why if it seemed well. What that run still
+// pushes waits for a catch-up: its channel may break unheard before.
 func (l *link) hang(reason string) {
 	if l.hangUp != nil {
 		l.hungUp, l.forced = true, reason
+		l.channel(false)
 		l.hangUp()
 	}
 }
@@ -126,7 +128,6 @@ func (r relogin) take(l *link) {
 	l.quietUntil, l.refusals = time.Time{}, 0
 	l.notBefore, l.dialAt = time.Time{}, time.Now()
 	l.pauses.reset()
-	l.channel(false)
 	l.hang("")
 	l.announce()
 	if old != nil {
@@ -140,10 +141,10 @@ func (r relogin) take(l *link) {
 type subscribed struct{ generation int64 }
 
 func (e subscribed) take(l *link) {
-	l.last = time.Now()
 	if e.generation != l.generation || l.hungUp {
 		return
 	}
+	l.last = time.Now()
 	l.channel(true)
 	if l.state.Status != chat.Connecting {
 		l.setState(chat.Connecting, "catching up")
@@ -185,6 +186,7 @@ func (e answered) take(l *link) {
 	}
 	l.publish()
 	switch {
+	case l.isBad():
 	case l.refusals >= maxRefusals:
 		l.setState(chat.BadCredentials, refusedReason)
 		if l.hang(""); l.hangUp == nil {

@@ -34,15 +34,23 @@ type guarded struct {
 // refusal may come from a single server.
 const maxRefusals = 2
 
+// errReplaced: the account was logged in again, and its requests go with that login.
+var errReplaced = fmt.Errorf("%w: a new login has replaced this one", chat.ErrUnavailable)
+
 func asking[T any](g *guarded, request func() (T, error)) (T, error) {
-	if left := time.Until(g.l.shown.Load().quietUntil); left > 0 {
-		var none T
+	var none T
+	if v := g.l.shown.Load(); v.generation != g.generation {
+		return none, errReplaced
+	} else if left := time.Until(v.quietUntil); left > 0 {
 		return none, &RetryAfter{After: left, Err: fmt.Errorf("%w: it has asked for a pause", chat.ErrUnavailable)}
 	}
 	answer, err := request()
 	bad := errors.Is(err, chat.ErrBadCredentials)
 	if retryAfter(err) > 0 || bad || err == nil && g.l.shown.Load().refusals > 0 {
 		g.l.call(answered{g.generation, err}) // returns when the next request heeds it
+	}
+	if bad && g.l.shown.Load().generation != g.generation {
+		return none, errReplaced
 	}
 	return answer, err
 }

@@ -166,16 +166,13 @@ const activeEvery = time.Minute
 
 // activate makes this the account's active client, at most every activeEvery.
 func (l *link) activate() {
-	if time.Since(l.activated) <= activeEvery {
+	conn, err := l.s.request()
+	if err != nil || time.Since(l.activated) <= activeEvery {
 		return
 	}
 	l.activated = time.Now()
 	l.s.spawn(func() {
-		conn, err := l.s.request()
-		if err == nil {
-			err = conn.SetActive(l.s.ctx)
-		}
-		if err != nil {
+		if err := conn.SetActive(l.s.ctx); err != nil {
 			l.s.zlog.Debug().Err(err).Msg("Failed to become the active client")
 		}
 	})

@@ -43,10 +43,12 @@ func TestAPushOfAnUnknownConversation(t *testing.T) {
 	})
 }
 
-// farewell is a network whose channels say when they end that pushes flow, and then that they do not.
+// farewell is a network whose channels say when they end that pushes flow, push something, and then say
+// that pushes do not flow.
 type farewell struct {
 	*accounttest.Network
-	on atomic.Bool
+	on   atomic.Bool
+	last account.Update
 }
 
 type farewellConnection struct {
@@ -63,6 +65,7 @@ func (c *farewellConnection) Run(ctx context.Context, sink account.Sink) error {
 	err := c.Connection.Run(ctx, sink)
 	if c.n.on.Load() {
 		sink.Subscribed()
+		_ = sink.Push(ctx, c.n.last)
 		sink.Lost()
 	}
 	return err
@@ -86,6 +89,58 @@ func TestLastWordsOfAChannel(t *testing.T) {
 		pass(time.Minute)
 		require.Equal(t, chat.BadCredentials, s.State().Status)
 		require.Equal(t, 1, b.net.Runs(anna))
+	})
+}
+
+// What a channel pushes after it was given up may come after a gap: it waits for the catch-up.
+func TestTheLastPushOfAChannel(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.stop()
+		b.options.CatchupEvery, b.options.CompareEvery = 1000*time.Hour, 1000*time.Hour
+		n := &farewell{Network: b.net}
+		b.backend = n
+		b.start()
+		r := &reader{}
+		b.attach(b.login(anna), r, "a")
+		pass(time.Second)
+		b.net.Silence(anna)
+		b.net.Say(bob, duo, "missed")
+		n.last.Events = []account.ReceivedEvent{{Event: b.net.Say(bob, duo, "last")}}
+		n.on.Store(true)
+		pass(5 * time.Minute)
+		require.Equal(t, 2, b.net.Runs(anna))
+		require.Equal(t, []string{"missed", "last"}, r.got(duo))
+	})
+}
+
+// While catch-ups fail, what is kept aside is let go after some time: not past an update that is still
+// on its way into the log, and has to wait there for its conversation.
+func TestNothingOvertakesAnUpdateOnItsWay(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.stop()
+		b.options.AsidePatience = time.Second
+		s := &spy{Network: b.net}
+		b.backend = s
+		b.start()
+		r := &reader{}
+		b.attach(b.login(anna), r, "a")
+		pass(time.Second)
+		release := make(chan struct{})
+		b.db.WriteLater(context.Background(), func(context.Context) error { <-release; return nil }, func(error) {})
+		b.net.AddConversation("new", "New", anna, bob)
+		b.net.Say(bob, "new", "first")
+		pass(time.Second)
+		b.net.OnSync(func(chat.PersonID) error { return chat.ErrUnavailable })
+		s.sinks[0].Subscribed()
+		pass(time.Minute)
+		b.net.Deafen(anna)
+		known := account.Update{Conversations: []chat.ConversationDelta{{ID: "new", Complete: true}},
+			Events: []account.ReceivedEvent{{Event: b.net.Say(bob, "new", "behind it")}}}
+		require.NoError(t, s.sinks[0].Push(context.Background(), known))
+		pass(time.Second)
+		close(release)
+		pass(time.Minute)
+		require.Equal(t, []string{"first", "behind it"}, r.got("new"))
 	})
 }
 

@@ -46,6 +46,8 @@ func TestRefusalsOfTheOldLoginAreOld(t *testing.T) {
 		pass(time.Second)
 		require.Empty(t, r.shown())
 		require.Equal(t, chat.Connected, s.State().Status)
+		pass(time.Minute)
+		require.Len(t, b.net.Sends(), 10, "they were certainly not accepted: the new login sends them")
 	})
 }
 
@@ -155,4 +157,58 @@ func TestARequestWakesWithTheAccount(t *testing.T) {
 			pass(10 * time.Second)
 			require.Len(t, b.net.Sends(), 1)
 		})
+}
+
+// A catch-up of the old login asks no more once there is a new one.
+func TestANewLoginEndsTheOldCatchUp(t *testing.T) {
+	inTime(t, func(*account.Options) {}, func(t *testing.T, b *bench, s account.Session, n *slowNetwork) {
+		r := &reader{}
+		b.attach(s, r, "a")
+		b.net.LimitSync(2)
+		until, asked := make(chan struct{}), 0
+		n.sync = func(_ context.Context, request func() (account.SyncPage, error)) (account.SyncPage, error) {
+			asked++
+			<-until
+			return request()
+		}
+		b.net.Cut(anna)
+		all := numbered(10)
+		for _, text := range all {
+			b.net.Say(bob, duo, text)
+		}
+		pass(time.Second)
+		require.Equal(t, 1, asked)
+		b.login(anna)
+		close(until)
+		pass(0)
+		require.Equal(t, 1, asked, "the new login's waits a moment")
+		pass(10 * time.Second)
+		require.Equal(t, all, r.got(duo))
+		require.Equal(t, chat.Connected, s.State().Status)
+	})
+}
+
+// Requests that are refused late do not put off the next try of the credentials.
+func TestLateRefusalsPutNothingOff(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		for i := range 10 {
+			b.net.AddConversation(chat.ConversationID(fmt.Sprint("group", i)), "", anna, bob, cleo)
+		}
+		b.stop()
+		b.options.Recheck = 10 * time.Minute
+		b.start()
+		s := b.login(anna)
+		pass(time.Second)
+		until := make(chan struct{})
+		b.refusedSends(s, 10, until)
+		b.net.OnMark(func(chat.PersonID, int64) error { return chat.ErrBadCredentials })
+		b.net.OnSync(func(chat.PersonID) error { return chat.ErrBadCredentials })
+		b.mark(100, "1")
+		pass(time.Second)
+		require.Equal(t, chat.BadCredentials, s.State().Status)
+		close(until)
+		b.net.OnSync(nil)
+		pass(12 * time.Minute)
+		require.Equal(t, chat.Connected, s.State().Status)
+	})
 }

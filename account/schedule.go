@@ -124,9 +124,8 @@ func (d *drain) take(l *link) {
 
 // synced notes what a catch-up knows that has logged everything.
 func (l *link) synced(r *catchup) {
-	l.ahead = time.Duration(r.clock-l.s.m.now().UnixMicro()) * time.Microsecond
 	first := !l.caughtUp
-	l.caughtUp = true
+	l.ahead, l.caughtUp = r.ahead, true
 	l.publish()
 	if first {
 		l.s.setReady()

@@ -89,11 +89,11 @@ type pushed struct {
 }
 
 func (e pushed) take(l *link) {
-	l.last = time.Now()
 	if e.generation != l.generation {
 		<-l.writing
 		return // the new connection's catch-up brings it
 	}
+	l.last = time.Now()
 	l.pushes++
 	if k := (kept{l.pushes, e.update}); !l.keep {
 		l.log(k)
