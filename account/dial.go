@@ -61,11 +61,8 @@ func (l *link) hang(reason string) {
 	}
 }
 
-// reconnect gives the push channel up and makes a new one, because it cannot be trusted.
+// reconnect gives the run of the connection up for a new one, because it cannot be trusted.
 func (l *link) reconnect(reason string) {
-	if l.hangUp == nil || l.hungUp || l.isBad() {
-		return
-	}
 	l.s.zlog.Warn().Str("reason", reason).Msg("Reconnecting")
 	l.hang(reason)
 }
@@ -114,13 +111,10 @@ func (l *link) connectionLost(err error) {
 	l.setState(chat.Disconnected, reason)
 }
 
-// relogin: the account was logged in, perhaps once more.
+// relogin: the account was logged in once more.
 type relogin struct{ row *database.AccountRow }
 
 func (r relogin) take(l *link) {
-	if r.row.Generation == l.generation {
-		return
-	}
 	old := l.conn
 	l.self, l.generation = r.row.Self, r.row.Generation
 	l.state = chat.AccountState{Status: chat.Connecting, Since: time.Now().UnixMicro()}

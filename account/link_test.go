@@ -49,6 +49,7 @@ type farewell struct {
 	*accounttest.Network
 	on   atomic.Bool
 	last account.Update
+	err  atomic.Pointer[account.RetryAfter] // why they end
 }
 
 type farewellConnection struct {
@@ -65,8 +66,11 @@ func (c *farewellConnection) Run(ctx context.Context, sink account.Sink) error {
 	err := c.Connection.Run(ctx, sink)
 	if c.n.on.Load() {
 		sink.Subscribed()
-		_ = sink.Push(ctx, c.n.last)
+		_ = sink.Push(context.WithoutCancel(ctx), c.n.last)
 		sink.Lost()
+	}
+	if wait := c.n.err.Load(); wait != nil {
+		err = wait
 	}
 	return err
 }

@@ -3,10 +3,12 @@ package account_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
@@ -81,7 +83,11 @@ func TestANewLoginKeepsNoPause(t *testing.T) {
 		})
 		b.mark(100, "1")
 		pass(time.Second)
+		b.net.OnSync(func(chat.PersonID) error { return &account.RetryAfter{After: time.Hour, Err: chat.ErrUnavailable} })
+		b.net.Cut(anna)
+		pass(time.Second)
 		b.net.OnMark(nil)
+		b.net.OnSync(nil)
 		b.login(anna)
 		pass(10 * time.Second)
 		require.Equal(t, chat.Connected, s.State().Status)
@@ -210,5 +216,160 @@ func TestLateRefusalsPutNothingOff(t *testing.T) {
 		b.net.OnSync(nil)
 		pass(12 * time.Minute)
 		require.Equal(t, chat.Connected, s.State().Status)
+	})
+}
+
+// badStored is a network that cannot use what it has stored of some logins.
+type badStored struct {
+	*accounttest.Network
+	on atomic.Bool
+}
+
+func (n *badStored) Open(stored []byte) (account.Connection, error) {
+	if n.on.Load() {
+		return nil, chat.ErrBadCredentials
+	}
+	return n.Network.Open(stored)
+}
+
+// Stored credentials that cannot be used wait for a new login.
+func TestStoredCredentialsThatCannotBeUsed(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.login(anna)
+		b.stop()
+		n := &badStored{Network: b.net}
+		n.on.Store(true)
+		b.backend = n
+		b.start()
+		pass(10 * time.Hour)
+		s := b.session(anna)
+		require.Equal(t, chat.BadCredentials, s.State().Status)
+		require.ErrorIs(t, s.Submit(context.Background(), request(duo, "1", "hi")), chat.ErrBadCredentials)
+		n.on.Store(false)
+		b.login(anna)
+		pass(time.Second)
+		require.Equal(t, chat.Connected, s.State().Status)
+	})
+}
+
+// Credentials that are refused for the second time are tried again as soon as the first time.
+func TestRefusedCredentialsAreTriedSoonAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		s := b.login(anna)
+		for _, refused := range []time.Duration{10 * time.Hour, time.Minute} {
+			b.net.Refuse(anna, true)
+			pass(refused)
+			require.Equal(t, chat.BadCredentials, s.State().Status)
+			b.net.Refuse(anna, false)
+			if refused > time.Hour {
+				pass(2 * time.Hour)
+			}
+		}
+		pass(6 * time.Minute)
+		require.Equal(t, chat.Connected, s.State().Status)
+	})
+}
+
+// A try of refused credentials that does not end is given up; the account stays without good ones.
+func TestATryThatDoesNotEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.stop()
+		n := &channelless{Network: b.net, away: new(atomic.Bool)}
+		b.backend = n
+		b.start()
+		s := b.login(anna)
+		n.away.Store(true)
+		b.net.Refuse(anna, true)
+		r := &reader{}
+		b.attach(s, r, "a")
+		pass(time.Second)
+		r.shown()
+		pass(5 * time.Hour)
+		require.Empty(t, r.shown(), "credentials are bad until the network takes them")
+		require.Equal(t, chat.BadCredentials, s.State().Status)
+		n.away.Store(false)
+		b.net.Refuse(anna, false)
+		pass(2 * time.Hour)
+		require.Equal(t, chat.Connected, s.State().Status)
+	})
+}
+
+// A new login connects at once.
+func TestANewLoginConnectsAtOnce(t *testing.T) {
+	inTime(t, func(o *account.Options) { o.BackoffMin, o.BackoffMax = time.Minute, time.Hour },
+		func(t *testing.T, b *bench, s account.Session, _ *slowNetwork) {
+			b.login(anna)
+			pass(time.Second)
+			require.Equal(t, chat.Connected, s.State().Status)
+			b.net.Cut(anna)
+			b.login(anna)
+			pass(time.Second)
+			require.Equal(t, chat.Connected, s.State().Status)
+		})
+}
+
+// A refusal of the old login's and one of the new login's are not two in a row.
+func TestANewLoginKeepsNoRefusal(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		s := b.login(anna)
+		pass(time.Second)
+		var refuse atomic.Bool
+		b.net.OnSync(func(chat.PersonID) error { return chat.ErrUnavailable })
+		b.net.OnMark(func(chat.PersonID, int64) error {
+			if refuse.CompareAndSwap(true, false) {
+				return chat.ErrBadCredentials
+			}
+			return chat.ErrUnavailable
+		})
+		refuse.Store(true)
+		b.mark(100, "1")
+		pass(time.Second)
+		_, err := b.m.Login(context.Background(), chat.Credentials{RefreshToken: string(anna)}, account.User{Side: chat.OriginMatrix, ID: "@" + string(anna) + ":test"})
+		require.NoError(t, err)
+		refuse.Store(true)
+		b.mark(200, "2")
+		pass(time.Second)
+		require.False(t, refuse.Load())
+		require.Equal(t, chat.Connecting, s.State().Status)
+	})
+}
+
+// A network that wants a pause before it is connected to again gets it.
+func TestAConnectionThatIsToWait(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.stop()
+		n := &farewell{Network: b.net}
+		b.backend = n
+		b.start()
+		b.login(anna)
+		n.err.Store(&account.RetryAfter{After: time.Hour, Err: chat.ErrUnavailable})
+		b.net.Cut(anna)
+		pass(59 * time.Minute)
+		require.Equal(t, 1, b.net.Runs(anna))
+		n.err.Store(nil)
+		pass(2 * time.Minute)
+		require.Equal(t, 2, b.net.Runs(anna))
+	})
+}
+
+// What a catch-up brings while there is no channel could not be pushed: the next channel is good.
+func TestNoChannelIsNotDeaf(t *testing.T) {
+	watched(t, func(o *account.Options) { o.BackoffMin, o.BackoffMax = 5*time.Minute, 5*time.Minute }, func(t *testing.T, b *bench, r *reader) {
+		b.stop()
+		log := new(logLines)
+		b.log = zerolog.New(log)
+		b.start()
+		b.attach(b.session(anna), r, "a")
+		pass(2 * time.Minute)
+		b.net.Cut(anna)
+		b.net.Say(bob, duo, "missed")
+		pass(time.Minute)
+		b.submit(b.session(anna), "1") // its event comes with a catch-up
+		pass(time.Minute)
+		require.Equal(t, []string{"missed", "text 1"}, r.got(duo))
+		require.Equal(t, chat.Disconnected, b.session(anna).State().Status)
+		pass(time.Hour)
+		require.Equal(t, 2, b.net.Runs(anna)-1)
+		require.NotContains(t, strings.Join(log.all(), ""), "Reconnecting")
 	})
 }

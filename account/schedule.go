@@ -120,6 +120,9 @@ func (d *drain) take(l *link) {
 	}
 	r.again, l.dropped, l.aside = l.dropped, false, nil
 	l.keep, l.failed = !l.live || r.again, new(int)
+	if d.err == nil && !r.again {
+		l.judge(r)
+	}
 }
 
 // synced notes what a catch-up knows that has logged everything.
@@ -159,11 +162,7 @@ func (e caughtUp) take(l *link) {
 	default:
 		l.retries.reset()
 		l.failing = time.Time{}
-		if e.run.again {
-			return
-		}
-		l.judge(e.run)
-		if l.live && l.state.Status == chat.Connecting {
+		if !e.run.again && l.live && l.state.Status == chat.Connecting {
 			l.setState(chat.Connected, "")
 		}
 	}

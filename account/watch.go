@@ -48,7 +48,7 @@ func (l *link) heard(epoch int, live bool) bool {
 	return live && l.complete == epoch && time.Since(l.since) > l.s.m.options.DeafGrace
 }
 
-// judge looks at what a complete catch-up has brought. Events that happened well before it began
+// judge looks at what a complete catch-up of the present epoch has brought. Events that happened well before it began
 // should have been pushed.
 func (l *link) judge(run *catchup) {
 	heard := l.heard(run.epoch, run.live)
