@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.mau.fi/util/ptr"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
@@ -97,24 +98,28 @@ func TestPeopleFromMatrix(t *testing.T) {
 
 func TestCommandsOfAConversation(t *testing.T) {
 	w, alice, room := managed(t)
+	yes, no := ptr.Ptr(true), ptr.Ptr(false)
 	for n, c := range []struct {
 		text, says string
-		kind       chat.RequestKind
+		request    *chat.Request // nil: nothing is asked of the network
 	}{
-		{"history", "History is on.", ""},
-		{"history off", "History is off now.", chat.RequestHistoryMode},
-		{"history perhaps", "Usage: `!hangouts history on`", ""},
-		{"link on", "Joining by link is on now.", chat.RequestLinkSharing},
-		{"mute", "This conversation is muted.", chat.RequestMuted},
-		{"unmute", "not muted any more", chat.RequestMuted},
-		{"archive", "This conversation is archived.", chat.RequestArchived},
-		{"unarchive", "not archived any more", chat.RequestArchived},
-		{"rename The Clan", "has its new name", chat.RequestRename},
-		{"add " + string(dora), "They are added.", chat.RequestAddPeople},
-		{"remove " + string(ghost(dora)), "They are removed.", chat.RequestRemovePeople},
-		{"add nobody", "I know no person", ""},
-		{"accept", "Hangouts refused it", ""},
-		{"leave", "You have left this conversation.", chat.RequestLeave},
+		{"history", "History is on.", nil},
+		{"history off", "History is off now.", &chat.Request{HistoryMode: &chat.HistoryMode{Off: true}}},
+		{"history off", "History is off already.", nil},
+		{"history on", "History is on now.", &chat.Request{HistoryMode: &chat.HistoryMode{}}},
+		{"history perhaps", "Usage: `!hangouts history on`", nil},
+		{"link on", "Joining by link is on now.", &chat.Request{LinkSharing: &chat.LinkSharing{On: true}}},
+		{"link off", "Joining by link is off now.", &chat.Request{LinkSharing: &chat.LinkSharing{}}},
+		{"mute", "This conversation is muted.", &chat.Request{Muted: yes}},
+		{"unmute", "not muted any more", &chat.Request{Muted: no}},
+		{"archive", "This conversation is archived.", &chat.Request{Archived: yes}},
+		{"unarchive", "not archived any more", &chat.Request{Archived: no}},
+		{"rename The Clan", "has its new name", &chat.Request{Rename: &chat.Rename{New: "The Clan"}}},
+		{"add " + string(dora), "They are added.", &chat.Request{AddPeople: []chat.PersonID{dora}}},
+		{"remove " + string(ghost(dora)), "They are removed.", &chat.Request{RemovePeople: []chat.PersonID{dora}}},
+		{"add nobody", "I know no person", nil},
+		{"accept", "Hangouts refused it", nil},
+		{"leave", "You have left this conversation.", &chat.Request{Leave: true}},
 	} {
 		before := len(w.network.Sends())
 		heard := len(w.notices(room))
@@ -122,14 +127,21 @@ func TestCommandsOfAConversation(t *testing.T) {
 		w.eventually(fmt.Sprint(n, " an answer to ", c.text), func() bool {
 			return slices.ContainsFunc(w.notices(room)[heard:], func(notice string) bool { return strings.Contains(notice, c.says) })
 		})
-		if c.kind == "" {
+		if c.request == nil {
 			require.Len(t, w.network.Sends(), before, c.text)
-		} else {
-			require.Len(t, w.network.Sends(), before+1, c.text)
-			require.Equal(t, c.kind, w.network.Sends()[before].Request.Kind())
+			continue
 		}
+		require.Len(t, w.network.Sends(), before+1, c.text)
+		got := w.network.Sends()[before].Request
+		require.Equal(t, wantedOf(got, *c.request), got, c.text)
 	}
 	w.waitNotice(room, "You left this conversation.")
+}
+
+// wantedOf is the wanted request with what every request has of its own.
+func wantedOf(got, wanted chat.Request) chat.Request {
+	wanted.V, wanted.Conversation, wanted.Origin = chat.Version, group, got.Origin
+	return wanted
 }
 
 func TestInvitationIsAnswered(t *testing.T) {
