@@ -128,8 +128,12 @@ var _ account.Consumer = (*reader)(nil)
 // What a consumer that attaches for the first time is given as its place is on the disk by then, so that a power failure does
 // not make it new once more, at a later place. The file without its WAL is what a disk holds at least.
 func TestNewConsumerIsSynced(t *testing.T) {
-	b := newBench(t)
+	b := newBench(t, func(o *account.Options) { o.RefreshEvery = time.Hour })
 	s := b.login(anna)
+	eventually(t, func() bool { // and nobody reads what would then stay in the WAL
+		row, err := b.db.Accounts().Get(context.Background(), anna)
+		return err == nil && row.Status == chat.Connected
+	}, "connected")
 	b.attach(s, &reader{}, "a")
 	left, err := os.ReadFile(b.path)
 	require.NoError(t, err)

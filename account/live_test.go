@@ -278,12 +278,13 @@ func TestATryThatDoesNotEnd(t *testing.T) {
 		b.backend = n
 		b.start()
 		s := b.login(anna)
-		n.away.Store(true)
 		b.net.Refuse(anna, true)
+		pass(time.Second)
+		n.away.Store(true)
 		r := &reader{}
 		b.attach(s, r, "a")
-		pass(time.Second)
-		r.shown()
+		pass(0)
+		require.Equal(t, chat.BadCredentials, r.shown()[0].Status)
 		pass(5 * time.Hour)
 		require.Empty(t, r.shown(), "credentials are bad until the network takes them")
 		require.Equal(t, chat.BadCredentials, s.State().Status)
