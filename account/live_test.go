@@ -30,6 +30,14 @@ func (b *bench) refusedSends(s account.Session, n int, until <-chan struct{}) {
 	b.net.OnSend(nil)
 }
 
+// again logs an account in once more, and waits for nothing.
+func (b *bench) again(id chat.PersonID) {
+	b.t.Helper()
+	_, err := b.m.Login(context.Background(), chat.Credentials{RefreshToken: string(id)},
+		account.User{Side: chat.OriginMatrix, ID: "@" + string(id) + ":test"})
+	require.NoError(b.t, err)
+}
+
 // Requests of the old login are refused after the new one: that says nothing of the new one.
 func TestRefusalsOfTheOldLoginAreOld(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
@@ -104,12 +112,11 @@ func TestANewLoginNeedsItsOwnChannel(t *testing.T) {
 		s := b.login(anna)
 		pass(time.Second)
 		n.away.Store(true)
-		_, err := b.m.Login(context.Background(), chat.Credentials{RefreshToken: string(anna)}, account.User{Side: chat.OriginMatrix, ID: "@" + string(anna) + ":test"})
-		require.NoError(t, err)
+		b.again(anna)
 		pass(time.Second)
 		b.net.HoldPushes(true)
 		b.submit(s, "1") // its event comes with a catch-up
-		_, err = await(t, s, "1")
+		_, err := await(t, s, "1")
 		require.NoError(t, err)
 		pass(10 * time.Second)
 		require.Equal(t, chat.Connecting, s.State().Status)
@@ -299,11 +306,11 @@ func TestATryThatDoesNotEnd(t *testing.T) {
 func TestANewLoginConnectsAtOnce(t *testing.T) {
 	inTime(t, func(o *account.Options) { o.BackoffMin, o.BackoffMax = time.Minute, time.Hour },
 		func(t *testing.T, b *bench, s account.Session, _ *slowNetwork) {
-			b.login(anna)
+			b.again(anna)
 			pass(time.Second)
 			require.Equal(t, chat.Connected, s.State().Status)
 			b.net.Cut(anna)
-			b.login(anna)
+			b.again(anna)
 			pass(time.Second)
 			require.Equal(t, chat.Connected, s.State().Status)
 		})
@@ -325,8 +332,7 @@ func TestANewLoginKeepsNoRefusal(t *testing.T) {
 		refuse.Store(true)
 		b.mark(100, "1")
 		pass(time.Second)
-		_, err := b.m.Login(context.Background(), chat.Credentials{RefreshToken: string(anna)}, account.User{Side: chat.OriginMatrix, ID: "@" + string(anna) + ":test"})
-		require.NoError(t, err)
+		b.again(anna)
 		refuse.Store(true)
 		b.mark(200, "2")
 		pass(time.Second)
