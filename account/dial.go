@@ -121,7 +121,6 @@ func (r relogin) take(l *link) {
 	l.open(r.row.Credentials)
 	l.quietUntil, l.refusals = time.Time{}, 0
 	l.notBefore, l.dialAt = time.Time{}, time.Now()
-	l.pauses.reset()
 	l.hang("")
 	l.announce()
 	if old != nil {

@@ -194,3 +194,25 @@ func TestACatchUpDoesNotWaitForALook(t *testing.T) {
 		require.Equal(t, chat.Connected, b.session(anna).State().Status)
 	})
 }
+
+// While the channel is being repaired the account is not connected, whatever a catch-up brings.
+func TestABrokenChannelIsNotConnected(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.stop()
+		n := &spy{Network: b.net}
+		b.backend = n
+		b.start()
+		s := b.login(anna)
+		pass(time.Second)
+		b.net.HoldPushes(true)
+		n.sinks[0].Lost()
+		b.submit(s, "1") // its event comes with a catch-up
+		_, err := await(t, s, "1")
+		require.NoError(t, err)
+		pass(10 * time.Second)
+		require.Equal(t, chat.Connecting, s.State().Status)
+		n.sinks[0].Subscribed()
+		pass(time.Second)
+		require.Equal(t, chat.Connected, s.State().Status)
+	})
+}

@@ -165,10 +165,11 @@ func TestRemovedAccountBeginsAnew(t *testing.T) {
 // spy remembers what the connections of a network were given.
 type spy struct {
 	*accounttest.Network
-	mu    sync.Mutex
-	sinks []account.Sink
-	hold  func(chat.PersonID)                             // before Open
-	open  func(stored []byte) (account.Connection, error) // instead of the network's
+	mu     sync.Mutex
+	sinks  []account.Sink
+	closed atomic.Int32
+	hold   func(chat.PersonID)                             // before Open
+	open   func(stored []byte) (account.Connection, error) // instead of the network's
 }
 
 func (s *spy) Open(stored []byte) (account.Connection, error) {
@@ -195,6 +196,11 @@ func (c *spyConnection) Run(ctx context.Context, sink account.Sink) error {
 	return c.Connection.Run(ctx, sink)
 }
 
+func (c *spyConnection) Close() {
+	c.s.closed.Add(1)
+	c.Connection.Close()
+}
+
 func TestReplacedConnectionIsNotHeard(t *testing.T) {
 	b := newBench(t)
 	b.stop()
@@ -208,18 +214,22 @@ func TestReplacedConnectionIsNotHeard(t *testing.T) {
 	b.login(anna) // again
 	eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.sinks) > 1 }, "the new connection")
 	eventually(t, func() bool { return b.session(anna).State().Status == chat.Connected }, "connected")
+	require.EqualValues(t, 1, s.closed.Load())
+	r := &reader{}
+	b.attach(b.session(anna), r, "a")
+	eventually(t, func() bool { return len(r.shown()) > 0 }, "the state")
 	old.Credentials([]byte("of the old login"))
 	old.Lost()
+	old.Subscribed()
 	require.NoError(t, old.Push(context.Background(), account.Update{Events: []account.ReceivedEvent{{Event: chat.Event{
 		V: 1, Conversation: duo, ID: "stale", Kind: chat.KindMessage, Time: 1, Author: bob, Message: &chat.Message{}}}}}))
 	require.Equal(t, chat.Connected, b.session(anna).State().Status)
 	row, err := b.db.Accounts().Get(context.Background(), anna)
 	require.NoError(t, err)
 	require.Equal(t, string(anna), string(row.Credentials))
-	r := &reader{}
-	b.attach(b.session(anna), r, "a")
 	b.net.Say(bob, duo, "of the new one")
 	b.expect(r, duo, "of the new one")
+	require.Empty(t, r.shown())
 	_, known, err := b.db.Log().Find(context.Background(), anna, duo, "stale")
 	require.NoError(t, err)
 	require.False(t, known)
