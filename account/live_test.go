@@ -380,3 +380,44 @@ func TestNoChannelIsNotDeaf(t *testing.T) {
 		require.NotContains(t, strings.Join(log.all(), ""), "Reconnecting")
 	})
 }
+
+// What the network asks for lasts an hour at most.
+func TestAPauseHasAnEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		s := b.login(anna)
+		b.net.OnMark(func(chat.PersonID, int64) error {
+			return &account.RetryAfter{After: 24 * time.Hour, Err: chat.ErrUnavailable}
+		})
+		b.mark(100, "1")
+		pass(time.Second)
+		b.net.OnMark(nil)
+		pass(time.Hour)
+		b.submit(s, "1")
+		pass(time.Second)
+		require.Len(t, b.net.Sends(), 1)
+	})
+}
+
+// A request that was under way, and is told to wait for a second, does not end a longer pause.
+func TestAShortPauseEndsNoLongOne(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		s := b.login(anna)
+		until := make(chan struct{})
+		wait := func(d time.Duration) error { return &account.RetryAfter{After: d, Err: chat.ErrUnavailable} }
+		b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault {
+			return accounttest.Fault{Err: wait(time.Second), Until: until}
+		})
+		b.submit(s, "1")
+		pass(time.Second)
+		b.net.OnMark(func(chat.PersonID, int64) error { return wait(10 * time.Second) })
+		b.mark(100, "1")
+		pass(time.Second)
+		b.net.OnSend(nil)
+		b.net.OnMark(nil)
+		close(until)
+		pass(5 * time.Second)
+		require.Empty(t, b.net.Sends())
+		pass(10 * time.Second)
+		require.Len(t, b.net.Sends(), 1)
+	})
+}
