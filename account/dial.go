@@ -182,9 +182,7 @@ func (e answered) take(l *link) {
 	case l.isBad():
 	case l.refusals >= maxRefusals:
 		l.setState(chat.BadCredentials, refusedReason)
-		if l.hang(""); l.hangUp == nil {
-			l.dialAt = time.Now().Add(l.rechecks.pause(0))
-		}
+		l.hang("")
 	case l.refusals > 0:
 		l.want() // asks once more
 	}
