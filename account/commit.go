@@ -33,6 +33,7 @@ type commitment struct {
 	events  []chat.Event                 // those of conversations that the account knows
 	added   []chat.Event                 // the new ones of them
 	people  []chat.Person
+	changed []database.ConversationRow
 	marks   []chat.Watermark
 	settled []*database.OutboxRow
 }
@@ -83,7 +84,7 @@ func (c *commitment) row(ctx context.Context, id chat.ConversationID) (*database
 	if row, ok := c.rows[id]; ok {
 		return row, nil
 	}
-	row, err := c.m.db.Snapshots().Conversation(ctx, c.s.id, id)
+	row, err := c.s.known.rowToWrite(ctx, id)
 	if errors.Is(err, database.ErrNotFound) {
 		c.rows[id] = nil
 		return nil, nil
@@ -135,13 +136,9 @@ func (c *commitment) writePeople(ctx context.Context) error {
 			add(chat.Person{ID: member.ID, FullName: member.Name}, false)
 		}
 	}
-	stored, err := c.m.db.Snapshots().People(ctx, c.s.id, order)
+	old, err := c.s.known.knownToWrite(ctx, order)
 	if err != nil {
 		return err
-	}
-	old := make(map[chat.PersonID]chat.Person, len(stored))
-	for _, p := range stored {
-		old[p.ID] = p
 	}
 	for _, id := range order {
 		was, known := old[id]
@@ -152,6 +149,7 @@ func (c *commitment) writePeople(ctx context.Context) error {
 		if known && reflect.DeepEqual(was, is) {
 			continue
 		}
+		c.s.known.written[id] = true
 		if err = c.m.db.Snapshots().PutPerson(ctx, c.s.id, is); err != nil {
 			return err
 		}
@@ -344,9 +342,11 @@ func (c *commitment) writeConversations(ctx context.Context) error {
 		if row == nil || (!c.fresh[id] && reflect.DeepEqual(row.Conversation, c.before[id])) {
 			continue
 		}
+		c.s.known.written[id] = true
 		if err := c.m.db.Snapshots().PutConversation(ctx, c.s.id, *row); err != nil {
 			return err
 		}
+		c.changed = append(c.changed, *row)
 	}
 	return nil
 }

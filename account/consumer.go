@@ -58,6 +58,9 @@ type ConsumerID struct {
 type ConsumerOptions struct {
 	Batch    int // most events in one Deliver; 0 = 1
 	Parallel int // most conversations delivered at once; 0 = 16
+	// Confirms says that what Deliver counts as done is only on its way: it is acknowledged by
+	// Attachment.Confirm.
+	Confirms bool
 }
 
 // Attachment is a consumer attached to an account.
@@ -67,4 +70,10 @@ type Attachment interface {
 	// Kick makes stalled conversations try again at once, for example when the
 	// homeserver is reachable again.
 	Kick()
+	// Confirm acknowledges events of conversations up to a Seq each. It does not wait for the
+	// database.
+	Confirm(positions map[chat.ConversationID]int64)
+	// Rewind delivers everything again that is not acknowledged. between runs while no Deliver
+	// does; those that run are waited for.
+	Rewind(between func())
 }

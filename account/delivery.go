@@ -24,11 +24,18 @@ type attachment struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
 	wg        sync.WaitGroup
+	storers   sync.WaitGroup
 	slots     chan struct{}
+	turns     sync.RWMutex // read while a batch is delivered; comes before mu
 
-	mu      sync.Mutex
-	ended   bool
-	workers map[chat.ConversationID]*deliveryWorker
+	mu        sync.Mutex
+	ended     bool
+	workers   map[chat.ConversationID]*deliveryWorker
+	at        map[chat.ConversationID]int64 // last seq that Deliver counted as done
+	confirmed map[chat.ConversationID]int64 // last acknowledged seq, as far as this attachment knows
+	unstored  map[chat.ConversationID]int64 // of that, what is not in the database yet
+	storing   bool                          // a goroutine is at it
+	over      bool                          // the rest is not stored any more
 }
 
 type deliveryWorker struct {
@@ -56,7 +63,8 @@ func (s *session) Attach(ctx context.Context, id ConsumerID, consumer Consumer, 
 		return nil, fmt.Errorf("attach consumer: %w", err)
 	}
 	a := &attachment{s: s, id: id, key: key, consumer: consumer, options: options,
-		slots: make(chan struct{}, options.Parallel), workers: make(map[chat.ConversationID]*deliveryWorker)}
+		slots: make(chan struct{}, options.Parallel), workers: make(map[chat.ConversationID]*deliveryWorker),
+		at: make(map[chat.ConversationID]int64), confirmed: make(map[chat.ConversationID]int64), unstored: make(map[chat.ConversationID]int64)}
 	a.ctx, a.cancel = context.WithCancel(s.ctx)
 	if o, ok := consumer.(Observer); ok {
 		a.observers = newObservers(o)
@@ -172,6 +180,10 @@ func (a *attachment) Detach() {
 	}
 	a.s.mu.Unlock()
 	a.wg.Wait()
+	a.mu.Lock()
+	a.over = true
+	a.mu.Unlock()
+	a.storers.Wait()
 }
 
 // Kick implements Attachment.
@@ -207,50 +219,77 @@ func (a *attachment) finished(id chat.ConversationID, w *deliveryWorker, seq int
 // consumer has them all.
 func (a *attachment) deliver(id chat.ConversationID, w *deliveryWorker) {
 	pauses := a.s.m.options.backoff()
-	var seq int64 = -1
 	for a.ctx.Err() == nil {
 		head := a.headOf(w) // read first: an event that is logged after the next line raises it
-		events, at, err := a.next(id, seq)
-		if err != nil {
-			if a.ctx.Err() == nil {
-				a.s.zlog.Err(err).Str("conversation", string(id)).Msg("Failed to read the log")
-			}
+		seq, outcome := a.step(id)
+		switch outcome {
+		case stepFailed:
 			a.wait(w, pauses)
 			continue
-		}
-		seq = at
-		if len(events) == 0 {
-			if a.finished(id, w, head) {
-				return
-			}
-			continue
-		}
-		done := a.handOver(events)
-		if done > 0 {
-			seq = events[done-1].Seq
-			for !a.acknowledge(id, seq) && a.ctx.Err() == nil {
-				a.wait(w, pauses)
-			}
+		case stepDone:
 			pauses.reset()
+			head = seq
 		}
-		if done == 0 {
-			a.wait(w, pauses)
-		} else if a.finished(id, w, seq) {
+		if a.finished(id, w, head) {
 			return
 		}
 	}
 }
 
-// next reads the batch after seq (-1 = after the stored position), and returns seq.
-func (a *attachment) next(id chat.ConversationID, seq int64) ([]chat.Event, int64, error) {
-	if seq < 0 {
-		var err error
-		if seq, err = a.s.m.db.Consumers().Position(a.ctx, a.key, id); err != nil {
-			return nil, -1, err
-		}
+// stepOutcome is what became of one batch.
+type stepOutcome int
+
+const (
+	stepEmpty  stepOutcome = iota // there is none
+	stepDone                      // some of it is done
+	stepFailed                    // nothing of it
+)
+
+// step delivers the next batch of a conversation and returns the seq up to which its events are
+// done.
+func (a *attachment) step(id chat.ConversationID) (seq int64, outcome stepOutcome) {
+	a.turns.RLock()
+	defer a.turns.RUnlock()
+	seq, err := a.from(id)
+	var events []chat.Event
+	if err == nil {
+		events, err = a.s.readAfter(a.ctx, id, seq, a.options.Batch)
 	}
-	events, err := a.s.readAfter(a.ctx, id, seq, a.options.Batch)
-	return events, seq, err
+	if err != nil {
+		if a.ctx.Err() == nil {
+			a.s.zlog.Err(err).Str("conversation", string(id)).Msg("Failed to read the log")
+		}
+		return seq, stepFailed
+	}
+	if len(events) == 0 {
+		return seq, stepEmpty
+	}
+	done := a.handOver(events)
+	if done == 0 {
+		return seq, stepFailed
+	}
+	seq = events[done-1].Seq
+	a.mu.Lock()
+	a.at[id] = seq
+	a.mu.Unlock()
+	if !a.options.Confirms {
+		a.Confirm(map[chat.ConversationID]int64{id: seq})
+	}
+	return seq, stepDone
+}
+
+// from is the seq after which a conversation's next batch begins.
+func (a *attachment) from(id chat.ConversationID) (int64, error) {
+	a.mu.Lock()
+	seq, known := a.at[id]
+	a.mu.Unlock()
+	if known {
+		return seq, nil
+	}
+	seq, err := a.s.m.db.Consumers().Position(a.ctx, a.key, id)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return max(seq, a.confirmed[id]), err
 }
 
 // handOver delivers a batch and returns how many of its events are settled. Expired ones
@@ -283,18 +322,6 @@ func (a *attachment) handOver(events []chat.Event) int {
 	}
 	log.Warn().Err(err).Msg("An event could not be delivered, trying again later")
 	return done
-}
-
-// acknowledge stores a position; false means that it has to be tried again.
-func (a *attachment) acknowledge(id chat.ConversationID, seq int64) bool {
-	// Not the attachment's context: what the consumer has confirmed counts even when it
-	// is being detached.
-	ctx := context.WithoutCancel(a.ctx)
-	err := a.s.m.db.Consumers().Acknowledge(ctx, a.key, id, seq)
-	if err != nil {
-		a.s.zlog.Err(err).Str("consumer", a.id.Side).Msg("Failed to store a position")
-	}
-	return err == nil
 }
 
 func (a *attachment) wait(w *deliveryWorker, pauses *backoff) {

@@ -23,6 +23,7 @@ type session struct {
 
 	link   *link
 	recent ring
+	known  snapshots
 	outbox outbox
 	marks  marks
 	ready  chan struct{} // closed when the conversations have been listed once
@@ -44,6 +45,7 @@ func newSession(m *Manager, row *database.AccountRow) *session {
 	if row.Cursor != 0 {
 		s.setReady()
 	}
+	s.known.init(s)
 	s.outbox.init(s)
 	s.marks.init(s)
 	s.link = newLink(s, row)

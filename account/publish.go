@@ -10,6 +10,7 @@ import (
 // done publishes a commitment that is written.
 func (c *commitment) done(err error) error {
 	if err != nil {
+		c.s.known.publish(nil, nil)
 		return fmt.Errorf("log update: %w", err)
 	}
 	c.publish()
@@ -22,6 +23,7 @@ func (c *commitment) done(err error) error {
 // publish notifies everybody of what the committed update brought. It runs in the writer's
 // goroutine, so that consumers hear of events in the order of the log.
 func (c *commitment) publish() {
+	c.s.known.publish(c.changed, c.people)
 	for _, row := range c.settled {
 		c.s.outbox.settle(row.Request.Origin)
 	}
@@ -41,13 +43,19 @@ func (s *session) logged(events []chat.Event) {
 	}
 }
 
+// differ reports whether more has changed than that something was said or read.
+func differ(a, b chat.Conversation) bool {
+	a.SortTime, a.ReadTime = b.SortTime, b.ReadTime
+	return !reflect.DeepEqual(a, b)
+}
+
 func (c *commitment) observeChanges() {
 	c.s.observe(func(o *observers) {
 		for _, p := range c.people {
 			o.person(p)
 		}
-		for id, row := range c.rows {
-			if row != nil && (c.fresh[id] || !reflect.DeepEqual(row.Conversation, c.before[id])) {
+		for _, row := range c.changed {
+			if c.fresh[row.ID] || differ(row.Conversation, c.before[row.ID]) {
 				o.conversation(row.Conversation)
 			}
 		}

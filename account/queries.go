@@ -22,7 +22,7 @@ func (s *session) Conversations(ctx context.Context) ([]chat.Conversation, error
 
 // Conversation implements Session.
 func (s *session) Conversation(ctx context.Context, id chat.ConversationID) (chat.Conversation, error) {
-	row, err := s.m.db.Snapshots().Conversation(ctx, s.id, id)
+	row, err := s.known.row(ctx, id)
 	if !errors.Is(err, database.ErrNotFound) {
 		return row.Conversation, err
 	}
@@ -37,7 +37,7 @@ func (s *session) Conversation(ctx context.Context, id chat.ConversationID) (cha
 	if err = s.m.commit(ctx, s, update, commitOptions{}); err != nil {
 		return chat.Conversation{}, err
 	}
-	row, err = s.m.db.Snapshots().Conversation(ctx, s.id, id)
+	row, err = s.known.row(ctx, id)
 	return row.Conversation, err
 }
 
@@ -71,12 +71,8 @@ func (s *session) People(ctx context.Context, ids ...chat.PersonID) (map[chat.Pe
 }
 
 func (s *session) knownPeople(ctx context.Context, ids []chat.PersonID) (map[chat.PersonID]chat.Person, error) {
-	people, err := s.m.db.Snapshots().People(ctx, s.id, ids)
-	found := make(map[chat.PersonID]chat.Person, len(ids))
-	for _, p := range people {
-		found[p.ID] = p
-	}
-	if slices.Contains(ids, s.id) {
+	found, err := s.known.known(ctx, ids)
+	if err == nil && slices.Contains(ids, s.id) {
 		found[s.id] = s.Self().Merge(found[s.id], true)
 	}
 	return found, err
@@ -93,7 +89,7 @@ const mostHistory = 1000
 // History implements Session.
 func (s *session) History(ctx context.Context, query HistoryQuery) ([]chat.Event, error) {
 	query.Limit = min(max(query.Limit, 1), mostHistory)
-	row, err := s.m.db.Snapshots().Conversation(ctx, s.id, query.Conversation)
+	row, err := s.known.row(ctx, query.Conversation)
 	if errors.Is(err, database.ErrNotFound) {
 		return nil, chat.ErrUnknownConversation
 	} else if err != nil {

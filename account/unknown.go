@@ -21,7 +21,7 @@ func (s *session) completeUnknown(ctx context.Context, update Update) (Update, e
 			continue
 		}
 		introduced[e.Conversation] = true
-		_, err := s.m.db.Snapshots().Conversation(ctx, s.id, e.Conversation)
+		_, err := s.known.row(ctx, e.Conversation)
 		if err == nil {
 			continue
 		} else if !errors.Is(err, database.ErrNotFound) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
 	bridgedb "maunium.net/go/mautrix/bridgev2/database"
@@ -300,9 +299,7 @@ func (c *consumer) say(ctx context.Context, room *bridgev2.Portal, message netwo
 	if err != nil {
 		return fmt.Errorf("write line of the bot: %w", err)
 	}
-	if err = c.settle(ctx, room, message); err != nil {
-		zerolog.Ctx(ctx).Err(err).Msg("Failed to settle a line of the bot")
-	}
+	c.d.hs.Sent(room.MXID, message)
 	return nil
 }
 

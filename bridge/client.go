@@ -71,7 +71,7 @@ func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, sessio
 	client := &Client{puppetHandler: people, connector: c, login: login, id: id, session: session, notices: told}
 	client.portalHandler = portal.New(session, id, people, portal.Options{
 		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, Prefix: c.bridge.Config.CommandPrefix, EventTime: c.eventTime,
-		Filled: c.delivery.filled, Written: client.keepPast, Room: c.room, Logins: c.people, IsGhost: c.bridge.Matrix.ParseGhostMXID,
+		Sent: c.delivery.hs.Sent, Written: client.keepPast, Room: c.room, Logins: c.people, IsGhost: c.bridge.Matrix.ParseGhostMXID,
 		Domain: c.bridge.Matrix.ServerName(), EditsAsMessages: c.config.EditsAsMessages,
 		Ghost: client.ghostOf, Open: client.openRoom, NewRef: func() string { return "api/" + rand.Text() },
 	})

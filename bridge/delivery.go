@@ -15,7 +15,6 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
-	"github.com/hangouts-bridge/hangouts-bridge/database"
 	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
@@ -39,8 +38,7 @@ const (
 
 // delivery is what the consumers of all logins share.
 type delivery struct {
-	sends *database.MatrixSends
-	hs    *homeserver.Connector
+	hs *homeserver.Connector
 	// people guards the ghosts of everything that is delivered.
 	people *people
 
@@ -52,8 +50,8 @@ type delivery struct {
 	kicked  time.Time // when all that waits was last tried again at once
 }
 
-func newDelivery(sends *database.MatrixSends, hs *homeserver.Connector) *delivery {
-	return &delivery{sends: sends, hs: hs, people: newPeople()}
+func newDelivery(hs *homeserver.Connector) *delivery {
+	return &delivery{hs: hs, people: newPeople()}
 }
 
 // consumer delivers the events of one account to Matrix.
@@ -207,7 +205,8 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 	if err = c.expire(ctx, room, e); err != nil {
 		return err
 	}
-	return c.settle(ctx, room, ids.MakeMessageID(e.Conversation, e.ID))
+	c.d.hs.Sent(room.MXID, ids.MakeMessageID(e.Conversation, e.ID))
+	return nil
 }
 
 // involved are the people whose ghosts an event needs, made known before.
@@ -273,14 +272,6 @@ func (c *consumer) hasRow(remote bridgev2.RemoteEvent) error {
 		return fmt.Errorf("%w: look for message: %w", bridgev2.ErrDatabaseError, err)
 	} else if row == nil {
 		return errNoRow
-	}
-	return nil
-}
-
-// settle forgets the sends of a message whose rows exist.
-func (c *consumer) settle(ctx context.Context, room *bridgev2.Portal, message networkid.MessageID) error {
-	if err := c.d.sends.Settle(ctx, string(message), string(room.MXID)); err != nil {
-		return fmt.Errorf("%w: settle sends: %w", bridgev2.ErrDatabaseError, err)
 	}
 	return nil
 }

@@ -24,6 +24,9 @@ func KeyRoomsMade(m *Main, person chat.PersonID) bridgedb.Key {
 // Settled reports whether events are handled as soon as the homeserver pushes them.
 func (m *Main) Settled() bool { return m.hs.Settled() }
 
+// OpenSends is the number of messages whose rows may not exist yet.
+func (m *Main) OpenSends() int { return m.hs.OpenSends() }
+
 // Refresh brings a conversation's room up to date for a login, as a change of the conversation does.
 func Refresh(ctx context.Context, login *bridgev2.UserLogin, conversation chat.ConversationID) error {
 	_, err := login.Client.(*Client).consumer().keepRoom(ctx, conversation, false, follows)

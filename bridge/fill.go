@@ -6,8 +6,6 @@ import (
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2"
-	"maunium.net/go/mautrix/bridgev2/networkid"
-	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -60,7 +58,8 @@ func (c *consumer) showPastEvent(ctx context.Context, room *bridgev2.Portal, con
 		if err != nil {
 			return fmt.Errorf("%w: look for message: %w", bridgev2.ErrDatabaseError, err)
 		} else if row != nil {
-			return c.settle(ctx, room, message)
+			c.d.hs.Sent(room.MXID, message)
+			return nil
 		}
 	}
 	if here, err := c.keepWritten(ctx, room, e); err != nil || here {
@@ -77,16 +76,6 @@ func (c *consumer) showPastEvent(ctx context.Context, room *bridgev2.Portal, con
 	if err = c.expire(ctx, room, e); err != nil {
 		return err
 	}
-	return c.settle(ctx, room, message)
-}
-
-// filled forgets the sends of a history that is in its room, with its rows. What cannot be
-// forgotten now is swept at the next start.
-func (d *delivery) filled(ctx context.Context, room id.RoomID, messages []networkid.MessageID) {
-	for _, message := range messages {
-		if err := d.sends.Settle(ctx, string(message), string(room)); err != nil {
-			zerolog.Ctx(ctx).Err(err).Stringer("room", room).Msg("Failed to settle the sends of a room's history")
-			return
-		}
-	}
+	c.d.hs.Sent(room.MXID, message)
+	return nil
 }

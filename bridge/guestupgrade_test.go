@@ -43,6 +43,7 @@ func TestNoUpgradeIntoAnothersRoom(t *testing.T) {
 	w.network.Say(carl, "UgxAlices", "to alice")
 	alices := w.room("to alice")
 	alice.WaitText(alices, "to alice")
+	w.roomsMade(bert) // a later look at the members would take Mallory out
 	w.invite(alices, mallory)
 	w.stop()
 	w.start()

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"sync"
@@ -244,9 +243,6 @@ func (m *Main) openDB() error {
 	if err := m.db.Upgrade(ctx); err != nil {
 		return m.upgradeError("hangouts", err)
 	}
-	if err := m.db.MatrixSends().Sweep(ctx); err != nil {
-		return fmt.Errorf("sweep sends: %w", err)
-	}
 	return nil
 }
 
@@ -263,7 +259,7 @@ func (m *Main) wrap() error {
 	m.guard.watch()
 	m.Matrix.EventProcessor.PrependHandler(event.StateTombstone, m.roomReplaced)
 	m.Bridge.Commands = commandGate{m.Bridge.Commands, func() bridgev2.MatrixAPI { return m.Bridge.Bot }, m.guard, m.db.Sync}
-	m.connector.delivery = newDelivery(m.db.MatrixSends(), m.hs)
+	m.connector.delivery = newDelivery(m.hs)
 	m.connector.onStop = m.hs.StopHandling
 	return m.hs.Load(ctx)
 }

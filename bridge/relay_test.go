@@ -75,9 +75,9 @@ func TestRelayingInADirectRoom(t *testing.T) {
 	}
 	alice, room := w.talk()
 	eve := w.user("eve")
-	w.invite(room, eve)
 	alice.SendText(room, "!hangouts set-relay")
 	w.waitNotice(room, "will now be relayed")
+	w.invite(room, eve) // before, whoever is not in the conversation is taken out
 	eve.SendText(room, "one")
 	w.waitTexts(direct, "first", "eve: one")
 	alice.SendText(room, "!hangouts unset-relay")

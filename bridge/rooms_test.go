@@ -13,7 +13,6 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/bridge"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
-	"github.com/hangouts-bridge/hangouts-bridge/database"
 	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/nullhs"
 )
 
@@ -196,10 +195,7 @@ func TestDeletedPortalGetsANewRoom(t *testing.T) {
 
 func (w *world) noSends() {
 	w.t.Helper()
-	w.eventually("no sends to remain", func() bool {
-		n, err := w.main.Store().MatrixSends().Count(w.t.Context())
-		return err == nil && n == 0
-	})
+	w.eventually("no sends to remain", func() bool { return w.main.OpenSends() == 0 })
 }
 
 // What is noted of a send is forgotten when its message has its row, at once.
@@ -244,28 +240,6 @@ func TestSendsOfAHalfFilledRoomAreForgotten(t *testing.T) {
 	w.network.Say(carl, direct, "fourth")
 	w.waitLines(w.room("fourth"), line{ghost(carl), "first"}, line{alice.UserID(), "from Matrix"}, line{ghost(carl), "third"}, line{ghost(carl), "fourth"})
 	w.noSends()
-}
-
-// A crash may leave a send whose message has its row, or whose room is gone: it goes at the
-// next start.
-func TestSendsWithRowsAreSwept(t *testing.T) {
-	w, alice, room := talk(t)
-	first := alice.WaitText(room, "first").ID
-	w.noSends()
-	sends := w.main.Store().MatrixSends()
-	for txn, left := range map[string]struct {
-		room    id.RoomID
-		eventID string
-	}{"with a row": {room, string(first)}, "in doubt": {room, ""}, "room gone": {"!gone:test.localhost", ""}} {
-		_, _, err := sends.Begin(t.Context(), database.MatrixSend{TxnID: txn, MessageID: "x", RoomID: string(left.room), Sender: string(ghost(carl))})
-		require.NoError(t, err)
-		require.NoError(t, sends.Answered(t.Context(), txn, left.eventID))
-	}
-	w.stop()
-	w.start()
-	n, err := w.main.Store().MatrixSends().Count(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, 1, n, "what is in doubt stays")
 }
 
 func TestTypingAndReadingArrive(t *testing.T) {

@@ -58,36 +58,6 @@ func withoutTime(rows []InboxRow) []InboxRow {
 	return rows
 }
 
-func TestMatrixSendsFixTheSender(t *testing.T) {
-	db, ctx := open(t), context.Background()
-	sends := db.MatrixSends()
-	first := MatrixSend{TxnID: "t", MessageID: "c/e", RoomID: "!r", Sender: "@ghost:s", Run: "1", First: 5}
-	stored, begun, err := sends.Begin(ctx, first)
-	require.NoError(t, err)
-	require.True(t, begun)
-	require.Equal(t, first, stored)
-
-	again := first
-	again.Sender, again.Run, again.First = "@alice:s", "2", 9
-	stored, begun, err = sends.Begin(ctx, again)
-	require.NoError(t, err)
-	require.False(t, begun)
-	require.Equal(t, first, stored, "the first attempt's sender stays")
-
-	require.NoError(t, sends.Answered(ctx, "t", "$e"))
-	stored, _, err = sends.Begin(ctx, again)
-	require.NoError(t, err)
-	require.Equal(t, "$e", stored.EventID)
-	require.NoError(t, sends.Settle(ctx, "c/e", "!other"))
-	n, err := sends.Count(ctx)
-	require.NoError(t, err)
-	require.Equal(t, 1, n)
-	require.NoError(t, sends.Settle(ctx, "c/e", "!r"))
-	n, err = sends.Count(ctx)
-	require.NoError(t, err)
-	require.Zero(t, n)
-}
-
 func TestMatrixRoomsValues(t *testing.T) {
 	db, ctx := open(t), context.Background()
 	rooms := db.MatrixRooms()

@@ -113,7 +113,7 @@ func New(m *matrix.Connector, o Options) *Connector {
 		keep: cmp.Or(o.KeepIDs, keepIDs),
 	}
 	c.traces = newTraces(c)
-	c.sender = newSender(c, o.DB.MatrixSends())
+	c.sender = newSender(c)
 	c.media = newRepository(c, o.DB.MatrixMedia())
 	c.rooms = &roomMaker{store: o.DB.MatrixRooms(), c: c}
 	log := o.Log.With().Str("component", "inbox").Logger()

@@ -6,18 +6,16 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
-	"go.mau.fi/util/random"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
 	bridgedb "maunium.net/go/mautrix/bridgev2/database"
 	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
-
-	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
 // markerField is in the content of everything that the sender sends: the transaction id,
@@ -44,16 +42,69 @@ const (
 
 // sender sends the parts of bridged messages so that each arrives once however often it
 // is tried: with a transaction id made of what is sent, from the user of the first
-// attempt, and after reading the room where the homeserver may have forgotten it.
+// attempt, and after reading the room where the homeserver may have forgotten it. Nothing of it is
+// stored: what a previous run has sent without a message row is found in the room (traces).
 type sender struct {
-	store *database.MatrixSends
-	c     *Connector
-	run   string // identifies this run of the bridge
-	now   func() time.Time
+	c   *Connector
+	now func() time.Time
+
+	mu   sync.Mutex
+	open map[sentMessage]map[string]*openSend // by transaction id
 }
 
-func newSender(c *Connector, store *database.MatrixSends) *sender {
-	return &sender{store: store, c: c, run: random.String(16), now: time.Now}
+// sentMessage is a message in a room.
+type sentMessage struct {
+	room    id.RoomID
+	message networkid.MessageID
+}
+
+// openSend is a send of this run whose message row may not exist yet. The portal's lock keeps its
+// attempts apart.
+type openSend struct {
+	as    id.UserID // of the first attempt
+	first time.Time // when that began
+	event id.EventID
+}
+
+func newSender(c *Connector) *sender {
+	return &sender{c: c, now: time.Now, open: map[sentMessage]map[string]*openSend{}}
+}
+
+// begin returns the open send of a transaction, or a new one; begun tells which.
+func (s *sender) begin(in sentMessage, txnID string, as id.UserID) (send *openSend, begun bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if send = s.open[in][txnID]; send != nil {
+		return send, false
+	}
+	if s.open[in] == nil {
+		s.open[in] = map[string]*openSend{}
+	}
+	send = &openSend{as: as, first: s.now()}
+	s.open[in][txnID] = send
+	return send, true
+}
+
+func (s *sender) drop(in sentMessage, txnID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if delete(s.open[in], txnID); len(s.open[in]) == 0 {
+		delete(s.open, in)
+	}
+}
+
+// Sent forgets the sends of a message in a room: its rows exist.
+func (c *Connector) Sent(room id.RoomID, message networkid.MessageID) {
+	c.sender.mu.Lock()
+	defer c.sender.mu.Unlock()
+	delete(c.sender.open, sentMessage{room, message})
+}
+
+// OpenSends is the number of messages with sends whose rows may not exist yet.
+func (c *Connector) OpenSends() int {
+	c.sender.mu.Lock()
+	defer c.sender.mu.Unlock()
+	return len(c.sender.open)
 }
 
 // Attempt is one handling of an event by bridgev2. After the first failure it sends nothing
@@ -101,47 +152,62 @@ func (s *sender) send(ctx context.Context, as *Intent, room id.RoomID, kind even
 
 func (s *sender) sendOnce(ctx context.Context, as *Intent, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
 	meta := extra.MessageMeta
+	in, txnID := sentMessage{room, meta.ID}, transactionID(room, meta)
 	left, err := s.c.traces.of(ctx, room, extra.Timestamp)
 	if err != nil {
 		return nil, err
 	}
-	send := database.MatrixSend{
-		TxnID: transactionID(room, meta), MessageID: string(meta.ID), RoomID: string(room),
-		Sender: string(as.GetMXID()), Run: s.run, First: s.now().UnixMicro(),
-	}
-	stored, begun, err := s.store.Begin(ctx, send)
-	if err != nil {
-		return nil, fmt.Errorf("%w: note send: %w", bridgev2.ErrDatabaseError, err)
-	}
-	if begun {
-		// A database that was restored does not know what it sent.
-		if found, ok := left.sentAs(send.TxnID, as.GetMXID(), extra.Timestamp, s.sentAs(meta.SenderID)); ok {
-			zerolog.Ctx(ctx).Info().Str("event", string(found.event)).Msg("Found the event of a forgotten send")
-			meta.SenderMXID, meta.IsDoublePuppeted = found.sender, !s.c.isOurs(found.sender)
-			return &mautrix.RespSendEvent{EventID: found.event}, s.answered(ctx, send.TxnID, found.event)
-		}
-	} else {
-		if as, err = s.firstSender(ctx, as, id.UserID(stored.Sender)); err != nil {
+	send, begun := s.begin(in, txnID, as.GetMXID())
+	if !begun {
+		if as, err = s.firstSender(ctx, as, send.as); err != nil {
 			return nil, err
 		}
-		if stored.EventID == "" {
-			if stored.EventID, err = s.settleDoubt(ctx, as, stored, send, extra.Timestamp); err != nil {
+		if send.event == "" && !s.remembered(as, send) {
+			s.c.traces.forget(room)
+			if left, err = s.c.traces.of(ctx, room, extra.Timestamp); err != nil {
 				return nil, err
 			}
 		}
 	}
-	meta.SenderMXID, meta.IsDoublePuppeted = as.GetMXID(), as.IsDoublePuppet()
-	if stored.EventID != "" {
-		return &mautrix.RespSendEvent{EventID: id.EventID(stored.EventID)}, nil
+	if send.event == "" {
+		if found, ok := left.sentAs(txnID, extra.Timestamp, s.sendersOf(meta.SenderID, send.as, as.GetMXID()), s.c.isOurs); ok {
+			zerolog.Ctx(ctx).Info().Str("event", string(found.event)).Msg("Found the event of an unconfirmed send")
+			send.as, send.event = found.sender, found.event
+		}
 	}
-	return s.put(ctx, as, room, kind, content, extra, send.TxnID)
+	if send.event != "" {
+		meta.SenderMXID, meta.IsDoublePuppeted = send.as, !s.c.isOurs(send.as)
+		return &mautrix.RespSendEvent{EventID: send.event}, nil
+	}
+	if !begun && !s.remembered(as, send) {
+		send.as, send.first = as.GetMXID(), s.now()
+	}
+	meta.SenderMXID, meta.IsDoublePuppeted = as.GetMXID(), as.IsDoublePuppet()
+	resp, err := s.put(ctx, as, room, kind, content, extra, txnID)
+	if err == nil {
+		send.event = resp.EventID
+	} else if Refused(err) {
+		s.drop(in, txnID)
+	}
+	return resp, err
 }
 
-// sentAs reports whether a message of a person may have been sent as a user: by their login,
-// which was perhaps not absent then, by a ghost or by the bot.
-func (s *sender) sentAs(person networkid.UserID) func(id.UserID) bool {
-	author := s.c.host.UserOf(person)
-	return func(user id.UserID) bool { return user == author || s.c.isOurs(user) }
+// sendersOf are the users that a person's message may have been sent as in an earlier attempt:
+// their login, which was perhaps absent then, their ghost, and those of this run.
+func (s *sender) sendersOf(person networkid.UserID, known ...id.UserID) []id.UserID {
+	if person != "" {
+		known = append(known, s.c.FormatGhostMXID(person))
+	}
+	if author := s.c.host.UserOf(person); author != "" {
+		known = append(known, author)
+	}
+	return known
+}
+
+// remembered reports whether the homeserver knows an attempt of this run by its transaction id.
+func (s *sender) remembered(as *Intent, send *openSend) bool {
+	age := s.now().Sub(send.first)
+	return age >= 0 && age < remembered && as.GetMXID() == send.as && s.c.devices.has(as)
 }
 
 // firstSender is the user of the first attempt. A send through another registration
@@ -174,33 +240,6 @@ func (s *sender) apiOf(ctx context.Context, user id.UserID) (bridgev2.MatrixAPI,
 	return person.DoublePuppet(ctx), nil
 }
 
-// settleDoubt returns the event of an earlier attempt that was not answered, if it is in the
-// room. Within a run the homeserver knows the attempt by its transaction id, unless it has
-// forgotten that by now; then the room is read again.
-func (s *sender) settleDoubt(ctx context.Context, as *Intent, stored, send database.MatrixSend, sent time.Time) (eventID string, err error) {
-	age := s.now().Sub(time.UnixMicro(stored.First))
-	sameSender := string(as.GetMXID()) == stored.Sender
-	if stored.Run == s.run && age >= 0 && age < remembered && sameSender && s.c.devices.has(as) {
-		return "", nil
-	}
-	if stored.Run == s.run {
-		s.c.traces.forget(id.RoomID(stored.RoomID))
-	}
-	left, err := s.c.traces.of(ctx, id.RoomID(stored.RoomID), sent)
-	if err != nil {
-		return "", err
-	}
-	if found, ok := left.sentAs(stored.TxnID, id.UserID(stored.Sender), sent, s.c.isOurs); ok {
-		zerolog.Ctx(ctx).Info().Str("event", string(found.event)).Msg("Found the event of an unconfirmed send")
-		return string(found.event), s.answered(ctx, stored.TxnID, found.event)
-	}
-	send.Sender = string(as.GetMXID())
-	if err = s.store.Restart(ctx, send); err != nil {
-		return "", fmt.Errorf("%w: note send: %w", bridgev2.ErrDatabaseError, err)
-	}
-	return "", nil
-}
-
 // put sends the event and waits as long as the homeserver asks for.
 func (s *sender) put(ctx context.Context, as *Intent, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra, txnID string) (*mautrix.RespSendEvent, error) {
 	device, err := s.c.devices.ensure(ctx, as)
@@ -220,28 +259,8 @@ func (s *sender) put(ctx context.Context, as *Intent, room id.RoomID, kind event
 		Sleep(ctx, pause)
 		resp, err = request.do(ctx, as)
 	}
-	if err != nil {
-		s.failed(ctx, as, txnID, err)
-		return nil, err
-	}
-	return resp, s.answered(ctx, txnID, resp.EventID)
-}
-
-func (s *sender) answered(ctx context.Context, txnID string, eventID id.EventID) error {
-	if err := s.store.Answered(ctx, txnID, string(eventID)); err != nil {
-		return fmt.Errorf("%w: note answer: %w", bridgev2.ErrDatabaseError, err)
-	}
-	return nil
-}
-
-// failed forgets what the homeserver has refused; everything else stays, with its sender.
-func (s *sender) failed(ctx context.Context, as *Intent, txnID string, err error) {
 	if errors.Is(err, errUnknownDevice) {
 		s.c.devices.forget(ctx, as)
 	}
-	if Refused(err) {
-		if err = s.store.Drop(ctx, txnID); err != nil {
-			zerolog.Ctx(ctx).Err(err).Msg("Failed to forget a refused send")
-		}
-	}
+	return resp, err
 }

@@ -225,18 +225,22 @@ func contentOf(e *event.Event) *event.MessageEventContent {
 	return &content
 }
 
-// sentAs returns the event that an earlier run made of a send; ok is false if there is none. An
-// event of somebody else who marks it so does not count.
-func (r *Traces) sentAs(txnID string, sender id.UserID, at time.Time, ours func(id.UserID) bool) (found trace, ok bool) {
+// sentAs returns the event that an earlier run made of a send, at a time and as one of some users
+// or of ours; ok is false if there is none. An event of somebody else who marks it so does not count.
+func (r *Traces) sentAs(txnID string, at time.Time, as []id.UserID, ours func(id.UserID) bool) (found trace, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, found = range slices.Backward(r.sent[txnID]) {
-		if found.sender == sender || ours(found.sender) {
+		if slices.Contains(as, found.sender) || ours(found.sender) {
 			return found, true
 		}
 	}
-	found, ok = r.encrypted[encryptedBy{sender, at.UnixMilli()}]
-	return found, ok
+	for _, user := range as {
+		if found, ok = r.encrypted[encryptedBy{user, at.UnixMilli()}]; ok {
+			return found, true
+		}
+	}
+	return found, false
 }
 
 func (r *Traces) writtenAs(request uint64) (found Written, ok bool) {

@@ -30,13 +30,15 @@ type client struct {
 	hub  *hub
 	name string
 
-	attaching  sync.Mutex // held while attaching and detaching
-	attachment account.Attachment
+	attaching sync.Mutex // held while attaching and detaching
 
-	mu       sync.Mutex
-	sessions []*session
-	changed  chan struct{}       // closed when sessions changes
-	writers  map[string]*session // of lines whose fate is not reported, by reference
+	mu         sync.Mutex
+	attachment account.Attachment // changed while attaching is held, too
+	sessions   []*session
+	joining    bool                            // a session waits until nothing is delivered
+	early      []map[chat.ConversationID]int64 // confirmed while attaching
+	changed    chan struct{}                   // closed when sessions or joining change
+	writers    map[string]*session             // of lines whose fate is not reported, by reference
 }
 
 var (
@@ -86,23 +88,44 @@ func (c *client) reporter(ref string, sessions []*session) []*session {
 	return sessions[:min(len(sessions), 1)]
 }
 
-// join adds a session; the first one begins delivery.
+// join adds a session; the first one begins delivery. What is not confirmed is delivered again
+// for a further one; the others know what they have shown.
 func (c *client) join(s *session) error {
 	c.attaching.Lock()
 	defer c.attaching.Unlock()
-	c.update(func() { c.sessions = append(c.sessions, s) })
+	add := func() { c.sessions, c.joining = append(c.sessions, s), false }
 	if c.attachment != nil {
+		c.update(func() { c.joining = true })
+		c.attachment.Rewind(func() { c.update(add) })
 		s.tryPost(func() { s.stateChanged(c.hub.account.State()) })
 		return nil
 	}
+	c.update(add)
 	a, err := c.hub.account.Attach(s.ctx, account.ConsumerID{Side: chat.OriginIRC, Name: c.name}, c,
-		account.ConsumerOptions{Batch: deliverBatch, Parallel: deliverParallel})
+		account.ConsumerOptions{Batch: deliverBatch, Parallel: deliverParallel, Confirms: true})
 	if err != nil {
 		c.remove(s)
 		return err
 	}
-	c.attachment = a
+	c.update(func() {
+		c.attachment = a
+		for _, positions := range c.early {
+			a.Confirm(positions)
+		}
+		c.early = nil
+	})
 	return nil
+}
+
+// confirm acknowledges what a session's client has confirmed.
+func (c *client) confirm(positions map[chat.ConversationID]int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.attachment == nil {
+		c.early = append(c.early, positions)
+		return
+	}
+	c.attachment.Confirm(positions)
 }
 
 // leave removes a session; the last one ends delivery.
@@ -111,7 +134,7 @@ func (c *client) leave(s *session) {
 	defer c.attaching.Unlock()
 	if left := c.remove(s); left == 0 && c.attachment != nil {
 		c.attachment.Detach()
-		c.attachment = nil
+		c.update(func() { c.attachment, c.early = nil, nil })
 	}
 }
 
@@ -131,51 +154,83 @@ func (c *client) update(fn func()) {
 	c.changed = make(chan struct{})
 }
 
-func (c *client) live() (sessions []*session, changed <-chan struct{}) {
+// live returns the sessions without some; ok is false while one waits to join.
+func (c *client) live(given map[*session]bool) (sessions []*session, changed <-chan struct{}, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.sessions), c.changed
+	sessions = slices.DeleteFunc(slices.Clone(c.sessions), func(s *session) bool { return given[s] })
+	return sessions, c.changed, !c.joining
 }
 
-// Deliver implements account.Consumer: it writes the events to the live sessions and
-// returns when one of them has answered the PING behind them. What the sessions need
-// to know is read once for all of them. A failure goes to one of them only, if that one answers.
+// Deliver implements account.Consumer: it gives the events to the live sessions and returns when one
+// of them has queued their lines. What the sessions need to know is read once for all of them.
 func (c *client) Deliver(ctx context.Context, events []chat.Event) (done int, err error) {
 	events = events[:portion(events)]
-	failure, ref := events[0].Failure != nil, events[0].Origin.Ref
+	failure := events[0].Failure != nil
 	if failure && !c.wrote(events[0].Origin) {
 		return 1, nil
 	}
-	sole := time.NewTimer(c.hub.g.sole)
-	defer sole.Stop()
-	answers := make(chan struct{}, 1)
-	answer := func() { signal(answers) }
-	written := map[*session]bool{}
+	here, err := c.hub.scene(ctx, events)
+	if errors.Is(err, chat.ErrUnknownConversation) {
+		return len(events), nil
+	} else if err != nil {
+		return 0, err
+	}
+	if failure {
+		return c.report(ctx, events, here)
+	}
+	given, queued := map[*session]bool{}, make(chan struct{}, 1)
 	for {
-		sessions, changed := c.live()
-		if failure {
-			sessions = c.reporter(ref, sessions)
+		sessions, changed, ok := c.live(given)
+		if !ok {
+			return 0, nil
 		}
-		sessions = slices.DeleteFunc(sessions, func(s *session) bool { return written[s] })
-		if len(sessions) > 0 {
-			here, err := c.hub.scene(ctx, events)
-			if errors.Is(err, chat.ErrUnknownConversation) {
-				return len(events), nil
-			} else if err != nil {
-				return 0, err
-			}
-			for _, s := range sessions {
-				written[s] = true
-				s.tryPost(func() { s.deliver(events, here, answer) })
-			}
+		for _, s := range sessions {
+			given[s] = true
+			s.tryPost(func() {
+				s.deliver(events, here, nil)
+				signal(queued)
+			})
 		}
 		select {
-		case <-answers:
+		case <-queued:
 			c.settle(ctx, events)
 			return len(events), nil
 		case <-changed:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// report is Deliver for a failure: it goes to one session only, if that one confirms it.
+func (c *client) report(ctx context.Context, failure []chat.Event, here scene) (done int, err error) {
+	ref, only := failure[0].Origin.Ref, true
+	sole := time.NewTimer(c.hub.g.sole)
+	defer sole.Stop()
+	given, confirmed := map[*session]bool{}, make(chan struct{}, 1)
+	for {
+		sessions, changed, ok := c.live(nil)
+		if !ok {
+			return 0, nil
+		}
+		if only {
+			sessions = c.reporter(ref, sessions)
+		}
+		for _, s := range sessions {
+			if given[s] {
+				continue
+			}
+			given[s] = true
+			s.tryPost(func() { s.deliver(failure, here, func() { signal(confirmed) }) })
+		}
+		select {
+		case <-confirmed:
+			c.reported(ref)
+			return 1, nil
+		case <-changed:
 		case <-sole.C:
-			failure = false
+			only = false
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		}
@@ -218,7 +273,7 @@ func portion(events []chat.Event) int {
 }
 
 func (c *client) each(fn func(s *session)) {
-	sessions, _ := c.live()
+	sessions, _, _ := c.live(nil)
 	for _, s := range sessions {
 		s.post(func() { fn(s) })
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -23,6 +24,33 @@ const oldAfter = 2 * time.Minute
 type scene struct {
 	conversation chat.Conversation
 	people       map[chat.PersonID]chat.Person
+	made         *madeLines
+}
+
+// madeLines are the encoded lines of messages, each made once for all sessions to which it looks the
+// same.
+type madeLines struct {
+	mu    sync.Mutex
+	lines map[lineKey][][]byte
+}
+
+// lineKey is what the lines of a message depend on.
+type lineKey struct {
+	event              chat.EventID
+	source, to, prefix string
+	tags               tagSet
+}
+
+// of returns the lines of a key, made with make if need be.
+func (l *madeLines) of(key lineKey, make func() [][]byte) [][]byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines, ok := l.lines[key]
+	if !ok {
+		lines = make()
+		l.lines[key] = lines
+	}
+	return lines
 }
 
 // scene reads what is needed to show events of one conversation.
@@ -37,22 +65,21 @@ func (h *hub) scene(ctx context.Context, events []chat.Event) (scene, error) {
 	slices.Sort(people)
 	people = slices.DeleteFunc(slices.Compact(people), func(id chat.PersonID) bool { return id == "" })
 	c, known, err := h.conversation(ctx, events[0].Conversation, people...)
-	return scene{c, known}, err
+	return scene{c, known, &madeLines{lines: make(map[lineKey][][]byte)}}, err
 }
 
-// deliver writes events of one conversation, in order, and calls answer when the client
-// has confirmed them.
-func (s *session) deliver(events []chat.Event, here scene, answer func()) {
+// deliver writes events of one conversation, in order, but those that the client has been shown
+// already. confirmed, if any, is called when it has confirmed them.
+func (s *session) deliver(events []chat.Event, here scene, confirmed func()) {
 	t, _ := s.hub.names.Target(here.conversation.ID)
 	d := &delivery{session: s, scene: here, target: t}
+	shown := s.confirmation.shown[here.conversation.ID]
 	for _, e := range events {
-		d.event(e)
+		if e.Seq > shown {
+			d.event(e)
+		}
 	}
-	if d.sent == 0 {
-		answer()
-		return
-	}
-	s.sendPing(answer)
+	s.showed(here.conversation.ID, events[len(events)-1].Seq, d.sent > 0, confirmed)
 }
 
 // delivery is one call of deliver.
@@ -123,29 +150,44 @@ func (d *delivery) message(e chat.Event) {
 		}
 	}
 	d.open()
-	lines := d.lines(e)
-	if own && label != "" {
-		d.sent += len(lines)
-		d.sendLabeled(label, lines)
-		return
-	}
-	for _, m := range lines {
-		d.put(m)
-	}
-}
-
-// lines are the IRC lines of a message. The first one carries the msgid.
-func (d *delivery) lines(e chat.Event) []ircwire.Message {
 	source, to, prefix := d.route(e)
 	if to == "" {
-		return nil
-	}
-	command := "PRIVMSG"
-	if d.fromOutside() {
-		command = "NOTICE"
+		return
 	}
 	if !d.caps[capServerTime] && d.old(e) {
 		prefix = clock(time.UnixMicro(e.Time), d.g.now()) + " " + prefix
+	}
+	switch {
+	case own && label != "":
+		lines := d.lines(e, source, to, prefix)
+		d.sent += len(lines)
+		d.sendLabeled(label, lines)
+	case d.caps[capMultiline]: // ids of batches are the session's own
+		for _, m := range d.lines(e, source, to, prefix) {
+			d.put(m)
+		}
+	default:
+		d.putMade(e, source, to, prefix)
+	}
+}
+
+// putMade sends the lines of a message that may have been made for another session.
+func (d *delivery) putMade(e chat.Event, source, to, prefix string) {
+	lines := d.made.of(lineKey{e.ID, source, to, prefix, d.tagSet()}, func() (out [][]byte) {
+		for _, m := range d.lines(e, source, to, prefix) {
+			out = append(out, d.withTags(m).Encode())
+		}
+		return out
+	})
+	d.sent += len(lines)
+	d.queueLines(lines...)
+}
+
+// lines are the IRC lines of a message. The first one carries the msgid.
+func (d *delivery) lines(e chat.Event, source, to, prefix string) []ircwire.Message {
+	command := "PRIVMSG"
+	if d.fromOutside() {
+		command = "NOTICE"
 	}
 	texts := d.texts(e, ircwire.MaxBody-len(":"+source+" PRIVMSG "+to+" :")-len(prefix))
 	if len(texts) > 1 && d.caps[capMultiline] && d.caps[capBatch] && !e.Message.Emote && !d.fromOutside() {

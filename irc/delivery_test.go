@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
 	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/ircclient"
 	"github.com/hangouts-bridge/hangouts-bridge/irc"
 )
@@ -458,4 +459,39 @@ func TestReconnectsLoseNothing(t *testing.T) {
 		}
 	}
 	require.Equal(t, numbered("m", total), order)
+}
+
+// A client is asked to confirm lines at once, then only from time to time; its answer counts for all before.
+func TestLinesAreConfirmedFromTimeToTime(t *testing.T) {
+	b := newBench(t)
+	irc.SetConfirm(b.g, time.Hour)
+	c := b.client("laptop", tagged...)
+	b.net.Say(bob, trio, "first")
+	c.Await("PRIVMSG", "#Trio_co", "first")
+	c.Await("PING")
+	for i, s := range numbered("line", 100) {
+		b.net.Say(bob, []chat.ConversationID{trio, duo}[i%2], s)
+	}
+	all := func(c *ircclient.Client, n int) {
+		eventually(t, "all lines", func() bool { return len(messages(c, "#Trio_co")) == n && len(messages(c, "anna")) == 50 })
+		c.Roundtrip()
+	}
+	all(c, 51)
+	pings := 0
+	for _, l := range c.Lines() {
+		if l.Command == "PING" {
+			pings++
+		}
+	}
+	require.Equal(t, 1, pings)
+	c.Close()
+
+	b.stop()
+	b.start()
+	b.ready(b.session())
+	all(b.client("laptop", tagged...), 50) // again, but for the first
+	eventually(t, "one answer confirms all", func() bool {
+		waiting, err := b.db.Consumers().Standings(t.Context(), database.ConsumerKey{Account: anna, Side: chat.OriginIRC, Name: "laptop"})
+		return err == nil && len(waiting) == 0
+	})
 }

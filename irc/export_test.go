@@ -14,6 +14,9 @@ import (
 // SetSettle sets how long changed conversations wait for the events that explain them.
 func SetSettle(g *Gateway, d time.Duration) { g.settle = d }
 
+// SetConfirm sets how often a client is asked to confirm lines while they flow.
+func SetConfirm(g *Gateway, d time.Duration) { g.confirm = d }
+
 // SetSole sets how long a failure is reported to one session of a client only.
 func SetSole(g *Gateway, d time.Duration) { g.sole = d }
 

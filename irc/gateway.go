@@ -38,6 +38,7 @@ type Gateway struct {
 	started  time.Time
 	settle   time.Duration // how long a changed conversation waits for the events that explain it
 	repeat   time.Duration // of typing, towards clients
+	confirm  time.Duration // how often a client is asked to confirm lines while they flow
 	sole     time.Duration // how long a failure is reported to one session of a client only
 	silence  time.Duration // after which a client that types has paused
 	gone     time.Duration // and after this it has stopped
@@ -62,7 +63,7 @@ type Gateway struct {
 // NewGateway makes a gateway; Start opens it. accounts must be started.
 func NewGateway(cfg Config, accounts account.Accounts, db *database.DB, log zerolog.Logger) *Gateway {
 	g := &Gateway{accounts: accounts, tokens: db.IRCTokens(), names: db.IRCNames(),
-		log: log, now: time.Now, settle: 1500 * time.Millisecond, repeat: typingRepeat, sole: soleReport, silence: typingSilence, gone: typingGone,
+		log: log, now: time.Now, settle: 1500 * time.Millisecond, repeat: typingRepeat, sole: soleReport, confirm: confirmEvery, silence: typingSilence, gone: typingGone,
 		sessions: make(map[*session]struct{}), perAddr: make(map[netip.Addr]int), hubs: make(map[chat.PersonID]*hub)}
 	g.cfg, g.cfgErr = cfg.WithDefaults()
 	g.logins = newLoginLimiter(g.cfg.Limits, func() time.Time { return g.now() })

@@ -90,6 +90,7 @@ func (b *bench) start() {
 	require.NoError(b.t, b.m.Start(context.Background()))
 	b.g = irc.NewGateway(b.cfg, b.m, db, log)
 	irc.SetSettle(b.g, 20*time.Millisecond)
+	irc.SetConfirm(b.g, 0)
 	require.NoError(b.t, b.g.Start(context.Background()))
 }
 

@@ -25,6 +25,21 @@ func (s *session) send(m ircwire.Message) {
 		s.reply.messages = append(s.reply.messages, m)
 		return
 	}
+	s.queueLines(s.withTags(m).Encode())
+}
+
+// queueLines queues encoded lines, waiting as send does.
+func (s *session) queueLines(lines ...[]byte) {
+	for _, line := range lines {
+		s.queue.room(s.done)
+		if !s.queue.put(line) {
+			s.end("SendQ exceeded")
+		}
+	}
+}
+
+// withTags is a message with those of its tags that the client has asked for.
+func (s *session) withTags(m ircwire.Message) ircwire.Message {
 	tags := m.Tags
 	m.Tags = nil
 	for _, t := range tags {
@@ -32,10 +47,14 @@ func (s *session) send(m ircwire.Message) {
 			m.Tags = append(m.Tags, t)
 		}
 	}
-	s.queue.room(s.done)
-	if !s.queue.put(m.Encode()) {
-		s.end("SendQ exceeded")
-	}
+	return m
+}
+
+// tagSet are the tags of messages that a client has asked for.
+type tagSet struct{ time, account, message bool }
+
+func (s *session) tagSet() tagSet {
+	return tagSet{s.caps[capServerTime], s.caps[capAccountTag], s.caps[capMessageTags]}
 }
 
 func (s *session) wantsTag(key string) bool {

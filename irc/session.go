@@ -59,35 +59,36 @@ type session struct {
 	pings  map[string]ping // PINGs sent and not answered
 
 	// owned
-	login       *login
-	pass        *string
-	nick        string
-	userName    string
-	realName    string
-	registered  bool
-	capVersion  int
-	negotiating bool
-	caps        map[string]bool
-	sasl        *sasl
-	failures    int
-	reply       *reply
-	hub         *hub
-	client      *client
-	away        bool
-	latinWarned bool
-	offlineTold bool
-	toldState   chat.AccountStatus
-	views       map[chat.ConversationID]*view
-	invites     map[chat.ConversationID]bool // invitations that were shown
-	pending     map[string]string            // labels of the lines that this session has submitted and whose event has not come, by reference
-	settling    map[chat.ConversationID]int
-	typing      map[chat.ConversationID]ownTyping
-	typingRound map[typingKey]int // typing that is shown to the client
-	typingCount int
-	batch       *inputBatch // an open batch of the client
-	pingCount   int
-	batchCount  int
-	ctcpLimit   *rate.Limiter
+	login        *login
+	pass         *string
+	nick         string
+	userName     string
+	realName     string
+	registered   bool
+	capVersion   int
+	negotiating  bool
+	caps         map[string]bool
+	sasl         *sasl
+	failures     int
+	reply        *reply
+	hub          *hub
+	client       *client
+	away         bool
+	latinWarned  bool
+	offlineTold  bool
+	toldState    chat.AccountStatus
+	views        map[chat.ConversationID]*view
+	invites      map[chat.ConversationID]bool // invitations that were shown
+	pending      map[string]string            // labels of the lines that this session has submitted and whose event has not come, by reference
+	settling     map[chat.ConversationID]int
+	typing       map[chat.ConversationID]ownTyping
+	typingRound  map[typingKey]int // typing that is shown to the client
+	typingCount  int
+	batch        *inputBatch // an open batch of the client
+	pingCount    int
+	confirmation confirmation
+	batchCount   int
+	ctcpLimit    *rate.Limiter
 }
 
 // input is a line as the reader passes it on; tooLong stands for a line that was refused.
@@ -110,7 +111,7 @@ func newSession(g *Gateway, conn net.Conn) *session {
 		done: make(chan struct{}), pings: make(map[string]ping), caps: make(map[string]bool),
 		views: make(map[chat.ConversationID]*view), invites: make(map[chat.ConversationID]bool), pending: make(map[string]string),
 		settling: make(map[chat.ConversationID]int), typing: make(map[chat.ConversationID]ownTyping),
-		typingRound: make(map[typingKey]int), ctcpLimit: rate.NewLimiter(rate.Every(5*time.Second), 2),
+		typingRound: make(map[typingKey]int), confirmation: newConfirmation(), ctcpLimit: rate.NewLimiter(rate.Every(5*time.Second), 2),
 	}
 	s.ctx, s.cancel = context.WithCancel(s.log.WithContext(g.ctx))
 	s.early.Store(true)

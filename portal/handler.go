@@ -22,9 +22,8 @@ type Options struct {
 	SendWait time.Duration
 	// EventTime asks the homeserver when an event was sent; nil if it cannot be asked.
 	EventTime func(context.Context, id.RoomID, id.EventID) (time.Time, error)
-	// Filled hears of the messages of the initial history that are now in a room; may be
-	// nil.
-	Filled func(context.Context, id.RoomID, []networkid.MessageID)
+	// Sent hears of each message of the initial history that is now in a room, with its rows.
+	Sent func(id.RoomID, networkid.MessageID)
 	// Written reports whether an event of the initial history was written in the room itself,
 	// and then keeps its row; may be nil.
 	Written func(context.Context, *bridgev2.Portal, chat.Event) (bool, error)

@@ -37,8 +37,8 @@ func (h *Handler) FetchMessages(ctx context.Context, params bridgev2.FetchMessag
 	absences := ids.PortalMeta(params.Portal).Absences.All()
 	var sent []networkid.MessageID
 	response.CompleteCallback = func() {
-		if h.options.Filled != nil {
-			h.options.Filled(ctx, params.Portal.MXID, sent)
+		for _, message := range sent {
+			h.options.Sent(params.Portal.MXID, message)
 		}
 		MarkFilled(ctx, params.Portal)
 	}

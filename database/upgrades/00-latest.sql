@@ -1,4 +1,4 @@
--- v0 -> v10: Latest schema
+-- v0 -> v11: Latest schema
 
 -- An account on the network. credentials is what the back end needs to connect again:
 -- secret. generation grows with every login, so that a running bridge notices one that
@@ -150,19 +150,6 @@ CREATE TABLE matrix_inbox (
 CREATE INDEX matrix_inbox_open ON matrix_inbox (room_id, place) WHERE NOT done;
 CREATE INDEX matrix_inbox_held ON matrix_inbox (seq) WHERE place=0;
 CREATE INDEX matrix_inbox_place ON matrix_inbox (place);
-
--- Sends to Matrix that have begun and whose message row may not exist yet. run names the
--- life of the program that began it; event_id is '' until the homeserver has answered.
-CREATE TABLE matrix_send (
-	txn_id     TEXT   NOT NULL PRIMARY KEY,
-	message_id TEXT   NOT NULL,
-	room_id    TEXT   NOT NULL,
-	sender     TEXT   NOT NULL,
-	run        TEXT   NOT NULL,
-	first_us   BIGINT NOT NULL,
-	event_id   TEXT   NOT NULL
-);
-CREATE INDEX matrix_send_message ON matrix_send (message_id);
 
 -- Files on their way into rooms, from before their upload until the message row exists, and avatars,
 -- by what they are. Another attempt uploads the same file to the same mxc, or not at all.

@@ -71,7 +71,6 @@ var aging = []string{
 	"UPDATE consumer SET seen_us=seen_us-$1",
 	"UPDATE outbox SET created_us=created_us-$1, closed_us=max(closed_us-$1, 0)",
 	"UPDATE matrix_inbox SET received_us=received_us-$1",
-	"UPDATE matrix_send SET first_us=first_us-$1",
 	"UPDATE log SET logged_us=logged_us-$1",
 }
 

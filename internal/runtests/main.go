@@ -50,7 +50,7 @@ func runAll(ctx context.Context, resultsPath, featuresPath string) (bool, error)
 	}
 	stages := []stage{
 		{title: "unit and in-process tests", args: []string{"-race", "-timeout", "20m"}},
-		{title: "end-to-end tests", args: []string{"-count=1", "-p", "1", "-timeout", "20m"}},
+		{title: "end-to-end tests", args: []string{"-count=1", "-p", "2", "-timeout", "30m"}},
 	}
 	for _, pkg := range packages {
 		n := 0
