@@ -201,17 +201,14 @@ func (l *link) save() {
 	l.saveAt = time.Time{}
 	l.s.m.db.WriteLater(l.s.ctx, func(ctx context.Context) error {
 		return l.s.m.db.Accounts().PutCredentials(ctx, l.s.id, c.generation, c.stored)
-	}, func(err error) { l.post(saved{c, err}) })
+	}, func(err error) { l.post(saved{err}) })
 }
 
 // saved is how storing credentials went.
-type saved struct {
-	*credentials
-	err error
-}
+type saved struct{ err error }
 
 func (c saved) take(l *link) {
-	if c.err != nil && l.rotated == c.credentials {
+	if c.err != nil {
 		l.s.zlog.Err(c.err).Msg("Failed to store changed credentials, trying again")
 		l.saveAt = time.Now().Add(l.s.m.options.BackoffMin)
 	}

@@ -216,3 +216,40 @@ func TestABrokenChannelIsNotConnected(t *testing.T) {
 		require.Equal(t, chat.Connected, s.State().Status)
 	})
 }
+
+// What is on its way into the log when its account goes holds up nobody else.
+func TestAnAccountGoesWithUpdatesOnTheirWay(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.login(anna)
+		r := &reader{}
+		b.attach(b.login(cleo), r, "c")
+		pass(time.Second)
+		release, removed := make(chan struct{}), make(chan error, 1)
+		b.db.WriteLater(context.Background(), func(context.Context) error { <-release; return nil }, func(error) {})
+		for range 3 * account.MaxInputs {
+			b.net.Say(bob, duo, "on its way")
+		}
+		pass(time.Second)
+		go func() { removed <- b.m.Remove(context.Background(), anna) }()
+		pass(time.Second)
+		close(release)
+		require.NoError(t, <-removed)
+		b.net.Say(bob, trio, "for Cleo")
+		pass(time.Second)
+		require.Equal(t, []string{"for Cleo"}, r.got(trio))
+	})
+}
+
+// A trouble that stays the same is shown once, in one line.
+func TestATroubleIsShownOnce(t *testing.T) {
+	watched(t, func(*account.Options) {}, func(t *testing.T, b *bench, r *reader) {
+		b.net.OnSync(func(chat.PersonID) error { return fmt.Errorf("broken\n%s", strings.Repeat("x", 1000)) })
+		b.net.Cut(anna)
+		pass(time.Second)
+		shown := r.shown()
+		require.True(t, strings.HasPrefix(shown[len(shown)-1].Reason, "catching up failed: sync: broken x"))
+		require.LessOrEqual(t, len(shown[len(shown)-1].Reason), 510)
+		pass(10 * time.Minute)
+		require.Empty(t, r.shown())
+	})
+}
