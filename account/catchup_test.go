@@ -236,8 +236,10 @@ func TestPushesThatDidNotFitAreCaughtUp(t *testing.T) {
 			b.net.Say(bob, duo, "3")
 			pass(time.Second)
 			require.Equal(t, []string{"0"}, r.got(duo))
+			syncs := b.syncs()
 			close(until)
 			pass(time.Second)
+			require.EqualValues(t, 1, syncs.Load(), "one more follows at once")
 			require.Equal(t, []string{"0", "1", "2", "3"}, r.got(duo))
 		})
 }

@@ -149,11 +149,11 @@ type unlogged struct {
 func (e unlogged) take(l *link) {
 	l.keep = true
 	l.setAside(e.kept)
+	l.want()
 	if errors.Is(e.err, errOutdated) {
 		return
 	}
 	l.epoch++
-	l.want()
 	if !errors.Is(e.err, errUnknown) {
 		l.s.zlog.Err(e.err).Msg("Failed to log a live update")
 		if !l.isBad() {

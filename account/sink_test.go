@@ -92,3 +92,29 @@ func TestAChannelIsRepairedInItsTime(t *testing.T) {
 		require.Equal(t, chat.Connected, b.session(anna).State().Status)
 	})
 }
+
+// What is kept aside, or comes from a former login, takes no place of what is on its way into the log.
+func TestAsideTakesNoPlace(t *testing.T) {
+	spied(t, func(b *bench, r *reader, sink account.Sink) {
+		until := make(chan struct{})
+		b.net.OnSync(func(chat.PersonID) error { <-until; return nil })
+		sink.Subscribed()
+		pass(time.Second)
+		all := numbered(200)
+		for _, text := range all {
+			b.net.Say(bob, duo, text)
+		}
+		pass(time.Second)
+		b.net.OnSync(nil)
+		close(until)
+		pass(time.Second)
+		b.again(anna)
+		pass(time.Second)
+		for range 200 {
+			require.NoError(t, sink.Push(context.Background(), account.Update{People: []chat.Person{{ID: bob, FullName: "Nobody"}}}))
+		}
+		b.net.Say(bob, duo, "after it")
+		pass(time.Second)
+		require.Equal(t, append(all, "after it"), r.got(duo))
+	})
+}
