@@ -254,3 +254,12 @@ func TestATroubleIsShownOnce(t *testing.T) {
 		require.Empty(t, r.shown())
 	})
 }
+
+// A new account is ready when its conversations are known, in the run of its first login too.
+func TestANewAccountIsReady(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		require.NoError(t, b.login(anna).Ready(ctx))
+	})
+}
