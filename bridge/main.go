@@ -219,7 +219,9 @@ func forceConfig(cfg *bridgeconfig.Config) {
 	cfg.Bridge.DeduplicateMatrixMessages = true
 	cfg.Bridge.BridgeStatusNotices = "none" // we tell the user
 	cfg.AppService.AsyncTransactions = false
-	cfg.AppService.NoServer = true // we listen
+	cfg.AppService.NoServer = true     // we listen
+	keys := &cfg.Encryption.DeleteKeys // an event that is handled again is decrypted again
+	keys.RatchetOnDecrypt, keys.DeleteFullyUsedOnDecrypt, keys.DeletePrevOnNewSession, keys.DeleteOnDeviceDelete = false, false, false, false
 	cfg.Database.URI = database.WithImmediateLock(cfg.Database.Type, cfg.Database.URI)
 }
 
