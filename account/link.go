@@ -107,6 +107,7 @@ func (c called) take(l *link) {
 func (l *link) run() {
 	now := time.Now()
 	l.lastRun, l.lastLook = now, now
+	l.peopleAt = now.Add(l.s.m.options.CatchupEvery / 2)
 	// After a start refused credentials are tried at once: the service may have been repaired.
 	l.dialAt = now
 	timer := time.NewTimer(0)
@@ -146,6 +147,7 @@ func (l *link) advance() time.Duration {
 	l.dialDue(a)
 	l.watchDue(a)
 	l.catchUpDue(a)
+	l.peopleDue(a)
 	if a.due(l.saveAt) {
 		l.save()
 	}

@@ -263,3 +263,20 @@ func TestANewAccountIsReady(t *testing.T) {
 		require.NoError(t, b.login(anna).Ready(ctx))
 	})
 }
+
+// All people are asked for again when the time has come, while there is a connection.
+func TestAllPeopleAreLookedUpAgain(t *testing.T) {
+	watched(t, func(o *account.Options) { o.PeopleEvery = time.Hour }, func(t *testing.T, b *bench, r *reader) {
+		name := func() string {
+			people, err := b.session(anna).People(context.Background(), bob)
+			require.NoError(t, err)
+			return people[bob].FullName
+		}
+		for _, want := range []string{"Bob Black", "Bob Blue"} {
+			b.net.Deafen(anna)
+			b.net.AddPerson(bob, want)
+			pass(65 * time.Minute)
+			require.Equal(t, want, name())
+		}
+	})
+}

@@ -18,6 +18,7 @@ type schedule struct {
 	notBefore time.Time // the network wants none before
 	retryAt   time.Time
 	retries   *backoff
+	peopleAt  time.Time // when all people are looked up again; zero while they are
 }
 
 // want asks for a catch-up that begins after now.

@@ -52,6 +52,15 @@ func (s *session) Create(ctx context.Context, origin chat.Origin, request chat.N
 	return s.Conversation(ctx, made.Conversation)
 }
 
+// Submitted implements Session.
+func (s *session) Submitted(ctx context.Context, origin chat.Origin) (bool, error) {
+	_, err := s.m.db.Outbox().ByOrigin(ctx, origin)
+	if errors.Is(err, database.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Await implements Session.
 func (s *session) Await(ctx context.Context, origin chat.Origin) (chat.Event, error) {
 	for {

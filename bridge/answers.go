@@ -11,6 +11,8 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 )
 
+const picturesOnly = "Hangouts takes pictures, but no videos, voice messages or other files."
+
 // unsupported is what the framework refuses by itself, and what the person is told of it.
 var unsupported = []struct {
 	err  error
@@ -19,6 +21,9 @@ var unsupported = []struct {
 	{bridgev2.ErrEditsNotSupported, "Hangouts has no edits. The others still see what you wrote first."},
 	{bridgev2.ErrEditsNotSupportedInPortal, "Hangouts has no edits. The others still see what you wrote first."},
 	{bridgev2.ErrDeleteChatNotSupported, "Use the command `delete-chat` in this room instead."},
+	{bridgev2.ErrUnsupportedMessageType, picturesOnly},
+	{bridgev2.ErrUnsupportedMediaType, picturesOnly},
+	{bridgev2.ErrMediaTooLarge, "The file is too large for Hangouts."},
 	{bridgev2.ErrPollsNotSupported, "Hangouts has no polls."},
 }
 

@@ -38,3 +38,8 @@ func Refresh(ctx context.Context, login *bridgev2.UserLogin, conversation chat.C
 
 // EditsAsMessages is the setting of that name switched on.
 func (m *Main) EditsAsMessages() { m.connector.config.EditsAsMessages = true }
+
+// FileLimits changes what files may have.
+func (m *Main) FileLimits(mib, seconds int) {
+	m.connector.config.MaxFileSize, m.connector.config.FileTimeout = mib, seconds
+}

@@ -128,7 +128,7 @@ func (t *traces) read(ctx context.Context, room id.RoomID, until time.Time) (*Tr
 // add takes an event unless the database knows it; known reports one that is not newer than
 // until.
 func (t *traces) add(ctx context.Context, found *Traces, e *event.Event, until time.Time) (known bool, err error) {
-	if e.StateKey != nil || (e.Type.Type != event.EventMessage.Type && e.Type.Type != event.EventEncrypted.Type) {
+	if e.StateKey != nil || (e.Type.Type != event.EventMessage.Type && e.Type.Type != event.EventSticker.Type && e.Type.Type != event.EventEncrypted.Type) {
 		return false, nil
 	}
 	at, kept, err := t.c.host.MessageTime(ctx, e.ID)
