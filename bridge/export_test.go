@@ -25,7 +25,9 @@ func KeyRoomsMade(m *Main, person chat.PersonID) bridgedb.Key {
 func (m *Main) Settled() bool { return m.hs.Settled() }
 
 // SyncToken is up to where /sync of the homeserver was read, "" before the first time.
-func (m *Main) SyncToken(ctx context.Context) (string, error) { return m.db.MatrixInbox().SyncToken(ctx) }
+func (m *Main) SyncToken(ctx context.Context) (string, error) {
+	return m.db.MatrixInbox().SyncToken(ctx)
+}
 
 // OpenSends is the number of messages whose rows may not exist yet.
 func (m *Main) OpenSends() int { return m.hs.OpenSends() }
