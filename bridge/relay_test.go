@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
+	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
@@ -84,4 +85,24 @@ func TestRelayingInADirectRoom(t *testing.T) {
 	w.waitNotice(room, "Stopped relaying")
 	w.waitAnswer(room, eve.SendText(room, "two"), "not bridged")
 	require.Equal(t, []string{"first", "eve: one"}, w.texts(direct))
+}
+
+// Whoever is relayed changes nothing on Hangouts in the name of the login that relays, whatever they may do in the room.
+func TestOnlyMessagesAreRelayed(t *testing.T) {
+	w, _, _, eve, room := relaying(t)
+	w.network.AddPerson(dora, "Dora Dahl")
+	_, err := w.main.Matrix.Bot.SetPowerLevel(t.Context(), room, eve.UserID(), 50)
+	require.NoError(t, err)
+	name := w.state(room, "m.room.name")
+
+	eve.SetState(room, event.StateRoomName, "", &event.RoomNameEventContent{Name: "Eve's"})
+	w.eventually("the name to come back", func() bool { return w.state(room, "m.room.name") == name })
+	eve.SetState(room, event.StateMember, string(ghost(dora)), &event.MemberEventContent{Membership: event.MembershipInvite})
+	w.eventually("dora not to be there", func() bool { return w.hs.Membership(room, ghost(dora)) == "leave" })
+	eve.SetState(room, event.StateMember, string(ghost(carl)), &event.MemberEventContent{Membership: event.MembershipLeave})
+	w.eventually("carl to be back", func() bool { return w.hs.Membership(room, ghost(carl)) == "join" })
+	for _, kind := range []chat.RequestKind{chat.RequestRename, chat.RequestAddPeople, chat.RequestRemovePeople} {
+		require.Empty(t, w.did(kind))
+	}
+	w.waitNotice(room, "only your messages go to Hangouts")
 }

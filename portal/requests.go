@@ -36,6 +36,16 @@ func (h *Handler) Do(ctx context.Context, portal *bridgev2.Portal, origin id.Eve
 	return e, err
 }
 
+// change is Do for a change that was made in the room. Relaying is for messages: whoever has no login changes
+// nothing in the name of the login that relays them.
+func (h *Handler) change(ctx context.Context, portal *bridgev2.Portal, relayed *bridgev2.OrigSender, origin id.EventID, request chat.Request) error {
+	if relayed != nil {
+		return errOnlyRelayed
+	}
+	_, err := h.Do(ctx, portal, origin, request)
+	return err
+}
+
 // Allows reports whether requests of a kind can be made in a portal's conversation.
 func (h *Handler) Allows(ctx context.Context, portal *bridgev2.Portal, kind chat.RequestKind) bool {
 	c, err := h.conversation(ctx, portal)
@@ -45,7 +55,7 @@ func (h *Handler) Allows(ctx context.Context, portal *bridgev2.Portal, kind chat
 // HandleMatrixRoomName renames the conversation. If that is refused, the room gets its name back.
 func (h *Handler) HandleMatrixRoomName(ctx context.Context, msg *bridgev2.MatrixRoomName) (bool, error) {
 	name := chat.CleanName(msg.Content.Name)
-	_, err := h.Do(ctx, msg.Portal, msg.Event.ID, chat.Request{Rename: &chat.Rename{New: name}})
+	err := h.change(ctx, msg.Portal, msg.OrigSender, msg.Event.ID, chat.Request{Rename: &chat.Rename{New: name}})
 	if err != nil {
 		if refused(err) {
 			h.revert(ctx, msg.Portal, event.StateRoomName, "", &event.RoomNameEventContent{Name: msg.Portal.Name})
@@ -80,7 +90,7 @@ func (h *Handler) HandleMatrixMembership(ctx context.Context, msg *bridgev2.Matr
 	default:
 		return nil, nil
 	}
-	_, err = h.Do(ctx, msg.Portal, msg.Event.ID, request)
+	err = h.change(ctx, msg.Portal, msg.OrigSender, msg.Event.ID, request)
 	switch {
 	case err == nil:
 		return nil, nil // a ghost joins when the event of the network is delivered
