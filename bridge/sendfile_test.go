@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"maunium.net/go/mautrix"
@@ -164,6 +166,28 @@ func TestPictureOutlivesOutages(t *testing.T) {
 	require.Equal(t, picture(1), w.network.File(sent[0].Attachments[0].Ref))
 	require.Equal(t, 1, w.network.Uploads())
 	require.Empty(t, w.notices(room))
+}
+
+// Files that the homeserver waits for in vain keep back their own rooms only.
+func TestFilesOfADeadServer(t *testing.T) {
+	w, alice, room := talk(t)
+	w.hs.Inject(nullhs.Fault{Path: "/media/download/dead.example/", Delay: time.Hour})
+	asked := func() int {
+		return len(w.hs.Requests(func(r nullhs.Request) bool { return strings.Contains(r.Path, "/media/download/dead.example/") }))
+	}
+	const dead = 5
+	for n := range dead {
+		conversation := chat.ConversationID(fmt.Sprint("UgxDead", n))
+		w.network.AddConversation(conversation, "", anna, carl, dora)
+		w.network.Say(carl, conversation, fmt.Sprint("dead ", n))
+		other := w.room(fmt.Sprint("dead ", n))
+		alice.WaitText(other, fmt.Sprint("dead ", n))
+		alice.Send(other, event.EventMessage, pictureEvent(id.ContentURIString(fmt.Sprint("mxc://dead.example/", n))))
+	}
+	alice.Send(room, event.EventMessage, pictureEvent(uploadTo(alice, picture(1))))
+	sent := w.waitMessages(1)
+	require.Equal(t, picture(1), w.network.File(sent[0].Attachments[0].Ref))
+	require.Zero(t, asked(), "none of them is answered")
 }
 
 func TestPlacesBothWays(t *testing.T) {

@@ -234,10 +234,6 @@ func uploadError(err error) error {
 // Download reads a file of the media repository onto disk, decrypted where keys say how. The error
 // wraps one of package media, or of the attachment package when the bytes are not those that were encrypted.
 func (c *Connector) Download(ctx context.Context, uri id.ContentURIString, keys *event.EncryptedFileInfo, l media.Limits) (*media.File, error) {
-	if err := take(ctx, c.media.down); err != nil {
-		return nil, err
-	}
-	defer func() { <-c.media.down }()
 	if keys != nil {
 		uri = keys.URL
 		if err := keys.PrepareForDecryption(); err != nil {
@@ -254,6 +250,12 @@ func (c *Connector) Download(ctx context.Context, uri id.ContentURIString, keys 
 	if err != nil {
 		return nil, fmt.Errorf("download file: %w", err)
 	}
+	// Not before: the homeserver may be waiting long for another one, which must not keep others' files back.
+	if err = take(ctx, c.media.down); err != nil {
+		_ = resp.Body.Close()
+		return nil, err
+	}
+	defer func() { <-c.media.down }()
 	source := resp.Body
 	if keys != nil {
 		source = keys.DecryptStream(resp.Body)
