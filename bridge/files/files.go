@@ -37,12 +37,14 @@ var _ portal.Files = (*Store)(nil)
 type Limits struct {
 	Size int64         // most bytes
 	Time time.Duration // longest time to load it, all attempts together
+
+	silence time.Duration // longest time without a byte
 }
 
 const (
 	tries      = 3
 	firstPause = 300 * time.Millisecond
-	// shortest is how long a file may take while none comes.
+	// shortest is how long a host may be silent while no file comes.
 	shortest = 2 * time.Second
 )
 
@@ -89,7 +91,7 @@ func fileOf(m *homeserver.Medium) *portal.File {
 func (s *Store) fetch(ctx context.Context, in portal.InwardFile, limits Limits, attempts int) (*media.File, string, error) {
 	deadline := time.Now().Add(limits.Time)
 	for n := 1; ; n++ {
-		f, name, err := s.attempt(ctx, in, limits.Size, deadline)
+		f, name, err := s.attempt(ctx, in, limits, deadline)
 		if err == nil {
 			s.came(true)
 			return f, cmp.Or(chat.CleanName(name), in.Title, f.Kind()+exmime.ExtensionFromMimetype(f.MIME)), nil
@@ -108,14 +110,17 @@ func (s *Store) fetch(ctx context.Context, in portal.InwardFile, limits Limits, 
 	}
 }
 
-func (s *Store) attempt(ctx context.Context, in portal.InwardFile, size int64, deadline time.Time) (f *media.File, name string, err error) {
+func (s *Store) attempt(ctx context.Context, in portal.InwardFile, l Limits, deadline time.Time) (f *media.File, name string, err error) {
 	until, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
+	silence := min(l.silence, time.Until(deadline)/2+1)
+	silent := time.AfterFunc(silence, cancel)
 	body, info, err := in.Open(until, in.Ref)
+	silent.Stop()
 	if err == nil {
-		f, err = media.Spool(until, body, info.Size, media.Limits{Size: size, Stall: time.Until(deadline)/2 + 1})
+		f, err = media.Spool(until, body, info.Size, media.Limits{Size: l.Size, Stall: silence})
 	}
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+	if err != nil && until.Err() != nil && ctx.Err() == nil {
 		err = fmt.Errorf("%w: %w", media.ErrStalled, err)
 	}
 	return f, info.Name, err
@@ -131,15 +136,16 @@ func mayCome(err error) bool {
 	return true
 }
 
-// patience is what the next file may take: less while none comes, so that a host that is down does
-// not hold up a room for each of its files.
+// patience is what the next file may take. While none comes a host is given up sooner that says nothing, so
+// that one that is down does not hold up a room for each of its files; a file that arrives has its whole time.
 func (s *Store) patience() (l Limits, attempts int) {
 	l, attempts = s.limits(), tries
+	l.silence = l.Time
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.trouble > 1 {
 		attempts = 1
-		l.Time = min(l.Time, max(l.Time>>min(s.trouble-1, 10), shortest))
+		l.silence = min(l.Time, max(l.Time>>min(s.trouble-1, 10), shortest))
 	}
 	return l, attempts
 }
