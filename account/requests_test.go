@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -234,4 +235,48 @@ func TestWhatCannotBeDoneIsRefusedBeforeItIsStored(t *testing.T) {
 	open, err := b.db.Outbox().Open(t.Context(), anna, "")
 	require.NoError(t, err)
 	require.Empty(t, open)
+}
+
+// A conversation that could not be made is tried again when it is asked for again; one that was perhaps made is not
+// made twice.
+func TestAConversationIsTriedAgain(t *testing.T) {
+	origin := chat.Origin{Side: chat.OriginMatrix, Ref: "new"}
+	for name, c := range map[string]struct {
+		kind   chat.ConversationKind
+		fault  error
+		second error
+	}{
+		"group refused":          {chat.Group, chat.ErrRefused, nil},
+		"group perhaps made":     {chat.Group, account.ErrAmbiguous, chat.ErrUnconfirmed},
+		"two refused":            {chat.OneToOne, chat.ErrRefused, nil},
+		"two, perhaps found":     {chat.OneToOne, account.ErrAmbiguous, nil},
+		"two, network not there": {chat.OneToOne, chat.ErrUnavailable, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bench) {
+				b.net.AddPerson("4", "Dora Dean")
+				s := b.login(anna)
+				b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault { return accounttest.Fault{Err: c.fault} })
+				pass(time.Second)
+				if c.second != nil { // nothing can be found out
+					b.net.OnSync(func(chat.PersonID) error { return chat.ErrUnavailable })
+				}
+				request := chat.NewConversation{Kind: c.kind, People: []chat.PersonID{"4"}}
+				_, err := s.Create(t.Context(), origin, request)
+				require.Error(t, err)
+				_, err = s.Create(t.Context(), origin, request)
+				require.Error(t, err)
+				b.net.OnSend(nil)
+				b.net.OnSync(nil)
+				made, err := s.Create(t.Context(), origin, request)
+				require.ErrorIs(t, err, c.second)
+				if c.second != nil {
+					return
+				}
+				again, err := s.Create(t.Context(), origin, request)
+				require.NoError(t, err)
+				require.Equal(t, made.ID, again.ID)
+			})
+		})
+	}
 }

@@ -42,7 +42,11 @@ func (s *session) Submit(ctx context.Context, request chat.Request) error {
 
 // Create implements Session.
 func (s *session) Create(ctx context.Context, origin chat.Origin, request chat.NewConversation) (chat.Conversation, error) {
-	if err := s.Submit(ctx, chat.Request{Origin: origin, Create: &request}); err != nil {
+	origin, err := s.nextTry(ctx, origin, chat.Request{Create: &request})
+	if err != nil {
+		return chat.Conversation{}, err
+	}
+	if err = s.Submit(ctx, chat.Request{Origin: origin, Create: &request}); err != nil {
 		return chat.Conversation{}, err
 	}
 	made, err := s.Await(ctx, origin)
@@ -50,6 +54,24 @@ func (s *session) Create(ctx context.Context, origin chat.Origin, request chat.N
 		return chat.Conversation{}, fmt.Errorf("create conversation: %w", err)
 	}
 	return s.Conversation(ctx, made.Conversation)
+}
+
+// nextTry is an origin, or a further one when the request of that has failed: whoever asks for the same once more
+// has it tried once more, unless the network may have done it and would do it twice.
+func (s *session) nextTry(ctx context.Context, origin chat.Origin, request chat.Request) (chat.Origin, error) {
+	ref := origin.Ref
+	for n := 2; ; n++ {
+		row, err := s.m.db.Outbox().ByOrigin(ctx, origin)
+		switch {
+		case errors.Is(err, database.ErrNotFound):
+			return origin, nil
+		case err != nil:
+			return origin, fmt.Errorf("look for earlier request: %w", err)
+		case row.State != database.OutboxFailed, errors.Is(chat.Failed(row.Error), chat.ErrUnconfirmed) && !request.Repeatable():
+			return origin, nil
+		}
+		origin.Ref = fmt.Sprintf("%s/%d", ref, n)
+	}
 }
 
 // Submitted implements Session.

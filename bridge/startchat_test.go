@@ -53,4 +53,9 @@ func TestStartChatByCommand(t *testing.T) {
 	w.waitNotice(management, "not found")
 	require.Len(t, w.did(chat.RequestCreate), 1)
 	require.Len(t, w.roomsMadeBy(bot, "created-"), 1)
+
+	w.network.OnSend(nil)
+	alice.SendText(management, "!hangouts start-chat "+string(bert))
+	w.eventually("another try", func() bool { return len(w.did(chat.RequestCreate)) == 2 })
+	w.eventually("the room", func() bool { return len(w.roomsMadeBy(bot, "created-")) == 2 })
 }

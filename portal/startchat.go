@@ -158,7 +158,7 @@ func (h *Handler) CreateGroup(ctx context.Context, params *bridgev2.GroupCreateP
 			request.People = append(request.People, person)
 		}
 	}
-	ref := "group/" + string(params.RoomID)
+	ref := fmt.Sprintf("group/%s/%s", h.self, params.RoomID)
 	if params.RoomID == "" {
 		ref = h.options.NewRef()
 	}
