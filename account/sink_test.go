@@ -12,10 +12,13 @@ import (
 )
 
 // spied is a bench with anna logged in, and the sink that her connection was given.
-func spied(t *testing.T, test func(b *bench, r *reader, sink account.Sink)) {
+func spied(t *testing.T, test func(b *bench, r *reader, sink account.Sink), configure ...func(*account.Options)) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.stop()
 		b.options.CatchupEvery, b.options.CompareEvery = 1000*time.Hour, 1000*time.Hour
+		for _, set := range configure {
+			set(&b.options)
+		}
 		s := &spy{Network: b.net}
 		b.backend = s
 		b.start()
