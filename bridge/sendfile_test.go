@@ -107,6 +107,7 @@ func TestFilesThatCannotBeSentAreRefused(t *testing.T) {
 		{"too large", pictureEvent(uploadTo(alice, append(picture(1), make([]byte, 11<<20)...))), "too large"},
 		{"not there", pictureEvent("mxc://" + domain + "/nothing"), "does not give the bridge this file"},
 		{"no address", pictureEvent("http://example.org/a.png"), "damaged"},
+		{"address of something else", pictureEvent("mxc://../config"), "damaged"},
 		{"unknown", &event.MessageEventContent{MsgType: "org.example.game", Body: "your turn"}, "of this kind cannot be sent"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -148,6 +149,21 @@ func TestFilesAsLinks(t *testing.T) {
 	require.True(t, bytes.HasPrefix([]byte(sent[0].Text.String()), []byte("listen\na.ogg: http://")))
 }
 
+// Of a file without an address no link is made, neither one that leads elsewhere.
+func TestNoLinkToNoFile(t *testing.T) {
+	w := newWorld(t)
+	w.change = func(c *bridgeconfig.Config) {
+		c.PublicMedia.Enabled, c.PublicMedia.SigningKey, c.PublicMedia.UseDatabase = true, "key", true
+		c.AppService.PublicAddress = "http://" + w.addr()
+	}
+	alice, room := w.talk()
+	for _, uri := range []id.ContentURIString{"", "https://example.org/a.pdf", "mxc://../config"} {
+		w.waitAnswer(room, alice.Send(room, event.EventMessage, &event.MessageEventContent{MsgType: event.MsgFile, Body: "a.pdf", URL: uri}), "damaged")
+	}
+	alice.SendText(room, "after")
+	w.waitTexts(direct, "first", "after")
+}
+
 // Outages of either side delay a picture, and it is sent once.
 func TestPictureOutlivesOutages(t *testing.T) {
 	w, alice, room := talk(t)
@@ -171,8 +187,11 @@ func TestPictureOutlivesOutages(t *testing.T) {
 // Files that the homeserver waits for in vain keep back their own rooms only.
 func TestFilesOfADeadServer(t *testing.T) {
 	w, alice, room := talk(t)
-	var asked atomic.Int32
-	w.hs.Inject(nullhs.Fault{Path: "/media/download/dead.example/", Delay: time.Hour, Seen: func() { asked.Add(1) }})
+	var waiting atomic.Int32
+	w.hs.Inject(nullhs.Fault{Path: "/media/download/dead.example/", Delay: time.Hour, Seen: func(r *http.Request) {
+		waiting.Add(1)
+		context.AfterFunc(r.Context(), func() { waiting.Add(-1) })
+	}})
 	const dead = 6 // more than may arrive at once
 	for n := range dead {
 		conversation := chat.ConversationID(fmt.Sprint("UgxDead", n))
@@ -182,7 +201,7 @@ func TestFilesOfADeadServer(t *testing.T) {
 		alice.WaitText(other, fmt.Sprint("dead ", n))
 		alice.Send(other, event.EventMessage, pictureEvent(id.ContentURIString(fmt.Sprint("mxc://dead.example/", n))))
 	}
-	w.eventually("all to be asked for", func() bool { return asked.Load() == dead })
+	w.eventually("all to be asked for", func() bool { return waiting.Load() == dead })
 	alice.Send(room, event.EventMessage, pictureEvent(uploadTo(alice, picture(1))))
 	sent := w.waitMessages(1)
 	require.Equal(t, picture(1), w.network.File(sent[0].Attachments[0].Ref))

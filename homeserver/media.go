@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -240,9 +241,9 @@ func (c *Connector) Download(ctx context.Context, uri id.ContentURIString, keys 
 			return nil, fmt.Errorf("%w: keys of the file: %w", media.ErrType, err)
 		}
 	}
-	parsed, err := uri.Parse()
-	if err != nil || parsed.IsEmpty() {
-		return nil, fmt.Errorf("%w: no mxc", media.ErrType)
+	parsed, err := ParseMXC(uri)
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -265,6 +266,16 @@ func (c *Connector) Download(ctx context.Context, uri id.ContentURIString, keys 
 		return nil, fmt.Errorf("download file: %w", err)
 	}
 	return f, nil
+}
+
+// ParseMXC reads the address of a file as a user has written it. What is none wraps media.ErrType: in a request
+// to the homeserver dots would lead out of the media repository.
+func ParseMXC(uri id.ContentURIString) (id.ContentURI, error) {
+	parsed, err := uri.Parse()
+	if err != nil || !parsed.IsValid() || strings.Trim(parsed.Homeserver, ".") == "" {
+		return id.ContentURI{}, fmt.Errorf("%w: no mxc", media.ErrType)
+	}
+	return parsed, nil
 }
 
 func take(ctx context.Context, slots chan struct{}) error {

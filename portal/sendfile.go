@@ -79,6 +79,8 @@ func (h *Handler) carry(ctx context.Context, c chat.Conversation, msg *bridgev2.
 	switch {
 	case errors.Is(linkErr, ErrNoLinks):
 		return nil, nil, err
+	case errors.Is(linkErr, media.ErrType):
+		return nil, nil, fmt.Errorf("%w: %w", errDamaged, linkErr)
 	case linkErr != nil:
 		return nil, nil, linkErr
 	}

@@ -176,6 +176,16 @@ func (s *Store) HasLinks() bool { return s.hs.Config.PublicMedia.Enabled }
 
 // Link implements portal.Files.
 func (s *Store) Link(ctx context.Context, content *event.MessageEventContent) (string, error) {
+	if !s.HasLinks() {
+		return "", portal.ErrNoLinks
+	}
+	uri := content.URL
+	if content.File != nil {
+		uri = content.File.URL
+	}
+	if _, err := homeserver.ParseMXC(uri); err != nil {
+		return "", fmt.Errorf("make link: %w", err)
+	}
 	address, err := s.hs.GetPublicMediaAddressForEvent(ctx, content)
 	switch {
 	case errors.Is(err, bridgev2.ErrPublicMediaDisabled), errors.Is(err, bridgev2.ErrPublicMediaDatabaseDisabled):

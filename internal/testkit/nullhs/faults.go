@@ -26,8 +26,9 @@ type Fault struct {
 	Code       string        // errcode of that answer, default M_LIMIT_EXCEEDED for 429, otherwise M_UNKNOWN
 	RetryAfter time.Duration // of that answer
 	Drop       bool          // close the connection instead of answering
-	Seen       func()        // is called for each request that it takes, before anything else
 	After      bool          // first do what was asked, then fail: accepted, but the answer is lost; or only late
+
+	Seen func(*http.Request) // is called for each request that it takes, before anything else
 }
 
 // Inject adds a fault and returns how to take it away. Faults are tried in the order of injection; one that has neither
@@ -82,7 +83,7 @@ func (s *Server) takeFault(r *http.Request) *Fault {
 
 func (f *Fault) serve(s *Server, w http.ResponseWriter, r *http.Request) {
 	if f.Seen != nil {
-		f.Seen()
+		f.Seen(r)
 	}
 	if f.After && f.Status == 0 && !f.Drop {
 		f.answerLate(s, w, r)
