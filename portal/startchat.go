@@ -18,7 +18,7 @@ func (h *Handler) Start(ctx context.Context, ref string, n chat.NewConversation)
 	if h.session == nil {
 		return chat.Conversation{}, puppet.ErrNoAccount
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.options.SendWait)
+	ctx, cancel := h.waiting(ctx)
 	defer cancel()
 	return h.session.Create(ctx, chat.Origin{Side: chat.OriginMatrix, Ref: ref}, n)
 }
