@@ -36,6 +36,15 @@ func (h *Handler) Do(ctx context.Context, portal *bridgev2.Portal, origin id.Eve
 	return e, err
 }
 
+// doAs is Do for a change that only people with a login of their own may make: a relay lends its
+// account for messages alone.
+func (h *Handler) doAs(ctx context.Context, relayed *bridgev2.OrigSender, portal *bridgev2.Portal, origin id.EventID, request chat.Request) (chat.Event, error) {
+	if relayed != nil {
+		return chat.Event{}, errRelayed
+	}
+	return h.Do(ctx, portal, origin, request)
+}
+
 // Allows reports whether requests of a kind can be made in a portal's conversation.
 func (h *Handler) Allows(ctx context.Context, portal *bridgev2.Portal, kind chat.RequestKind) bool {
 	c, err := h.conversation(ctx, portal)
@@ -45,7 +54,7 @@ func (h *Handler) Allows(ctx context.Context, portal *bridgev2.Portal, kind chat
 // HandleMatrixRoomName renames the conversation. If that is refused, the room gets its name back.
 func (h *Handler) HandleMatrixRoomName(ctx context.Context, msg *bridgev2.MatrixRoomName) (bool, error) {
 	name := chat.CleanName(msg.Content.Name)
-	_, err := h.Do(ctx, msg.Portal, msg.Event.ID, chat.Request{Rename: &chat.Rename{New: name}})
+	_, err := h.doAs(ctx, msg.OrigSender, msg.Portal, msg.Event.ID, chat.Request{Rename: &chat.Rename{New: name}})
 	if err != nil {
 		if refused(err) {
 			h.revert(ctx, msg.Portal, event.StateRoomName, "", &event.RoomNameEventContent{Name: msg.Portal.Name})
@@ -80,7 +89,7 @@ func (h *Handler) HandleMatrixMembership(ctx context.Context, msg *bridgev2.Matr
 	default:
 		return nil, nil
 	}
-	_, err = h.Do(ctx, msg.Portal, msg.Event.ID, request)
+	_, err = h.doAs(ctx, msg.OrigSender, msg.Portal, msg.Event.ID, request)
 	switch {
 	case err == nil:
 		return nil, nil // a ghost joins when the event of the network is delivered
