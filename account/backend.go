@@ -63,6 +63,9 @@ type Connection interface {
 	History(ctx context.Context, conversation chat.ConversationID, before HistoryToken, limit int) (HistoryPage, error)
 	// People looks people up; unknown ones are left out.
 	People(ctx context.Context, ids []chat.PersonID) ([]chat.Person, error)
+	// FindPeople looks for people whom the account need not know, best first, at most limit; nobody
+	// is no error. A telephone number may get an id by being looked for.
+	FindPeople(ctx context.Context, query chat.PeopleQuery, limit int) ([]chat.Person, error)
 	// Send carries a request out. id is the request's deterministic id; the network
 	// gives it back in the sender's own copy of the event.
 	// A kind that the network has not gives chat.ErrUnsupported, like everything that

@@ -124,6 +124,10 @@ func (g *guarded) People(ctx context.Context, ids []chat.PersonID) ([]chat.Perso
 	return ask(g, func() ([]chat.Person, error) { return g.Connection.People(ctx, ids) })
 }
 
+func (g *guarded) FindPeople(ctx context.Context, query chat.PeopleQuery, limit int) ([]chat.Person, error) {
+	return ask(g, func() ([]chat.Person, error) { return g.Connection.FindPeople(ctx, query, limit) })
+}
+
 func (g *guarded) Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (Answer, error) {
 	return ask(g, func() (Answer, error) { return g.Connection.Send(ctx, id, conversation, request) })
 }

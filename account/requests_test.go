@@ -24,6 +24,8 @@ func TestTheInProcessNetworkIsABackend(t *testing.T) {
 		n.AddConversation(duo, "", anna, bob)
 		n.AddConversation(trio, "Trio", anna, bob, cleo)
 		s := backendtest.Setting{Backend: n, Group: trio, Direct: duo, Free: []chat.PersonID{"4", "5"}}
+		n.AddContact("4", "d@example.com", "+15551230004")
+		s.Listed = chat.Person{ID: "4", FullName: "Person D", Emails: []string{"d@example.com"}, Phones: []string{"+15551230004"}}
 		var err error
 		s.One, err = n.Authenticate(t.Context(), chat.Credentials{RefreshToken: string(anna)})
 		require.NoError(t, err)

@@ -33,6 +33,9 @@ type Session interface {
 	// People returns what is known of people, asking the network for those unknown
 	// when it is reachable; every asked id is in the result.
 	People(ctx context.Context, ids ...chat.PersonID) (map[chat.PersonID]chat.Person, error)
+	// FindPeople asks the network for people whom the account need not know, at most limit (up to
+	// 50), the account's own person left out. They are not stored. Nobody is no error.
+	FindPeople(ctx context.Context, query chat.PeopleQuery, limit int) ([]chat.Person, error)
 	// Watermarks returns how far each person has read a conversation (µs), as far as the
 	// network knows.
 	Watermarks(ctx context.Context, id chat.ConversationID) (map[chat.PersonID]int64, error)

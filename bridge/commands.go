@@ -53,7 +53,7 @@ func (m *Main) botCommands() []commands.CommandHandler {
 	}
 	for _, unnamed := range []*commands.FullHandler{
 		commands.CommandHelp, commands.CommandCancel, replaced(commands.CommandListLogins, listLogins), commands.CommandSetManagementRoom, matrix.CommandLogoutMatrix,
-		commands.CommandResolveIdentifier, commands.CommandStartChat, commands.CommandSearch, commands.CommandImportImagePack,
+		commands.CommandResolveIdentifier, commands.CommandStartChat, replaced(commands.CommandSearch, searchPeople), commands.CommandImportImagePack,
 		commands.CommandRegisterPush, commands.CommandSendAccountData, commands.CommandResetNetwork,
 		commands.CommandDeletePortal, commands.CommandDeleteAllPortals, commands.CommandFilter, commands.CommandSudo,
 	} {

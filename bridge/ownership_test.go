@@ -130,7 +130,7 @@ var judged = map[string][]try{
 	"resolve-identifier":  {{"own", "resolve-identifier $A", "Found"}},
 	"start-chat":          {{"own", "start-chat $A 1", "not found"}, {"own", "pm $A 1", "not found"}},
 	"create-group":        {{"direct", "create-group", notYours}},
-	"search":              {{"own", "search $A x", "Search results"}},
+	"search":              {{"own", "search $A x", "Nobody was found"}},
 	"create-portal": {
 		{"own", "create-portal $A UgxUnseen", noConversation}, {"own", "create-portal UgxUnseen", noConversation}, {"own", "create-portal " + string(aaron) + " UgxGroup", noConversation},
 	},

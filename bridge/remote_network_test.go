@@ -31,6 +31,7 @@ type call struct {
 	Request      chat.Request
 	File         []byte // its handle, or its bytes
 	Name, MIME   string
+	Query        chat.PeopleQuery
 }
 
 // answer is its answer. Error names the sentinel that the error wraps.
@@ -94,6 +95,8 @@ func serveConnection(w http.ResponseWriter, r *http.Request, network *accounttes
 		a.History, err = connection.History(ctx, c.Conversation.ID, c.Place, c.Limit)
 	case "/people":
 		a.People, err = connection.People(ctx, c.People)
+	case "/find":
+		a.People, err = connection.FindPeople(ctx, c.Query, c.Limit)
 	case "/send":
 		a.Answer, err = connection.Send(ctx, c.ID, c.Conversation, c.Request)
 	case "/open":
@@ -221,6 +224,11 @@ func (c *remoteConnection) History(ctx context.Context, id chat.ConversationID, 
 
 func (c *remoteConnection) People(ctx context.Context, ids []chat.PersonID) ([]chat.Person, error) {
 	a, err := c.do(ctx, "/people", call{Account: c.account, People: ids})
+	return a.People, err
+}
+
+func (c *remoteConnection) FindPeople(ctx context.Context, query chat.PeopleQuery, limit int) ([]chat.Person, error) {
+	a, err := c.do(ctx, "/find", call{Account: c.account, Query: query, Limit: limit})
 	return a.People, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.mau.fi/util/ptr"
@@ -158,6 +159,10 @@ func quietly(err error) error {
 
 // Sentence says what a failed request means for the person who made it.
 func Sentence(err error) string {
+	if errors.Is(err, chat.ErrInvalidQuery) {
+		text := err.Error()
+		return strings.ToUpper(text[:1]) + text[1:] + "."
+	}
 	for _, row := range statuses {
 		if errors.Is(err, row.err) {
 			return sentence(err, row.says)

@@ -45,6 +45,8 @@ type Network struct {
 	marks      []chat.Watermark
 	actives    map[chat.PersonID]int
 	typings    []chat.Typing
+	queries    []chat.PeopleQuery
+	findErr    error
 }
 
 type conversation struct {
@@ -97,6 +99,35 @@ func (n *Network) AddPerson(id chat.PersonID, name string) {
 	defer n.mu.Unlock()
 	first, _, _ := strings.Cut(name, " ")
 	n.people[id] = chat.Person{ID: id, FullName: name, FirstName: first}
+}
+
+// AddContact gives a person an e-mail address and a telephone number by which they are found; ""
+// is none.
+func (n *Network) AddContact(id chat.PersonID, email, phone string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := n.people[id]
+	if email != "" {
+		p.Emails = append(p.Emails, email)
+	}
+	if phone != "" {
+		p.Phones = append(p.Phones, phone)
+	}
+	n.people[id] = p
+}
+
+// Queries returns how people were looked for.
+func (n *Network) Queries() []chat.PeopleQuery {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.queries)
+}
+
+// FailQueries makes looking for people fail; nil ends that.
+func (n *Network) FailQueries(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.findErr = err
 }
 
 // Rename gives a person another name and tells all who are in a conversation with them.

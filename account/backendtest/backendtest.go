@@ -23,6 +23,7 @@ type Setting struct {
 	Group   chat.ConversationID
 	Direct  chat.ConversationID
 	Free    []chat.PersonID // people who can be added to Group, at least two
+	Listed  chat.Person     // one of Free, with FullName, Emails and Phones by which the network finds them
 }
 
 // patience bounds every wait; it is long because machines are slow and shared.
@@ -37,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) Setting) {
 		})
 	}
 	t.Run("files", func(t *testing.T) { files(newBench(t, open(t))) })
+	t.Run("looking for people", func(t *testing.T) { lookingForPeople(newBench(t, open(t))) })
 	t.Run("what Features deny is refused", func(t *testing.T) { denied(newBench(t, open(t))) })
 }
 
