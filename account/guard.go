@@ -140,6 +140,14 @@ func (g *guarded) SetWatermark(ctx context.Context, id chat.ConversationID, time
 	return askNothing(g, func() error { return g.Connection.SetWatermark(ctx, id, time) })
 }
 
+func (g *guarded) GroupLink(ctx context.Context, id chat.ConversationID) (string, error) {
+	return ask(g, func() (string, error) { return g.Connection.GroupLink(ctx, id) })
+}
+
+func (g *guarded) SetDoNotDisturb(ctx context.Context, lasting time.Duration) error {
+	return askNothing(g, func() error { return g.Connection.SetDoNotDisturb(ctx, lasting) })
+}
+
 func (g *guarded) SetActive(ctx context.Context) error {
 	return askNothing(g, func() error { return g.Connection.SetActive(ctx) })
 }

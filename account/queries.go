@@ -95,6 +95,32 @@ func (s *session) FindPeople(ctx context.Context, query chat.PeopleQuery, limit 
 	return people[:min(len(people), limit)], err
 }
 
+// GroupLink implements Session.
+func (s *session) GroupLink(ctx context.Context, id chat.ConversationID) (string, error) {
+	conn, err := s.request()
+	if err != nil {
+		return "", err
+	}
+	c, err := s.Conversation(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if c.Standing != chat.Active || !s.Features(c).LinkSharing {
+		return "", fmt.Errorf("%w: this conversation has no link", chat.ErrUnsupported)
+	}
+	link, err := conn.GroupLink(ctx, id)
+	return chat.CleanLine(link, maxLink), err
+}
+
+// SetDoNotDisturb implements Session.
+func (s *session) SetDoNotDisturb(ctx context.Context, lasting time.Duration) error {
+	conn, err := s.request()
+	if err != nil {
+		return err
+	}
+	return conn.SetDoNotDisturb(ctx, lasting)
+}
+
 func (s *session) knownPeople(ctx context.Context, ids []chat.PersonID) (map[chat.PersonID]chat.Person, error) {
 	found, err := s.known.known(ctx, ids)
 	if err == nil && slices.Contains(ids, s.id) {

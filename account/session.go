@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
@@ -62,6 +63,14 @@ type Session interface {
 	Await(ctx context.Context, origin chat.Origin) (chat.Event, error)
 	// Create makes a conversation, or finds the one-to-one conversation that exists.
 	Create(ctx context.Context, origin chat.Origin, request chat.NewConversation) (chat.Conversation, error)
+
+	// JoinLink joins the group of a link, or finds it if the account is in it already. A link that
+	// the network does not take gives chat.ErrRefused, what is no link chat.ErrInvalidRequest.
+	JoinLink(ctx context.Context, origin chat.Origin, link string) (chat.Conversation, error)
+	// GroupLink is Connection.GroupLink.
+	GroupLink(ctx context.Context, id chat.ConversationID) (string, error)
+	// SetDoNotDisturb is Connection.SetDoNotDisturb, in every client of the person.
+	SetDoNotDisturb(ctx context.Context, lasting time.Duration) error
 
 	// Open is Connection.Open.
 	Open(ctx context.Context, ref []byte) (io.ReadCloser, MediaInfo, error)

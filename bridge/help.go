@@ -24,7 +24,6 @@ var descriptions = map[string]string{
 	"start-chat":             "Open the conversation with a person: by Gaia id, user id in Matrix, e-mail address, telephone number or name",
 	"resolve-identifier":     "Look a person up, as for start-chat",
 	"search":                 "Search people by name, e-mail address or telephone number, also those you have no conversation with",
-	"create-group":           "Make a group of the people in this room, called as the room is",
 	"id":                     "Show the id of this conversation",
 	"sync-portal":            "Bring this room up to date",
 	"bridge":                 "Make this room the room of a conversation",

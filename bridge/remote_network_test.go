@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
@@ -257,5 +258,9 @@ func (c *remoteConnection) SetTyping(context.Context, chat.ConversationID, chat.
 func (c *remoteConnection) SetWatermark(context.Context, chat.ConversationID, int64) error {
 	return nil
 }
-func (c *remoteConnection) SetActive(context.Context) error { return nil }
-func (c *remoteConnection) Close()                          {}
+func (c *remoteConnection) GroupLink(context.Context, chat.ConversationID) (string, error) {
+	return "", nil
+}
+func (c *remoteConnection) SetDoNotDisturb(context.Context, time.Duration) error { return nil }
+func (c *remoteConnection) SetActive(context.Context) error                      { return nil }
+func (c *remoteConnection) Close()                                               {}

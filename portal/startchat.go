@@ -15,12 +15,30 @@ import (
 
 // Start makes a conversation, or finds that of two, once for each ref.
 func (h *Handler) Start(ctx context.Context, ref string, n chat.NewConversation) (chat.Conversation, error) {
+	return h.awaited(ctx, func(ctx context.Context) (chat.Conversation, error) {
+		return h.session.Create(ctx, chat.Origin{Side: chat.OriginMatrix, Ref: ref}, n)
+	})
+}
+
+// JoinLink joins the group of a link, once for each ref.
+func (h *Handler) JoinLink(ctx context.Context, ref, link string) (chat.Conversation, error) {
+	return h.awaited(ctx, func(ctx context.Context) (chat.Conversation, error) {
+		return h.session.JoinLink(ctx, chat.Origin{Side: chat.OriginMatrix, Ref: ref}, link)
+	})
+}
+
+// awaited waits for a request no longer than Options.SendWait; then it goes on by itself.
+func (h *Handler) awaited(ctx context.Context, request func(context.Context) (chat.Conversation, error)) (chat.Conversation, error) {
 	if h.session == nil {
 		return chat.Conversation{}, puppet.ErrNoAccount
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.options.SendWait)
+	waitCtx, cancel := context.WithTimeout(ctx, h.options.SendWait)
 	defer cancel()
-	return h.session.Create(ctx, chat.Origin{Side: chat.OriginMatrix, Ref: ref}, n)
+	c, err := request(waitCtx)
+	if err != nil && waitCtx.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", errStillWaiting, err)
+	}
+	return c, err
 }
 
 // CreateChatWithGhost finds or makes the conversation with the person of a ghost that was invited
@@ -30,8 +48,7 @@ func (h *Handler) CreateChatWithGhost(ctx context.Context, ghost *bridgev2.Ghost
 	if err != nil {
 		return nil, fmt.Errorf("ghost %q: %w", ghost.ID, err)
 	}
-	// To find the conversation of two does no harm when it is repeated, so the ref is the person.
-	c, err := h.Start(ctx, fmt.Sprintf("direct/%s/%s", h.self, person), chat.NewConversation{Kind: chat.OneToOne, People: []chat.PersonID{person}})
+	c, err := h.Start(ctx, h.options.NewRef(), chat.NewConversation{Kind: chat.OneToOne, People: []chat.PersonID{person}})
 	if err != nil {
 		return nil, errorOf(err)
 	}
@@ -63,14 +80,10 @@ func (h *Handler) CreateGroup(ctx context.Context, params *bridgev2.GroupCreateP
 			request.People = append(request.People, person)
 		}
 	}
-	ref := "group/" + string(params.RoomID)
-	if params.RoomID == "" {
-		ref = h.options.NewRef()
-	}
-	c, err := h.Start(ctx, ref, request)
+	c, err := h.Start(ctx, h.options.NewRef(), request)
 	if err != nil {
 		return nil, errorOf(err)
 	}
-	room, err := h.makeRoom(ctx, c.ID)
-	return &bridgev2.CreateChatResponse{PortalKey: h.Key(c.ID, c.Kind), Portal: room}, err
+	room, err := h.options.Open(ctx, c)
+	return &bridgev2.CreateChatResponse{PortalKey: h.Key(c.ID, c.Kind), Portal: room}, errorOf(err)
 }

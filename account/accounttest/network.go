@@ -47,6 +47,7 @@ type Network struct {
 	typings    []chat.Typing
 	queries    []chat.PeopleQuery
 	findErr    error
+	dnd        map[chat.PersonID]time.Duration
 }
 
 type conversation struct {
@@ -57,6 +58,7 @@ type conversation struct {
 	muted    map[chat.PersonID]bool
 	unread   map[chat.PersonID]bool
 	inviters map[chat.PersonID]chat.PersonID // of those who have not accepted
+	link     string                          // by which the group is joined; "" = none
 }
 
 // Sent is a request that the network accepted.
@@ -87,6 +89,7 @@ func New() *Network {
 		actives:       make(map[chat.PersonID]int),
 		silent:        make(map[chat.PersonID]bool),
 		runs:          make(map[chat.PersonID]int),
+		dnd:           make(map[chat.PersonID]time.Duration),
 		files:         make(map[string]File),
 		opened:        make(map[string]int),
 		hidden:        make(map[chat.PersonID]map[chat.ConversationID]int64),

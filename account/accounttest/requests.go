@@ -18,7 +18,7 @@ func (c *connection) Send(_ context.Context, id uint64, conv chat.Conversation, 
 		c.n.mu.Unlock()
 		return account.Answer{}, err
 	}
-	if stored := c.n.conversations[conv.ID]; request.Create == nil && (stored == nil || !stored.snapshot.Has(c.id)) {
+	if stored := c.n.conversations[conv.ID]; !request.Finds() && (stored == nil || !stored.snapshot.Has(c.id)) {
 		c.n.mu.Unlock()
 		return account.Answer{}, chat.ErrUnknownConversation
 	}
@@ -55,6 +55,9 @@ func (c *connection) carryOut(id uint64, in chat.ConversationID, r chat.Request)
 	if r.Create != nil {
 		return c.create(*r.Create)
 	}
+	if r.JoinLink != "" {
+		return c.joinLink(id, r.JoinLink)
+	}
 	conv := c.n.conversations[in]
 	if !c.n.features(conv.snapshot).Allows(r.Kind()) {
 		return account.Answer{}, chat.ErrUnsupported
@@ -77,6 +80,16 @@ func (c *connection) carryOut(id uint64, in chat.ConversationID, r chat.Request)
 		e.Kind, e.Membership = chat.KindMembership, change
 	case chat.RequestHistoryMode:
 		e.Kind, e.HistoryMode = chat.KindHistoryMode, r.HistoryMode
+	case chat.RequestEasterEgg:
+		if !slices.Contains(c.n.features(conv.snapshot).EasterEggs, r.EasterEgg) {
+			return account.Answer{}, fmt.Errorf("%w: no such easter egg", chat.ErrRefused)
+		}
+		id := chat.EventID(fmt.Sprint("egg-", c.id, r.EasterEgg, time.Now().Unix()/60))
+		if slices.ContainsFunc(conv.events, func(e account.ReceivedEvent) bool { return e.ID == id }) {
+			return account.Answer{}, nil
+		}
+		c.n.add(chat.Event{ID: id, Conversation: in, Author: c.id, Kind: chat.KindNotice, Notice: &chat.Notice{Text: "sent " + r.EasterEgg}}, 0)
+		return account.Answer{}, nil
 	case chat.RequestLinkSharing:
 		e.Kind, e.LinkSharing = chat.KindLinkSharing, r.LinkSharing
 	default:
@@ -203,6 +216,58 @@ func (c *connection) create(request chat.NewConversation) (account.Answer, error
 	return account.Answer{Conversations: []chat.ConversationDelta{c.see(conv)}}, nil
 }
 
+// joinLink makes the account a member of the group of a link.
+func (c *connection) joinLink(id uint64, link string) (account.Answer, error) {
+	for _, conv := range c.n.conversations {
+		if conv.link != link {
+			continue
+		}
+		if !conv.snapshot.Has(c.id) {
+			if !conv.snapshot.LinkSharing {
+				return account.Answer{}, fmt.Errorf("%w: joining by link is off", chat.ErrRefused)
+			}
+			c.n.add(chat.Event{Conversation: conv.snapshot.ID, Author: c.id, Kind: chat.KindMembership, Membership: &chat.Membership{Joined: true, People: []chat.PersonID{c.id}}}, id)
+		}
+		return account.Answer{Conversations: []chat.ConversationDelta{c.see(conv)}}, nil
+	}
+	return account.Answer{}, fmt.Errorf("%w: no such link", chat.ErrRefused)
+}
+
+// ShareLink lets people join a group by a link, or with on false not any more.
+func (n *Network) ShareLink(id chat.ConversationID, link string, on bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.conversations[id].link, n.conversations[id].snapshot.LinkSharing = link, on
+}
+
+// DoNotDisturb is for how long each account was last made quiet; 0 = not any more.
+func (n *Network) DoNotDisturb(id chat.PersonID) (lasting time.Duration, set bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	lasting, set = n.dnd[id]
+	return lasting, set
+}
+
+func (c *connection) GroupLink(_ context.Context, id chat.ConversationID) (string, error) {
+	c.n.mu.Lock()
+	defer c.n.mu.Unlock()
+	conv := c.n.conversations[id]
+	if conv == nil || !conv.snapshot.Has(c.id) {
+		return "", chat.ErrUnknownConversation
+	}
+	return conv.link, c.allowed()
+}
+
+func (c *connection) SetDoNotDisturb(_ context.Context, lasting time.Duration) error {
+	c.n.mu.Lock()
+	defer c.n.mu.Unlock()
+	err := c.allowed()
+	if err == nil {
+		c.n.dnd[c.id] = lasting
+	}
+	return err
+}
+
 // Features implements account.Backend.
 func (n *Network) Features(c chat.Conversation) chat.Features {
 	n.mu.Lock()
@@ -232,6 +297,6 @@ func EveryFeature(c chat.Conversation) chat.Features {
 		Photos: true, AnyFile: true, Places: true, Attachments: 10, MaxMedia: 10 << 20,
 		Typing: true, Watermarks: true, Edits: true, Deletions: true, Reactions: true, Replies: true, Threads: chat.SideThreads,
 		Rename: group, Topic: group, Invite: group, Kick: group, Join: true, Leave: group, LinkSharing: group,
-		HistoryMode: true, Mute: true, Archive: true, MarkUnread: true, Clear: true, MaxText: 100_000,
+		HistoryMode: true, Mute: true, Archive: true, MarkUnread: true, Clear: true, JoinLink: true, EasterEggs: []string{"ponies", "bikeshed"}, MaxText: 100_000,
 		TypingLasts: 30 * time.Second, TypingEvery: 20 * time.Second}
 }

@@ -21,6 +21,7 @@ func TestClassicHangoutsIsABackend(t *testing.T) {
 				scenario.People[i].GaiaID = "100000000000000000078"
 			}
 		}
+		scenario.Conversations = append(scenario.Conversations, hangoutstest.ScenarioConversation{Key: "linked", Type: "group", Name: "Linked", Members: []string{"user2", "frank"}, LinkSharing: true})
 		srv, err := hangoutstest.Start(hangoutstest.Options{Scenario: scenario, Configure: func(s *hangoutstest.Settings) { s.Dedup = false }})
 		require.NoError(t, err)
 		t.Cleanup(func() { srv.Close() })
@@ -31,7 +32,7 @@ func TestClassicHangoutsIsABackend(t *testing.T) {
 		require.NoError(t, err)
 		s.Two, err = backend.Authenticate(t.Context(), chat.Credentials{RefreshToken: srv.Account(1).RefreshToken()})
 		require.NoError(t, err)
-		for key, id := range map[string]*chat.ConversationID{"team": &s.Group, "direct": &s.Direct} {
+		for key, id := range map[string]*chat.ConversationID{"team": &s.Group, "direct": &s.Direct, "linked": &s.Linked} {
 			c, ok := srv.Conversation(key)
 			require.True(t, ok)
 			*id = chat.ConversationID(c.ID)

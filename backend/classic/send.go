@@ -58,6 +58,10 @@ func (c *connection) Send(ctx context.Context, id uint64, conv chat.Conversation
 		return c.clear(ctx, conv, request.Clear.UpTo)
 	case chat.RequestCreate:
 		return c.create(ctx, id, *request.Create)
+	case chat.RequestJoinLink:
+		return c.joinLink(ctx, request.JoinLink)
+	case chat.RequestEasterEgg:
+		return c.easterEgg(ctx, place, request.EasterEgg)
 	}
 	return account.Answer{}, chat.ErrUnsupported
 }
