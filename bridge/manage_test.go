@@ -121,7 +121,7 @@ func TestCommandsOfAConversation(t *testing.T) {
 		{"add " + string(dora), "They are added.", &chat.Request{AddPeople: []chat.PersonID{dora}}},
 		{"remove " + string(ghost(dora)), "They are removed.", &chat.Request{RemovePeople: []chat.PersonID{dora}}},
 		{"add nobody", "I know no person", nil},
-		{"easter-egg", "There are these animations: ponies, bikeshed", nil},
+		{"easter-egg", "There are these animations: `ponies`, `bikeshed`", nil},
 		{"easter-egg dragons", "There are these animations", nil},
 		{"easter-egg Ponies", "Sent.", &chat.Request{EasterEgg: "ponies"}},
 		{"accept", "Hangouts refused it", nil},

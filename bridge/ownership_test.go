@@ -129,7 +129,7 @@ var judged = map[string][]try{
 	"unset-relay":         {{"group", "unset-relay", notYours}},
 	"resolve-identifier":  {{"own", "resolve-identifier $A", "Found"}},
 	"start-chat":          {{"own", "start-chat $A 1", "not found"}, {"own", "pm $A 1", "not found"}},
-	"create-group":        {{"direct", "create-group", notYours}, {"own", "create-group $A", "The group is made"}, {"own", "doin $D create-group $A", notYours}},
+	"create-group":        {{"direct", "create-group", notYours}, {"own", "create-group", "nobody here"}, {"own", "doin $D create-group $A", notYours}},
 	"join":                {{"group", "join", notYours}, {"own", "join https://example.com/group/x", "does not accept this link"}},
 	"easter-egg":          {{"group", "easter-egg ponies", notYours}},
 	"do-not-disturb":      {{"own", "do-not-disturb $A 1", "Usage"}},

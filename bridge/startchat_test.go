@@ -69,6 +69,11 @@ func (w *world) ask(alice *mxclient.Client, room id.RoomID, command, says string
 	w.t.Helper()
 	heard := len(w.notices(room))
 	alice.SendText(room, "!hangouts "+command)
+	defer func() {
+		if w.t.Failed() {
+			w.t.Log(w.notices(room)[heard:])
+		}
+	}()
 	w.eventually("an answer to "+command+": "+says, func() bool {
 		return slices.ContainsFunc(w.notices(room)[heard:], func(notice string) bool { return strings.Contains(notice, says) })
 	})
@@ -89,9 +94,9 @@ func TestStrangersAreFound(t *testing.T) {
 		{"search", "Usage"},
 		{"search 0151 234567", "country code"},
 		{"search a@b@c", "no e-mail address"},
-		{"resolve-identifier DORA@example.com", "Found " + string(dora)},
-		{"resolve-identifier tel:+15551230000", "Found " + string(dora)},
-		{"resolve-identifier Dora Dahl", "Found " + string(dora)},
+		{"resolve-identifier DORA@example.com", "Found `" + string(dora)},
+		{"resolve-identifier tel:+15551230000", "Found `" + string(dora)},
+		{"resolve-identifier Dora Dahl", "Found `" + string(dora)},
 		{"resolve-identifier Dora", "several people are called so"},
 		{"resolve-identifier 015112345678", "begins with + and its country code"},
 		{"start-chat +1 555 1", "no telephone number"},

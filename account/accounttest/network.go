@@ -47,6 +47,7 @@ type Network struct {
 	typings    []chat.Typing
 	queries    []chat.PeopleQuery
 	findErr    error
+	created    []chat.ConversationID
 	dnd        map[chat.PersonID]time.Duration
 }
 

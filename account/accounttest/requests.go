@@ -210,10 +210,18 @@ func (c *connection) create(request chat.NewConversation) (account.Answer, error
 	conv := newConversation(chat.Conversation{V: chat.Version, ID: id, Kind: request.Kind, Name: request.Name, Members: members,
 		Standing: chat.Active, Level: chat.Ring, SortTime: c.n.clock})
 	c.n.conversations[id] = conv
+	c.n.created = append(c.n.created, id)
 	for _, m := range members {
 		c.n.showLocked(m.ID, conv)
 	}
 	return account.Answer{Conversations: []chat.ConversationDelta{c.see(conv)}}, nil
+}
+
+// Created returns the conversations that accounts have made, in order.
+func (n *Network) Created() []chat.ConversationID {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.created)
 }
 
 // joinLink makes the account a member of the group of a link.
