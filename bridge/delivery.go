@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -153,7 +154,10 @@ func (c *consumer) forgive(e chat.Event) {
 // nothing of it.
 func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.Conversation) error {
 	if e.Kind == chat.KindFailure {
-		return nil // the handler of the Matrix event reports it
+		if e.Failure.What == chat.RequestLeave && e.Origin.Side == chat.OriginMatrix && strings.HasPrefix(e.Origin.Ref, leftRef) {
+			c.notLeft(ctx, conversation, chat.Failed(e.Failure.Reason))
+		}
+		return nil // the handler of the Matrix event reports all others
 	}
 	key := c.Key(conversation.ID, conversation.Kind)
 	before, err := c.connector.existing(ctx, key)

@@ -128,7 +128,7 @@ var judged = map[string][]try{
 	"set-relay":           {{"direct", "set-relay", notYours}, {"group", "set-relay", notYours}, {"group", "set-relay $A", notYours}},
 	"unset-relay":         {{"group", "unset-relay", notYours}},
 	"resolve-identifier":  {{"own", "resolve-identifier $A", "Found"}},
-	"start-chat":          {{"own", "start-chat $A 1", "not found"}, {"own", "pm $A 1", "not found"}},
+	"start-chat":          {{"own", "start-chat $A 1", "country code"}, {"own", "pm $A x", "not found"}},
 	"create-group":        {{"direct", "create-group", notYours}, {"own", "create-group", "nobody here"}, {"own", "doin $D create-group $A", notYours}},
 	"join":                {{"group", "join", notYours}, {"own", "join https://example.com/group/x", "does not accept this link"}},
 	"easter-egg":          {{"group", "easter-egg ponies", notYours}},

@@ -47,6 +47,7 @@ type Network struct {
 	typings    []chat.Typing
 	queries    []chat.PeopleQuery
 	findErr    error
+	lasts      time.Duration // of messages without history; 0 = for ever
 	created    []chat.ConversationID
 	dnd        map[chat.PersonID]time.Duration
 }

@@ -66,6 +66,9 @@ func (c *connection) carryOut(id uint64, in chat.ConversationID, r chat.Request)
 	switch r.Kind() {
 	case chat.RequestMessage:
 		e.Kind, e.Message = chat.KindMessage, r.Message
+		if conv.snapshot.HistoryOff && c.n.lasts > 0 {
+			e.Expires = time.Now().Add(c.n.lasts).UnixMicro()
+		}
 	case chat.RequestEdit, chat.RequestDeletion, chat.RequestReaction:
 		return c.change(conv, r)
 	case chat.RequestRename:
@@ -215,6 +218,13 @@ func (c *connection) create(request chat.NewConversation) (account.Answer, error
 		c.n.showLocked(m.ID, conv)
 	}
 	return account.Answer{Conversations: []chat.ConversationDelta{c.see(conv)}}, nil
+}
+
+// Expire gives the messages of accounts in conversations without history an end.
+func (n *Network) Expire(after time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.lasts = after
 }
 
 // Created returns the conversations that accounts have made, in order.
