@@ -24,7 +24,9 @@ type catchupState struct {
 	mu      sync.Mutex
 	waiters []chan error
 
-	run *catchupRun // the one under way; of the loop alone
+	// Of the loop alone:
+	run   *catchupRun // the one under way
+	asked time.Time   // when all people were last looked up; at first, as if that was nearly due
 }
 
 // catchupRun is one catch-up.
@@ -104,6 +106,7 @@ func (c *catchupState) loop() {
 				c.trigger()
 			} else {
 				c.s.caughtUp(nil)
+				c.refreshPeople(c.s.ctx)
 			}
 			continue
 		}
@@ -342,64 +345,4 @@ func (c *catchupState) readBack(ctx context.Context, conn Connection, id chat.Co
 		}
 	}
 	return store.DropStaged(ctx, c.s.id, id)
-}
-
-// lookUpPeople asks for the members of whom only a fallback name or nothing is known. A
-// failure costs only names.
-func (s *session) lookUpPeople(ctx context.Context, conn Connection) {
-	rows, err := s.m.db.Snapshots().Conversations(ctx, s.id)
-	if err != nil {
-		s.zlog.Err(err).Msg("Failed to read conversations")
-		return
-	}
-	seen := map[chat.PersonID]bool{}
-	var ids []chat.PersonID
-	for _, row := range rows {
-		for _, member := range row.Members {
-			if !seen[member.ID] {
-				seen[member.ID] = true
-				ids = append(ids, member.ID)
-			}
-		}
-	}
-	if err = s.fetchPeople(ctx, conn, s.unnamed(ctx, ids)); err != nil {
-		s.zlog.Warn().Err(err).Msg("Failed to look people up")
-	}
-}
-
-// unnamed are those of the people whose first name or photo was never looked up.
-func (s *session) unnamed(ctx context.Context, ids []chat.PersonID) []chat.PersonID {
-	people, err := s.m.db.Snapshots().People(ctx, s.id, ids)
-	if err != nil {
-		return nil
-	}
-	known := make(map[chat.PersonID]bool)
-	for _, p := range people {
-		known[p.ID] = p.NameKind() == chat.NameReal && p.FirstName != ""
-	}
-	var out []chat.PersonID
-	for _, id := range ids {
-		if !known[id] {
-			out = append(out, id)
-		}
-	}
-	return out
-}
-
-// peopleBatch is how many people are looked up at once.
-const peopleBatch = 20
-
-func (s *session) fetchPeople(ctx context.Context, conn Connection, ids []chat.PersonID) error {
-	for len(ids) > 0 {
-		part := ids[:min(len(ids), peopleBatch)]
-		ids = ids[len(part):]
-		people, err := conn.People(ctx, part)
-		if err != nil {
-			return err
-		}
-		if err = s.m.commit(ctx, s, Update{People: people}, commitOptions{}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

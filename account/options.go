@@ -25,6 +25,7 @@ type Options struct {
 	ConnectTime   time.Duration // how long a connection may be without a push channel before it is made anew; 10 min
 	CompareEvery  time.Duration // between looks at the latest conversations while connected; 2 min
 	DeafGrace     time.Duration // how late a push may be before it counts as missing; 30 s
+	PeopleEvery   time.Duration // between questions for all people's names and photos; 24 h
 	TrimEvery     time.Duration // between looks for what retention lets go; 1 h
 	Aside         int           // live updates kept during a catch-up; 1000
 
@@ -56,6 +57,7 @@ func (o Options) withDefaults() Options {
 	duration(&o.ConnectTime, 10*time.Minute)
 	duration(&o.CompareEvery, 2*time.Minute)
 	duration(&o.DeafGrace, 30*time.Second)
+	duration(&o.PeopleEvery, 24*time.Hour)
 	duration(&o.TrimEvery, time.Hour)
 	if o.Now == nil {
 		o.Now = time.Now

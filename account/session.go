@@ -56,6 +56,8 @@ type Session interface {
 	// out however often the program is restarted. Submitting the same origin again
 	// changes nothing and is no error.
 	Submit(ctx context.Context, request chat.Request) error
+	// Submitted reports whether a request of an origin is in the outbox, whatever became of it.
+	Submitted(ctx context.Context, origin chat.Origin) (bool, error)
 	// Await waits for the fate of a submitted request: its event, of which only conversation, id,
 	// kind, author, time and origin are known until it is logged, or an error wrapping
 	// chat.ErrRefused, ErrExpired, ErrUnconfirmed, ErrBadCredentials or

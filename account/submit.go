@@ -69,6 +69,15 @@ func (s *session) find(ctx context.Context, request chat.Request) (chat.Conversa
 	return s.Conversation(ctx, found.Conversation)
 }
 
+// Submitted implements Session.
+func (s *session) Submitted(ctx context.Context, origin chat.Origin) (bool, error) {
+	_, err := s.m.db.Outbox().ByOrigin(ctx, origin)
+	if errors.Is(err, database.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Await implements Session.
 func (s *session) Await(ctx context.Context, origin chat.Origin) (chat.Event, error) {
 	for {

@@ -67,13 +67,13 @@ var (
 )
 
 func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, session account.Session, told *notices) *Client {
-	people := puppet.New(session, id, c.config.Displayname)
+	people := puppet.New(session, id, c.config.Displayname, c.files.Avatar)
 	client := &Client{puppetHandler: people, connector: c, login: login, id: id, session: session, notices: told}
 	client.portalHandler = portal.New(session, id, people, portal.Options{
 		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, Prefix: c.bridge.Config.CommandPrefix, EventTime: c.eventTime,
 		Sent: c.delivery.hs.Sent, Written: client.keepPast, Room: c.room, Logins: c.people, IsGhost: c.bridge.Matrix.ParseGhostMXID,
 		Domain: c.bridge.Matrix.ServerName(), EditsAsMessages: c.config.EditsAsMessages,
-		Ghost: client.ghostOf, Open: client.openRoom, NewRef: func() string { return "api/" + rand.Text() },
+		Files: c.files, Ghost: client.ghostOf, Open: client.openRoom, NewRef: func() string { return "api/" + rand.Text() },
 	})
 	return client
 }
@@ -129,6 +129,7 @@ func (c *Client) run(ctx context.Context) {
 		return
 	}
 	consumer.makeRooms(ctx)
+	consumer.keepAvatars(ctx)
 }
 
 // resume notes which rooms lack something before a login that is new is delivered to: its

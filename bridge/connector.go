@@ -16,6 +16,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/files"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
@@ -28,6 +29,7 @@ type Connector struct {
 	bridge   *bridgev2.Bridge
 	accounts account.Accounts
 	delivery *delivery
+	files    *files.Store
 	maxFile  atomic.Int64
 	notices  string                // bridge.bridge_status_notices
 	patience time.Duration         // how long a connection may be lost before its user is told
@@ -166,6 +168,11 @@ func (c *Connector) eventTime(ctx context.Context, room id.RoomID, eventID id.Ev
 
 // matrix is the homeserver.
 func (c *Connector) matrix() *homeserver.Connector { return c.bridge.Matrix.(matrixSide).Connector }
+
+// fileLimits are those of the config and of the homeserver.
+func (c *Connector) fileLimits() files.Limits {
+	return files.Limits{Size: min(c.maxFile.Load(), int64(c.config.MaxFileSize)<<20), Time: time.Duration(c.config.FileTimeout) * time.Second}
+}
 
 // SetMaxFileSize implements bridgev2.MaxFileSizeingNetwork.
 func (c *Connector) SetMaxFileSize(size int64) { c.maxFile.Store(size) }

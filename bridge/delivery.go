@@ -196,6 +196,9 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 			return err
 		}
 	}
+	if err = c.Load(ctx, room, remote); err != nil {
+		return err
+	}
 	involved, err := c.involved(ctx, e, conversation)
 	if err != nil {
 		return err

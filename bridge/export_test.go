@@ -24,6 +24,11 @@ func KeyRoomsMade(m *Main, person chat.PersonID) bridgedb.Key {
 // Settled reports whether events are handled as soon as the homeserver pushes them.
 func (m *Main) Settled() bool { return m.hs.Settled() }
 
+// SyncToken is up to where /sync of the homeserver was read, "" before the first time.
+func (m *Main) SyncToken(ctx context.Context) (string, error) {
+	return m.db.MatrixInbox().SyncToken(ctx)
+}
+
 // OpenSends is the number of messages whose rows may not exist yet.
 func (m *Main) OpenSends() int { return m.hs.OpenSends() }
 
@@ -35,3 +40,8 @@ func Refresh(ctx context.Context, login *bridgev2.UserLogin, conversation chat.C
 
 // EditsAsMessages is the setting of that name switched on.
 func (m *Main) EditsAsMessages() { m.connector.config.EditsAsMessages = true }
+
+// FileLimits changes what files may have.
+func (m *Main) FileLimits(mib, seconds int) {
+	m.connector.config.MaxFileSize, m.connector.config.FileTimeout = mib, seconds
+}

@@ -70,6 +70,9 @@ func (c *consumer) showPastEvent(ctx context.Context, room *bridgev2.Portal, con
 	if err != nil || remote == nil {
 		return err
 	}
+	if err = c.Load(ctx, room, remote); err != nil {
+		return err
+	}
 	if err = c.queueMessage(ctx, try, remote, e.Author); err != nil {
 		return err
 	}

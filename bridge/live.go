@@ -132,6 +132,9 @@ func (c *consumer) PersonChanged(ctx context.Context, person chat.Person) {
 			return
 		}
 		c.renameGroups(ctx, person.ID)
+		if c.lacksAvatar(ctx, ghost, person) {
+			c.loadAvatarLater(person)
+		}
 	})
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/files"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 )
@@ -219,7 +220,9 @@ func forceConfig(cfg *bridgeconfig.Config) {
 	cfg.Bridge.DeduplicateMatrixMessages = true
 	cfg.Bridge.BridgeStatusNotices = "none" // we tell the user
 	cfg.AppService.AsyncTransactions = false
-	cfg.AppService.NoServer = true // we listen
+	cfg.AppService.NoServer = true     // we listen
+	keys := &cfg.Encryption.DeleteKeys // an event that is handled again is decrypted again
+	keys.RatchetOnDecrypt, keys.DeleteFullyUsedOnDecrypt, keys.DeletePrevOnNewSession, keys.DeleteOnDeviceDelete = false, false, false, false
 	cfg.Database.URI = database.WithImmediateLock(cfg.Database.Type, cfg.Database.URI)
 }
 
@@ -260,6 +263,7 @@ func (m *Main) wrap() error {
 	m.Matrix.EventProcessor.PrependHandler(event.StateTombstone, m.roomReplaced)
 	m.Bridge.Commands = commandGate{m.Bridge.Commands, func() bridgev2.MatrixAPI { return m.Bridge.Bot }, m.guard, m.db.Sync}
 	m.connector.delivery = newDelivery(m.hs)
+	m.connector.files = files.New(m.hs, m.connector.fileLimits)
 	m.connector.onStop = m.hs.StopHandling
 	return m.hs.Load(ctx)
 }

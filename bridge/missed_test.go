@@ -19,10 +19,14 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/nullhs"
 )
 
-// watched waits until the bridge holds its request that ends with the homeserver.
+// watched waits until the bridge holds its request that ends with the homeserver, and has asked once for what is missing.
 func (w *world) watched(polls int) {
 	w.t.Helper()
 	w.eventually("the watch", func() bool { return w.hs.Polls() >= polls })
+	w.eventually("a first look", func() bool {
+		token, err := w.main.SyncToken(w.t.Context())
+		return err == nil && token != ""
+	})
 }
 
 // missedWorld is talk with a bridge that watches the homeserver, long after its start.

@@ -125,6 +125,7 @@ func complete(ghost *bridgev2.Ghost) bool {
 
 // introduce brings the ghosts of people up to date, before they are needed in a room.
 func (c *consumer) introduce(ctx context.Context, known []chat.Person) error {
+	ghosts := make(map[chat.PersonID]*bridgev2.Ghost, len(known))
 	for _, person := range known {
 		if person.ID == "" {
 			continue
@@ -133,8 +134,14 @@ func (c *consumer) introduce(ctx context.Context, known []chat.Person) error {
 		if err != nil {
 			return fmt.Errorf("%w: get ghost: %w", bridgev2.ErrDatabaseError, err)
 		}
-		if err = c.updateGhost(ctx, ghost, c.PersonInfo(person)); err != nil {
-			return err
+		ghosts[person.ID] = ghost
+	}
+	c.awaitAvatars(ctx, ghosts, known)
+	for _, person := range known {
+		if ghost := ghosts[person.ID]; ghost != nil {
+			if err := c.updateGhost(ctx, ghost, c.PersonInfo(person)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -165,7 +172,7 @@ func (c *consumer) updateGhost(ctx context.Context, ghost *bridgev2.Ghost, info 
 		return err
 	}
 	slices.Sort(info.Identifiers)
-	same := complete(ghost) && ghost.Name == *info.Name && (!ghost.ContactInfoSet || slices.Equal(ghost.Identifiers, info.Identifiers))
+	same := complete(ghost) && ghost.Name == *info.Name && (info.Avatar == nil || ghost.AvatarID == info.Avatar.ID) && (!ghost.ContactInfoSet || slices.Equal(ghost.Identifiers, info.Identifiers))
 	release()
 	if same {
 		return nil

@@ -67,7 +67,7 @@ func (g *secretGuard) handle(ctx context.Context, e *event.Event) {
 	if homeserver.IsForwarded(e) {
 		delete(e.Content.Raw, appservice.DoublePuppetKey) // or the framework takes it for the bridge's own
 	}
-	if g.isOurs(e) {
+	if g.m.hs.IsOwn(e) {
 		pass = true
 		return
 	}
@@ -106,19 +106,6 @@ func (g *secretGuard) handle(ctx context.Context, e *event.Event) {
 func (g *secretGuard) drop(e *event.Event) {
 	*e = event.Event{ID: e.ID, RoomID: e.RoomID, Type: e.Type, Sender: g.m.Matrix.Bot.UserID, Timestamp: e.Timestamp, Content: event.Content{Raw: map[string]any{}}}
 	_ = e.Content.ParseRaw(e.Type)
-}
-
-// isOurs reports whether the bridge itself sent an event, as a puppet too.
-func (g *secretGuard) isOurs(e *event.Event) bool {
-	if e.Sender == g.m.Matrix.Bot.UserID || g.m.Bridge.IsGhostMXID(e.Sender) {
-		return true
-	}
-	value, ok := e.Content.Raw[appservice.DoublePuppetKey]
-	if !ok || value != g.m.Matrix.AS.DoublePuppetValue {
-		return false
-	}
-	sent, ok := e.Content.Raw[appservice.DoublePuppetTSKey].(float64)
-	return !ok || int64(sent) == e.Timestamp
 }
 
 // asked reports whether the framework takes an event as credentials: in the management

@@ -12,7 +12,6 @@ import (
 	"maunium.net/go/mautrix/event"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/secret"
-	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 )
 
 // staleAge is the age from which on a command is not run: its writer does not expect that any
@@ -20,6 +19,8 @@ import (
 const staleAge = 5 * time.Minute
 
 const staleText = "This command reached me more than five minutes after it was written, so I did not run it. Write it again if you still need it."
+
+const undecryptableText = "I could not read your encrypted message, so nobody on Hangouts got it: %s. Send it again if it is still needed."
 
 // RefuseStale implements homeserver.Host: it answers an old command with a notice that it is
 // not run, and takes a secret in it out of the room. It may be repeated: the answer has one
@@ -43,12 +44,23 @@ func (h host) RefuseStale(ctx context.Context, e *event.Event, age time.Duration
 			says += " " + answerStays
 		}
 	}
-	err = h.guard.reply(ctx, e, "stale", says)
-	if homeserver.Refused(err) {
-		log.Warn().Err(err).Msg("Failed to say that a command was not run")
-		return true, nil
+	return true, h.answer(ctx, e, "stale", says)
+}
+
+// Undecryptable implements homeserver.Host.
+func (h host) Undecryptable(ctx context.Context, e *event.Event, why string) error {
+	return h.answer(ctx, e, "undecryptable", fmt.Sprintf(undecryptableText, why))
+}
+
+// answer replies to an event that is not handled. It may be repeated; an error means that trying
+// again can help.
+func (h host) answer(ctx context.Context, e *event.Event, kind, says string) error {
+	err := h.guard.reply(ctx, e, kind, says)
+	if err != nil && !mayHelp(err) {
+		zerolog.Ctx(ctx).Warn().Err(err).Stringer("event", e.ID).Msg("Failed to say that an event was not handled")
+		return nil
 	}
-	return true, err
+	return err
 }
 
 // givesToken reports whether a command holds an access token of Matrix, which does not look like

@@ -41,6 +41,11 @@ func (m *Main) startMatrix(ctx context.Context) error {
 	m.hs.StartHandling(m.Bridge.BackgroundCtx)
 	m.tasks.Go(func() { m.hs.Prune(ctx) })
 	m.tasks.Go(func() { m.hs.Reconcile(ctx) })
+	m.tasks.Go(func() {
+		if err := m.showBot(ctx); err != nil && ctx.Err() == nil {
+			m.Log.Warn().Err(err).Msg("Failed to give the bot an avatar")
+		}
+	})
 	m.running.Store(true)
 	m.Bridge.PostStart(ctx)
 	return nil

@@ -326,7 +326,7 @@ func TestWhatCannotBeSentIsSaid(t *testing.T) {
 		})
 	}
 	alice.Send(room, event.EventMessage, &event.MessageEventContent{MsgType: event.MsgImage, Body: "x.png", URL: "mxc://a/b"})
-	said("unsupported")
+	said("does not give the bridge this file")
 	alice.Send(room, event.EventMessage, &event.MessageEventContent{MsgType: event.MsgText, Body: "  "})
 	said("no text")
 	w.network.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault {

@@ -91,6 +91,7 @@ type Attachment struct {
 	Duration  int64   `json:"duration,omitempty"`  // µs
 	URL       string  `json:"url,omitempty"`       // full size, or a page about it
 	Thumbnail string  `json:"thumbnail,omitempty"` // URL of a picture
+	Preview   []byte  `json:"preview,omitempty"`   // handle of that picture for Connection.Open
 	Name      string  `json:"name,omitempty"`
 	Address   string  `json:"address,omitempty"`
 	Animated  bool    `json:"animated,omitempty"`

@@ -39,6 +39,9 @@ type Host interface {
 	IsCommand(e *event.Event) bool
 	// RefuseStale answers a command that is too old; false if it is not. It may be repeated.
 	RefuseStale(ctx context.Context, e *event.Event, age time.Duration) (bool, error)
+	// Undecryptable tells the sender of an encrypted event why it could not be read, in a half
+	// sentence. It may be repeated; an error means that it has to be.
+	Undecryptable(ctx context.Context, e *event.Event, why string) error
 }
 
 // Options make a Connector.
@@ -60,6 +63,8 @@ type Timing struct {
 	ReconcilePause time.Duration
 	// ReconcilePatience is how long pushed events wait for rounds that fail; 0 is a minute.
 	ReconcilePatience time.Duration
+	// KeyWait is how long an encrypted event waits for its key, and its room with it; 0 is a minute.
+	KeyWait time.Duration
 	// KeepIDs is how long ids of handled events are remembered; 0 is 30 days.
 	KeepIDs time.Duration
 }
@@ -81,7 +86,8 @@ type Connector struct {
 	inbox          *inbox
 	ephemeral      *ephemeral
 	reconciliation *reconciliation
-	keep           time.Duration
+	keys           *keys // nil without encryption
+	keep, keyWait  time.Duration
 	server         *http.Server // nil while nothing listens
 }
 
@@ -110,7 +116,11 @@ func New(m *matrix.Connector, o Options) *Connector {
 	m.EventProcessor.ExecSyncWarnTime, m.EventProcessor.ExecSyncTimeout = 0, 0
 	c := &Connector{
 		Connector: m, host: o.Host, typing: newPuppetTyping(), devices: newDevices(o.DB.MatrixRooms()),
-		keep: cmp.Or(o.KeepIDs, keepIDs),
+		keep: cmp.Or(o.KeepIDs, keepIDs), keyWait: cmp.Or(o.KeyWait, keyWait),
+	}
+	if m.Crypto != nil {
+		c.keys = newKeys(m.Crypto, c)
+		m.Crypto = c.keys
 	}
 	c.traces = newTraces(c)
 	c.sender = newSender(c)
@@ -119,6 +129,7 @@ func New(m *matrix.Connector, o Options) *Connector {
 	log := o.Log.With().Str("component", "inbox").Logger()
 	c.inbox = newInbox(o.DB.MatrixInbox(), o.Host, log)
 	c.inbox.dispatch, c.inbox.state, c.inbox.member = m.EventProcessor.Dispatch, m.AS.StateStore, c.member
+	c.inbox.decrypt = c.decrypt
 	c.ephemeral = newEphemeral(c.typing, log)
 	c.ephemeral.dispatch = m.EventProcessor.Dispatch
 	c.reconciliation = newReconciliation(c, plain, o)

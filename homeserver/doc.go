@@ -8,6 +8,7 @@
 //
 // From the homeserver room events are stored before a transaction is answered
 // (transactions.go), and handled by one worker for each room until their effects are final
-// (inbox.go). What the homeserver forgets to push is found with /sync (reconcile.go, missed.go). Typing
-// and receipts are handed on and never stored (ephemeral.go).
+// (inbox.go), who decrypts them first (decrypt.go); keys are stored before, too (keys.go). What the
+// homeserver forgets to push is found with /sync (reconcile.go, missed.go). Typing and receipts
+// are handed on and never stored (ephemeral.go).
 package homeserver

@@ -16,6 +16,10 @@ var (
 	// ErrListen: the appservice address cannot be listened on.
 	ErrListen = errors.New("cannot listen")
 
+	// errBadEncryption: what is in an encrypted event is none, or another encrypted event.
+	errBadEncryption = errors.New("the event is not encrypted as events are")
+	// errUntrusted: a device is verified less than encryption.verification_levels.send demands.
+	errUntrusted = errors.New("the sender's device is not trusted")
 	// errEarlierFailed: something that has to arrive before was not sent; that error, which
 	// it is wrapped with, decides what happens.
 	errEarlierFailed = errors.New("an earlier message was not sent")

@@ -27,6 +27,7 @@ type inbox struct {
 	store    *database.MatrixInbox
 	host     Host
 	dispatch func(context.Context, *event.Event)
+	decrypt  func(ctx context.Context, e *event.Event, received time.Time) (*event.Event, error) // nil: could not be read
 	state    mautrix.StateStore
 	member   func(context.Context, id.RoomID, id.UserID) (*event.MemberEventContent, error) // as the homeserver has it
 	log      zerolog.Logger
@@ -38,6 +39,7 @@ type inbox struct {
 
 	mu      sync.Mutex
 	running bool
+	began   time.Time       // when handling began; set before the workers run
 	parent  context.Context // the bridge's: ends before its handlers do
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -141,7 +143,7 @@ func (b *inbox) arrange(ctx context.Context, named []database.InboxRow, token st
 func (b *inbox) start(ctx context.Context) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.parent = ctx
+	b.parent, b.began = ctx, time.Now()
 	b.ctx, b.cancel = context.WithCancel(ctx)
 	b.running = true
 	b.startWorkers()
@@ -234,6 +236,13 @@ func (b *inbox) handle(row database.InboxRow) error {
 		return b.store.Done(b.ctx, row.Seq)
 	}
 	ctx := b.log.WithContext(b.ctx)
+	if e.Type == event.EventEncrypted {
+		if e, err = b.decrypt(ctx, e, time.UnixMicro(row.Received)); err != nil {
+			return err
+		} else if e == nil {
+			return b.store.Done(b.ctx, row.Seq)
+		}
+	}
 	if e.Type == event.StateMember {
 		b.host.Moved(ctx, e)
 	}

@@ -2,11 +2,9 @@ package homeserver
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 	"maunium.net/go/mautrix/event"
 
@@ -48,23 +46,17 @@ func (commander) RefuseStale(context.Context, *event.Event, time.Duration) (bool
 // until their effects are final.
 func TestACommandIsRunAtMostOnce(t *testing.T) {
 	ctx := t.Context()
-	db, err := database.Open("test", "sqlite3-fk-wal", "file:"+filepath.Join(t.TempDir(), "inbox.db")+"?_txlock=immediate", zerolog.Nop())
-	require.NoError(t, err)
-	defer func() { _ = db.Close() }()
-	require.NoError(t, db.Upgrade(ctx))
+	start := testInbox(t, commander{})
 	handled := make(chan string, 10)
-	run := func(hang bool) (b *inbox, stop func()) {
-		b = newInbox(db.MatrixInbox(), commander{}, zerolog.Nop())
-		b.dispatch = func(ctx context.Context, e *event.Event) {
-			handled <- string(e.ID)
-			if hang {
-				<-ctx.Done()
+	run := func(hang bool) (*inbox, func()) {
+		return start(func(b *inbox) {
+			b.dispatch = func(ctx context.Context, e *event.Event) {
+				handled <- string(e.ID)
+				if hang {
+					<-ctx.Done()
+				}
 			}
-		}
-		require.NoError(t, b.load(ctx))
-		running, cancel := context.WithCancel(ctx)
-		b.start(running)
-		return b, func() { cancel(); b.stop() }
+		})
 	}
 	b, stop := run(true)
 	for _, row := range []database.InboxRow{

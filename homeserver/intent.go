@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 
 	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/matrix"
 	"maunium.net/go/mautrix/event"
@@ -62,7 +64,28 @@ func (i *Intent) EnsureJoined(ctx context.Context, room id.RoomID, extra ...brid
 	if i.staysOut(ctx, room) {
 		return nil
 	}
+	if i.GetMXID() == i.c.Bot.UserID {
+		return i.joinBot(ctx, room, extra)
+	}
 	return i.ASIntent.EnsureJoined(ctx, room, extra...)
+}
+
+// joinBot joins the bot, and returns when it knows the room: nothing may be said in the clear in
+// one that was encrypted before the bot was invited.
+// mautrix: matrix.ASIntent.EnsureJoined only logs that it could not read the state, until it
+// returns that.
+func (i *Intent) joinBot(ctx context.Context, room id.RoomID, extra []bridgev2.EnsureJoinedParams) error {
+	var params appservice.EnsureJoinedParams
+	if len(extra) > 0 {
+		params.Via = extra[0].Via
+	}
+	if err := i.Matrix.EnsureJoined(ctx, room, params); err != nil {
+		return err
+	}
+	if _, err := i.Matrix.State(WithPatience(ctx), room); err != nil {
+		return fmt.Errorf("read the room that the bot has joined: %w", err)
+	}
+	return nil
 }
 
 func (i *Intent) staysOut(ctx context.Context, room id.RoomID) bool {

@@ -56,6 +56,7 @@ type Upload struct {
 type Medium struct {
 	URI    id.ContentURIString      `json:"-"`
 	File   *event.EncryptedFileInfo `json:"file,omitempty"` // its keys; nil if it is not encrypted
+	Name   string                   `json:"name,omitempty"`
 	MIME   string                   `json:"mime"`
 	Size   int64                    `json:"size"`
 	Width  int                      `json:"width,omitempty"`
@@ -99,7 +100,7 @@ func (c *Connector) Upload(ctx context.Context, u Upload, f *media.File) (*Mediu
 	if err != nil && !errors.Is(err, database.ErrNotFound) {
 		return nil, fmt.Errorf("%w: look for file: %w", bridgev2.ErrDatabaseError, err)
 	}
-	m := &Medium{MIME: f.MIME, Size: f.Size, Width: f.Width, Height: f.Height}
+	m := &Medium{Name: u.FileName, MIME: f.MIME, Size: f.Size, Width: f.Width, Height: f.Height}
 	if err = m.encrypt(u, row, f); err != nil {
 		return nil, err
 	}

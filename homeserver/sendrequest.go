@@ -40,10 +40,11 @@ func newSend(ctx context.Context, as *Intent, room id.RoomID, kind event.Type, c
 	if raw == nil {
 		raw = map[string]any{}
 	}
-	raw[markerField] = identity.txnID
+	marks := map[string]any{markerField: identity.txnID}
 	if as.IsDoublePuppet() {
-		raw[roomField] = string(room)
+		marks[roomField] = string(room)
 	}
+	maps.Copy(raw, marks)
 	marked := &event.Content{VeryRaw: content.VeryRaw, Raw: raw, Parsed: content.Parsed}
 	if message, ok := content.Parsed.(*event.MessageEventContent); ok {
 		message.AddPerMessageProfileFallback()
@@ -57,6 +58,7 @@ func newSend(ctx context.Context, as *Intent, room id.RoomID, kind event.Type, c
 	if err == nil && encrypted {
 		as.Matrix.AddDoublePuppetValueWithTS(marked, millis)
 		kind, err = event.EventEncrypted, as.Connector.Crypto.Encrypt(ctx, room, kind, marked)
+		marked.Raw = marks // outside, too: it is known again without being decrypted
 	}
 	if err != nil {
 		return nil, fmt.Errorf("encrypt message: %w", err)

@@ -170,7 +170,7 @@ func (s *sender) sendOnce(ctx context.Context, as *Intent, room id.RoomID, kind 
 		}
 	}
 	if send.event == "" {
-		if found, ok := left.sentAs(txnID, extra.Timestamp, s.sendersOf(meta.SenderID, send.as, as.GetMXID()), s.c.isOurs); ok {
+		if found, ok := left.sentAs(txnID, s.sendersOf(meta.SenderID, send.as, as.GetMXID()), s.c.isOurs); ok {
 			zerolog.Ctx(ctx).Info().Str("event", string(found.event)).Msg("Found the event of an unconfirmed send")
 			send.as, send.event = found.sender, found.event
 		}

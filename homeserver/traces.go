@@ -40,13 +40,12 @@ type traces struct {
 
 // Traces are the events of one room that the database does not know, or not whole.
 type Traces struct {
-	mu        sync.Mutex
-	sent      map[string][]trace    // by transaction id, newest first
-	encrypted map[encryptedBy]trace // sent by us, unless a user wrote it
-	written   map[uint64]Written    // by what they became
-	texts     []trace               // what users wrote, oldest first
-	matched   map[string]Written
-	deep      bool // written has the latest deepPages
+	mu      sync.Mutex
+	sent    map[string][]trace // by transaction id, newest first
+	written map[uint64]Written // by what they became
+	texts   []trace            // what users wrote, oldest first
+	matched map[string]Written
+	deep    bool // written has the latest deepPages
 }
 
 // trace is an event in a room.
@@ -60,11 +59,6 @@ type trace struct {
 type Written struct {
 	Event id.EventID
 	Part  int
-}
-
-type encryptedBy struct {
-	sender id.UserID
-	millis int64
 }
 
 func newTraces(c *Connector) *traces {
@@ -118,7 +112,7 @@ func (t *traces) of(ctx context.Context, room id.RoomID, until time.Time) (*Trac
 }
 
 func (t *traces) read(ctx context.Context, room id.RoomID, until time.Time) (*Traces, error) {
-	found := &Traces{sent: map[string][]trace{}, encrypted: map[encryptedBy]trace{}, written: map[uint64]Written{}}
+	found := &Traces{sent: map[string][]trace{}, written: map[uint64]Written{}}
 	all, err := t.c.readBack(ctx, room, "", "", firstTracePage, tracePages, func(_ json.RawMessage, e *event.Event) (bool, error) {
 		return t.add(ctx, found, e, until)
 	})
@@ -134,7 +128,7 @@ func (t *traces) read(ctx context.Context, room id.RoomID, until time.Time) (*Tr
 // add takes an event unless the database knows it; known reports one that is not newer than
 // until.
 func (t *traces) add(ctx context.Context, found *Traces, e *event.Event, until time.Time) (known bool, err error) {
-	if e.StateKey != nil || (e.Type.Type != event.EventMessage.Type && e.Type.Type != event.EventEncrypted.Type) {
+	if e.StateKey != nil || (e.Type.Type != event.EventMessage.Type && e.Type.Type != event.EventSticker.Type && e.Type.Type != event.EventEncrypted.Type) {
 		return false, nil
 	}
 	at, kept, err := t.c.host.MessageTime(ctx, e.ID)
@@ -152,8 +146,6 @@ func (t *traces) add(ctx context.Context, found *Traces, e *event.Event, until t
 		return !at.After(until), nil
 	case marker != "" && !byUser:
 		found.sent[marker] = append(found.sent[marker], left)
-	case e.Type.Type == event.EventEncrypted.Type:
-		found.encrypted[encryptedBy{e.Sender, e.Timestamp}] = left
 	case byUser:
 		if left.content = contentOf(e); left.content != nil {
 			found.texts = append([]trace{left}, found.texts...)
@@ -225,9 +217,9 @@ func contentOf(e *event.Event) *event.MessageEventContent {
 	return &content
 }
 
-// sentAs returns the event that an earlier run made of a send, at a time and as one of some users
-// or of ours; ok is false if there is none. An event of somebody else who marks it so does not count.
-func (r *Traces) sentAs(txnID string, at time.Time, as []id.UserID, ours func(id.UserID) bool) (found trace, ok bool) {
+// sentAs returns the event that an earlier run made of a send, as one of some users or of ours; ok
+// is false if there is none. An event of somebody else who marks it so does not count.
+func (r *Traces) sentAs(txnID string, as []id.UserID, ours func(id.UserID) bool) (found trace, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, found = range slices.Backward(r.sent[txnID]) {
@@ -235,12 +227,7 @@ func (r *Traces) sentAs(txnID string, at time.Time, as []id.UserID, ours func(id
 			return found, true
 		}
 	}
-	for _, user := range as {
-		if found, ok = r.encrypted[encryptedBy{user, at.UnixMilli()}]; ok {
-			return found, true
-		}
-	}
-	return found, false
+	return trace{}, false
 }
 
 func (r *Traces) writtenAs(request uint64) (found Written, ok bool) {

@@ -1,12 +1,10 @@
 package homeserver
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 
 	"go.mau.fi/util/exhttp"
 	"maunium.net/go/mautrix"
@@ -22,25 +20,23 @@ const maxTransaction = 64 << 20
 // transactions takes the homeserver's transactions: room events go into the inbox.
 type transactions struct{ *Connector }
 
-// body is a transaction taken apart only as far as needed: what stays in rest is handed
-// to the framework.
+// transactionBody is a transaction taken apart only as far as needed.
 type transactionBody struct {
 	events    []json.RawMessage
 	ephemeral []json.RawMessage
-	rest      map[string]json.RawMessage
 }
 
 func parseTransaction(raw []byte) (*transactionBody, error) {
-	body := &transactionBody{}
-	if err := json.Unmarshal(raw, &body.rest); err != nil {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil {
 		return nil, err
 	}
+	body := &transactionBody{}
 	for _, key := range []string{"events", "ephemeral", "de.sorunome.msc2409.ephemeral"} {
-		part, ok := body.rest[key]
+		part, ok := fields[key]
 		if !ok {
 			continue
 		}
-		delete(body.rest, key)
 		var list []json.RawMessage
 		if err := json.Unmarshal(part, &list); err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
@@ -51,15 +47,11 @@ func parseTransaction(raw []byte) (*transactionBody, error) {
 			body.ephemeral = list // both spellings hold the same
 		}
 	}
-	for key, part := range body.rest {
-		if empty := string(bytes.TrimSpace(part)); empty == "[]" || empty == "{}" || empty == "null" {
-			delete(body.rest, key)
-		}
-	}
 	return body, nil
 }
 
-// ServeHTTP implements http.Handler. It answers 200 only when all room events of the transaction are stored.
+// ServeHTTP implements http.Handler. It answers 200 only when the keys and all room events of the
+// transaction are stored.
 func (t *transactions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !t.AS.CheckServerToken(w, r) {
 		return
@@ -75,6 +67,12 @@ func (t *transactions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		mautrix.MBadJSON.WithMessage("Failed to parse transaction").Write(w)
 		return
 	}
+	if t.keys != nil {
+		if err = t.keys.take(r.Context(), raw); err != nil {
+			mautrix.MUnknown.WithMessage("Encryption is not ready").Write(w)
+			return
+		}
+	}
 	rows, late := t.rows(body.events)
 	if late {
 		t.reconciliation.suspect(false)
@@ -86,9 +84,6 @@ func (t *transactions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	t.ephemeral.put(body.ephemeral)
-	if len(body.rest) > 0 {
-		t.handOver(r, body.rest)
-	}
 	exhttp.WriteEmptyJSONResponse(w, http.StatusOK)
 }
 
@@ -107,15 +102,4 @@ func (t *transactions) rows(events []json.RawMessage) (rows []database.InboxRow,
 		}
 	}
 	return rows, late
-}
-
-// handOver gives to-device messages, key counts and device lists to the framework.
-func (t *transactions) handOver(r *http.Request, rest map[string]json.RawMessage) {
-	body, err := json.Marshal(rest)
-	if err != nil {
-		return
-	}
-	req := r.Clone(r.Context())
-	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	t.AS.Router.ServeHTTP(httptest.NewRecorder(), req)
 }

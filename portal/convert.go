@@ -42,53 +42,67 @@ func namesOf(people map[chat.PersonID]chat.Person) names {
 	}
 }
 
+// converted is a Matrix message that shows an event. The parts of files only link to them until
+// the files are loaded.
+type converted struct {
+	parts []*bridgev2.ConvertedMessagePart
+	files []*shownFile
+}
+
+func (c *converted) add(content *event.MessageEventContent) *bridgev2.ConvertedMessagePart {
+	part := &bridgev2.ConvertedMessagePart{ID: ids.MakePartID(len(c.parts)), Type: event.EventMessage, Content: content}
+	c.parts = append(c.parts, part)
+	return part
+}
+
 // convert makes the parts of the Matrix message that shows an event. The same event
 // always makes the same parts. history says that changes of the room are told as lines,
 // too. A text that calls one of called by name mentions that user.
-func convert(e chat.Event, name names, history bool, called ...Login) []*bridgev2.ConvertedMessagePart {
-	var contents []*event.MessageEventContent
+func convert(e chat.Event, name names, history bool, called ...Login) *converted {
+	c := &converted{}
 	if e.Kind == chat.KindMessage && e.Message != nil {
-		contents = messageContents(e.Message, called)
+		c.message(e.Message, called)
 	} else if line := noticeLine(e, name, history); line != "" {
 		for _, piece := range format.Split(chat.Plain(line), maxContentCost, contentCost) {
-			contents = append(contents, format.Content(event.MsgNotice, piece))
+			c.add(format.Content(event.MsgNotice, piece))
 		}
 	}
-	parts := make([]*bridgev2.ConvertedMessagePart, len(contents))
-	for i, content := range contents {
-		parts[i] = &bridgev2.ConvertedMessagePart{ID: ids.MakePartID(i), Type: event.EventMessage, Content: content}
-	}
-	return parts
+	return c
 }
 
-func messageContents(m *chat.Message, called []Login) (contents []*event.MessageEventContent) {
+// message makes the parts of a message: its text, then its attachments. The text of a message with
+// one file is the file's caption.
+func (c *converted) message(m *chat.Message, called []Login) {
 	kind := event.MsgText
 	if m.Emote {
 		kind = event.MsgEmote
 	}
+	var pieces []chat.Text
 	if !m.Text.Empty() {
-		for _, piece := range format.Split(m.Text, maxContentCost, contentCost) {
-			contents = append(contents, format.Content(kind, piece, calledIn(piece, called)...))
-		}
+		pieces = format.Split(m.Text, maxContentCost, contentCost)
+	}
+	if len(pieces) == 1 && !m.Emote && len(m.Attachments) == 1 && isFile(m.Attachments[0]) {
+		c.file(m.Attachments[0], pieces[0], calledIn(pieces[0], called)...)
+		return
+	}
+	for _, piece := range pieces {
+		c.add(format.Content(kind, piece, calledIn(piece, called)...))
 	}
 	for _, attachment := range m.Attachments {
-		contents = append(contents, format.Content(event.MsgText, attachmentText(attachment)))
+		c.file(attachment, nil)
 	}
-	if len(contents) == 0 {
-		contents = append(contents, format.Content(event.MsgNotice, chat.Plain("(A message without content.)")))
+	if len(c.parts) == 0 {
+		c.add(format.Content(event.MsgNotice, chat.Plain("(A message without content.)")))
 	}
-	return contents
 }
 
-// attachmentText names an attachment and links to it.
-func attachmentText(a chat.Attachment) chat.Text {
-	what := map[chat.AttachmentKind]string{
-		chat.AttachPhoto: "Photo", chat.AttachVideo: "Video", chat.AttachPlace: "Place",
-	}[a.Kind]
-	if what == "" {
-		what = "Attachment"
+// attachmentText names an attachment and links to it. why says why it is not shown, "" if there is
+// no reason.
+func attachmentText(a chat.Attachment, why string) chat.Text {
+	words := []string{attachmentName(a.Kind)}
+	if why != "" {
+		words[0] += " (" + why + ")"
 	}
-	words := []string{what}
 	for _, s := range []string{a.Name, a.Address} {
 		if s != "" {
 			words = append(words, s)
@@ -106,6 +120,22 @@ func attachmentText(a chat.Attachment) chat.Text {
 		text = append(text, chat.Segment{Kind: chat.SegmentText, Text: " "}, chat.Segment{Kind: chat.SegmentLink, Text: link, Target: link})
 	}
 	return text
+}
+
+func attachmentName(kind chat.AttachmentKind) string {
+	switch kind {
+	case chat.AttachPhoto:
+		return "Photo"
+	case chat.AttachVideo:
+		return "Video"
+	case chat.AttachAudio, chat.AttachVoice:
+		return "Audio"
+	case chat.AttachFile:
+		return "File"
+	case chat.AttachPlace:
+		return "Place"
+	}
+	return "Attachment"
 }
 
 // noticeLine is the line that tells of an event, "" if there is none. Members and names

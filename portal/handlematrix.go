@@ -66,10 +66,8 @@ func (h *Handler) requests(ctx context.Context, msg *bridgev2.MatrixMessage) ([]
 	if h.session == nil {
 		return nil, puppet.ErrNoAccount
 	}
-	switch msg.Content.MsgType {
-	case event.MsgText, event.MsgNotice, event.MsgEmote:
-	default:
-		return nil, bridgev2.ErrUnsupportedMessageType
+	if !carried(msg.Content.MsgType) {
+		return nil, errUnknownType
 	}
 	c, err := h.open(ctx, msg.Portal)
 	if err != nil {
@@ -80,7 +78,11 @@ func (h *Handler) requests(ctx context.Context, msg *bridgev2.MatrixMessage) ([]
 		return nil, err
 	}
 	text := format.FromContent(content, h.names(ctx, msg.Portal, c))
-	if text.Empty() {
+	text, attachment, err := h.carry(ctx, c, msg, content, text)
+	if err != nil {
+		return nil, err
+	}
+	if text.Empty() && attachment == nil {
 		return nil, errEmpty
 	}
 	// The formats of relayed messages say "* Eve waves" already.
@@ -90,7 +92,11 @@ func (h *Handler) requests(ctx context.Context, msg *bridgev2.MatrixMessage) ([]
 	} else if len(quote) > 0 {
 		text = append(append(quote, chat.Segment{Kind: chat.SegmentBreak}), text...)
 	}
-	return h.split(c, text, msg.Event.ID, emote)
+	requests, err := h.split(c, text, msg.Event.ID, emote)
+	if err == nil && attachment != nil {
+		requests[0].Message.Attachments = []chat.Attachment{*attachment}
+	}
+	return requests, err
 }
 
 // open returns a portal's conversation if messages can be sent there.
@@ -112,6 +118,9 @@ func byteLen(s string) int { return len(s) }
 // split makes the requests of a text that a Matrix event becomes.
 func (h *Handler) split(c chat.Conversation, text chat.Text, from id.EventID, emote bool) ([]chat.Request, error) {
 	pieces := format.Split(text, h.session.Features(c).MaxText, byteLen)
+	if len(pieces) == 0 {
+		pieces = []chat.Text{nil} // only a file
+	}
 	if len(pieces) > MaxParts {
 		return nil, fmt.Errorf("%w: it would become %d messages", chat.ErrTooLarge, len(pieces))
 	}

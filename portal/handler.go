@@ -45,6 +45,8 @@ type Options struct {
 	NewRef func() string
 	// Prefix begins commands to the bot, as in "!hangouts".
 	Prefix string
+	// Files moves files into rooms and out of them; nil: they are only linked.
+	Files Files
 	// Split says that every login has a room of its own for groups too.
 	Split bool
 }

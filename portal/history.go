@@ -43,8 +43,8 @@ func (h *Handler) FetchMessages(ctx context.Context, params bridgev2.FetchMessag
 		MarkFilled(ctx, params.Portal)
 	}
 	for _, e := range events {
-		parts := convert(e, namesOf(people), true)
-		if len(parts) == 0 {
+		content := convert(e, namesOf(people), true)
+		if len(content.parts) == 0 {
 			continue
 		}
 		if h.options.Written != nil {
@@ -56,8 +56,11 @@ func (h *Handler) FetchMessages(ctx context.Context, params bridgev2.FetchMessag
 		}
 		message := ids.MakeMessageID(e.Conversation, e.ID)
 		sent = append(sent, message)
+		if err = h.load(ctx, params.Portal, message, content.files); err != nil {
+			return nil, fmt.Errorf("load files of history: %w", err)
+		}
 		response.Messages = append(response.Messages, &bridgev2.BackfillMessage{
-			ConvertedMessage: &bridgev2.ConvertedMessage{Parts: parts, Disappear: disappears(e)},
+			ConvertedMessage: &bridgev2.ConvertedMessage{Parts: content.parts, Disappear: disappears(e)},
 			Sender:           h.sender(e.Author, absences),
 			ID:               message,
 			Timestamp:        time.UnixMicro(e.Time),
@@ -86,13 +89,13 @@ func (h *Handler) HistoryEvent(ctx context.Context, e chat.Event, c chat.Convers
 	if err != nil {
 		return nil, fmt.Errorf("get author of event: %w", err)
 	}
-	parts := convert(e, namesOf(people), true, h.callable(ctx, e, c)...)
-	if len(parts) == 0 {
+	content := convert(e, namesOf(people), true, h.callable(ctx, e, c)...)
+	if len(content.parts) == 0 {
 		return nil, nil
 	}
 	meta := h.meta(ctx, e, c.Kind)
 	meta.MutateContextFunc = mutate
-	return newMessage(meta, e, parts), nil
+	return newMessage(meta, e, content), nil
 }
 
 // MarkFilled notes that the initial history is in a portal's room.

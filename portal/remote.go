@@ -33,11 +33,11 @@ func (h *Handler) Remote(ctx context.Context, e chat.Event, c chat.Conversation,
 	if err != nil {
 		return nil, fmt.Errorf("get author of event: %w", err)
 	}
-	parts := convert(e, namesOf(people), false, h.callable(ctx, e, c)...)
-	if len(parts) == 0 {
+	content := convert(e, namesOf(people), false, h.callable(ctx, e, c)...)
+	if len(content.parts) == 0 {
 		return nil, nil
 	}
-	return newMessage(meta, e, parts), nil
+	return newMessage(meta, e, content), nil
 }
 
 // IsMessage reports whether Matrix shows an event as a message, which has a row in
@@ -131,10 +131,10 @@ func (h *Handler) RemoteReceipt(ctx context.Context, mark chat.Watermark, c chat
 // have a row are left out.
 type message struct {
 	simplevent.EventMeta
-	id    networkid.MessageID
-	parts []*bridgev2.ConvertedMessagePart
-	have  map[networkid.PartID]bool
-	gone  database.DisappearingSetting
+	*converted
+	id   networkid.MessageID
+	have map[networkid.PartID]bool
+	gone database.DisappearingSetting
 }
 
 // disappears is when an event expires, in bridgev2's form.
@@ -148,11 +148,11 @@ func disappears(e chat.Event) database.DisappearingSetting {
 
 var _ bridgev2.RemoteMessageUpsert = (*message)(nil)
 
-func newMessage(meta simplevent.EventMeta, e chat.Event, parts []*bridgev2.ConvertedMessagePart) *message {
+func newMessage(meta simplevent.EventMeta, e chat.Event, content *converted) *message {
 	return &message{
 		EventMeta: meta.WithType(bridgev2.RemoteEventMessageUpsert),
 		id:        ids.MakeMessageID(e.Conversation, e.ID),
-		parts:     parts,
+		converted: content,
 		gone:      disappears(e),
 	}
 }

@@ -23,12 +23,14 @@ type Handler struct {
 	session account.Session // nil when the account is gone
 	self    chat.PersonID
 	name    func(chat.Person) string
+	avatar  func(ref []byte) *bridgev2.Avatar
 }
 
 // New returns a handler for an account. session may be nil: then every question fails
-// with ErrNoAccount. name makes the name of a person's ghost.
-func New(session account.Session, self chat.PersonID, name func(chat.Person) string) *Handler {
-	return &Handler{session: session, self: self, name: name}
+// with ErrNoAccount. name makes the name of a person's ghost; avatar is a photo that is in the
+// media repository, nil for one that is not.
+func New(session account.Session, self chat.PersonID, name func(chat.Person) string, avatar func(ref []byte) *bridgev2.Avatar) *Handler {
+	return &Handler{session: session, self: self, name: name, avatar: avatar}
 }
 
 // GetUserID is the login's own person.
@@ -64,6 +66,9 @@ func (h *Handler) People(ctx context.Context, ids ...chat.PersonID) (map[chat.Pe
 func (h *Handler) PersonInfo(person chat.Person) *bridgev2.UserInfo {
 	name, bot := h.name(person), false
 	info := &bridgev2.UserInfo{Name: &name, IsBot: &bot, Identifiers: []string{}}
+	if h.avatar != nil {
+		info.Avatar = h.avatar(person.Avatar)
+	}
 	for _, email := range person.Emails {
 		info.Identifiers = append(info.Identifiers, "mailto:"+email)
 	}

@@ -152,8 +152,8 @@ func attachment(item *pb.EmbedItem) chat.Attachment {
 		geo := p.GetGeo().GetGeoCoordinates()
 		return chat.Attachment{Kind: chat.AttachPlace, URL: p.GetUrl(), Name: p.GetName(),
 			Address:   p.GetAddress().GetPostalAddress().GetStreetAddress(),
-			Thumbnail: p.GetRepresentativeImage().GetImage().GetUrl(),
-			Latitude:  geo.GetLatitude(), Longitude: geo.GetLongitude()}
+			Thumbnail: p.GetRepresentativeImage().GetImage().GetUrl(), Preview: refOf(p.GetRepresentativeImage().GetImage().GetUrl()),
+			Latitude: geo.GetLatitude(), Longitude: geo.GetLongitude()}
 	default:
 		return chat.Attachment{Kind: chat.AttachOther, URL: item.GetId()}
 	}
@@ -169,7 +169,7 @@ func photo(p *pb.PlusPhoto) chat.Attachment {
 		}
 	}
 	if p.GetMediaType() == pb.PlusPhoto_MEDIA_TYPE_VIDEO {
-		a.Kind = chat.AttachVideo
+		a.Kind, a.Preview = chat.AttachVideo, refOf(a.Thumbnail)
 		if p.GetDownloadUrl() != "" {
 			a.URL = p.GetDownloadUrl()
 		}

@@ -29,6 +29,8 @@ type Config struct {
 	EditsAsMessages     bool   `yaml:"edits_as_messages"`
 	OnRoomLeft          string `yaml:"on_room_left"`
 	OnConversationLeft  string `yaml:"on_conversation_left"`
+	MaxFileSize         int    `yaml:"max_file_size"` // MiB
+	FileTimeout         int    `yaml:"file_timeout"`  // seconds
 
 	displayname *template.Template
 	sections    []Section
@@ -44,6 +46,11 @@ const (
 // ErrInvalid is wrapped by the errors of Validate; their text names the key and does not quote the
 // value, which may be a secret that stands in the wrong place.
 var ErrInvalid = errors.New("invalid config")
+
+const (
+	maxFileSize    = 4096 // MiB
+	maxFileTimeout = 120  // seconds: the sender of a file waits that long, and then for the network
+)
 
 var errTemplate = fmt.Errorf("%w: network.displayname_template is not a template with {{.Name}}, {{.First}}, {{.Full}} or {{.ID}}", ErrInvalid)
 
@@ -95,6 +102,12 @@ func (c *Config) Validate() error {
 	}
 	if c.OnConversationLeft != Keep && c.OnConversationLeft != Leave {
 		return fmt.Errorf("%w: network.on_conversation_left must be keep or leave", ErrInvalid)
+	}
+	if c.MaxFileSize < 1 || c.MaxFileSize > maxFileSize {
+		return fmt.Errorf("%w: network.max_file_size must be from 1 to %d (MiB)", ErrInvalid, maxFileSize)
+	}
+	if c.FileTimeout < 1 || c.FileTimeout > maxFileTimeout {
+		return fmt.Errorf("%w: network.file_timeout must be from 1 to %d (seconds)", ErrInvalid, maxFileTimeout)
 	}
 	for _, s := range c.sections {
 		if s.Validate == nil {

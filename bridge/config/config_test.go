@@ -78,6 +78,8 @@ func TestValidate(t *testing.T) {
 		"empty names":     {func(c *config.Config) { c.DisplaynameTemplate = " " }, "displayname_template"},
 		"room left":       {func(c *config.Config) { c.OnRoomLeft = "keep" }, "on_room_left"},
 		"left":            {func(c *config.Config) { c.OnConversationLeft = "" }, "on_conversation_left"},
+		"no files":        {func(c *config.Config) { c.MaxFileSize = 0 }, "max_file_size"},
+		"endless files":   {func(c *config.Config) { c.FileTimeout = 3600 }, "file_timeout"},
 		"negative count":  {func(c *config.Config) { c.InitialChatSync = -1 }, "initial_chat_sync"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -40,6 +40,16 @@ func newWorld(t *testing.T) *world {
 // newWorldWith is newWorld with a bridge whose config a test changes.
 func newWorldWith(t *testing.T, change func(*stage.Stage)) *world {
 	t.Helper()
+	w := newStage(t, change, synapse.Options{})
+	w.Login(w.synapse, w.account("alice"))
+	w.room = w.Alice.WaitRoom("Trio")
+	w.Alice.WaitText(w.room, "welcome")
+	return w
+}
+
+// newStage is newWorldWith before anybody has logged in.
+func newStage(t *testing.T, change func(*stage.Stage), options synapse.Options) *world {
+	t.Helper()
 	w := &world{}
 	var err error
 	w.hangouts, err = hangoutstest.Start(hangoutstest.Options{Scenario: stage.Scenario(), Configure: func(s *hangoutstest.Settings) { s.Dedup = false }})
@@ -53,11 +63,9 @@ func newWorldWith(t *testing.T, change func(*stage.Stage)) *world {
 	require.NoError(t, err)
 	change(w.Stage)
 	registrations := w.Registrations("http://"+hsAddr, w.link.URL())
-	w.synapse = synapse.Start(t, synapse.Options{ServerName: stage.Domain, Port: number, Registrations: registrations, NoPresence: true})
+	options.ServerName, options.Port, options.Registrations, options.NoPresence = stage.Domain, number, registrations, true
+	w.synapse = synapse.Start(t, options)
 	w.Run()
-	w.Login(w.synapse, w.account("alice"))
-	w.room = w.Alice.WaitRoom("Trio")
-	w.Alice.WaitText(w.room, "welcome")
 	return w
 }
 

@@ -50,6 +50,10 @@ func (c *Client) SendTextRetry(ctx context.Context, roomID id.RoomID, text, txnI
 }
 
 func (c *Client) sendRetry(ctx context.Context, roomID id.RoomID, eventType event.Type, content any, txnID string) (id.EventID, error) {
+	eventType, content, err := c.seal(ctx, roomID, eventType, content)
+	if err != nil {
+		return "", fmt.Errorf("encrypt: %w", err)
+	}
 	for {
 		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
 		resp, err := c.Matrix.SendMessageEvent(attempt, roomID, eventType, content, mautrix.ReqSendEvent{TransactionID: txnID})
@@ -100,10 +104,14 @@ func (c *Client) CreateRoom(req *mautrix.ReqCreateRoom) (roomID id.RoomID) {
 	return roomID
 }
 
-// CreateDM makes a direct room with somebody.
+// CreateDM makes a direct room with somebody, encrypted if the client encrypts.
 func (c *Client) CreateDM(with id.UserID) id.RoomID {
 	c.t.Helper()
-	return c.CreateRoom(&mautrix.ReqCreateRoom{Preset: "trusted_private_chat", IsDirect: true, Invite: []id.UserID{with}})
+	req := &mautrix.ReqCreateRoom{Preset: "trusted_private_chat", IsDirect: true, Invite: []id.UserID{with}}
+	if c.Encrypts() {
+		req.InitialState = []*event.Event{{Type: event.StateEncryption, Content: event.Content{Parsed: &event.EncryptionEventContent{Algorithm: id.AlgorithmMegolmV1}}}}
+	}
+	return c.CreateRoom(req)
 }
 
 // Join joins a room by id and waits until the sync shows it.

@@ -44,6 +44,7 @@ type Client struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{}
+	olm    *encryption // nil for a client that does not encrypt
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed and replaced after every sync
@@ -83,6 +84,11 @@ func silent(ctx context.Context) context.Context {
 // Login logs an existing user in on a new device and starts to sync.
 func Login(t testing.TB, hs Homeserver, localpart, password string) *Client {
 	t.Helper()
+	return login(t, hs, localpart, password, false)
+}
+
+func login(t testing.TB, hs Homeserver, localpart, password string, encrypt bool) *Client {
+	t.Helper()
 	matrix, err := mautrix.NewClient(hs.URL(), id.NewUserID(localpart, hs.ServerName()), "")
 	if err != nil {
 		t.Fatalf("client for %s: %v", localpart, err)
@@ -97,6 +103,11 @@ func Login(t testing.TB, hs Homeserver, localpart, password string) *Client {
 	})
 	if err != nil {
 		t.Fatalf("log in as %s: %v", localpart, err)
+	}
+	if encrypt {
+		if err = c.startEncryption(); err != nil {
+			t.Fatalf("encryption of %s: %v", localpart, err)
+		}
 	}
 	go c.syncLoop()
 	t.Cleanup(c.Close)

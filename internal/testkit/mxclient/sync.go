@@ -49,6 +49,9 @@ func (c *Client) handle(resp *mautrix.RespSync, since string) bool {
 			gaps[roomID] = missed
 		}
 	}
+	if c.olm != nil {
+		c.olm.sync(c.ctx, resp, since)
+	}
 	c.mu.Lock()
 	for roomID, joined := range resp.Rooms.Join {
 		r := c.room(roomID)
@@ -75,6 +78,11 @@ func (c *Client) handle(resp *mautrix.RespSync, since string) bool {
 		r.membership = event.MembershipLeave
 		for _, ev := range left.Timeline.Events {
 			r.add(roomID, ev)
+		}
+	}
+	if c.olm != nil {
+		for _, r := range c.rooms {
+			c.olm.open(c.ctx, r.timeline)
 		}
 	}
 	c.syncs++

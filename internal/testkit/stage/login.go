@@ -23,8 +23,15 @@ func (s *Stage) Login(hs mxclient.Homeserver, who Account) {
 // LoginAs makes a Matrix user and logs an account in for them through the bot.
 func (s *Stage) LoginAs(hs mxclient.Homeserver, name string, who Account) *mxclient.Client {
 	s.T.Helper()
-	s.Bridge.WaitPort(s.ASAddr)
 	user := mxclient.New(s.T, hs, name)
+	s.Bring(user, who)
+	return user
+}
+
+// Bring has a Matrix user talk to the bot, and log an account in.
+func (s *Stage) Bring(user *mxclient.Client, who Account) {
+	s.T.Helper()
+	s.Bridge.WaitPort(s.ASAddr)
 	user.AutoJoin()
 	user.WaitFor("the bot", func() bool {
 		_, err := user.Matrix.GetProfile(context.Background(), Bot)
@@ -34,8 +41,10 @@ func (s *Stage) LoginAs(hs mxclient.Homeserver, name string, who Account) *mxcli
 	user.WaitFor("the bot joins", func() bool { return user.Members(room)[Bot] == "join" })
 	s.management[user.UserID()] = room
 	s.LogIn(user, who)
-	return user
 }
+
+// ManagementRoom is a user's room with the bot.
+func (s *Stage) ManagementRoom(user *mxclient.Client) id.RoomID { return s.management[user.UserID()] }
 
 // answerPatience is how long an answer of the bot may take before a command is repeated: what is killed
 // while it handles one does not handle it again.
