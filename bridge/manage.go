@@ -58,7 +58,7 @@ func plain(name, alias, help, done string, request chat.Request) conversationCom
 var manageCommands = []conversationCommand{
 	plain("accept", "", "Accept the invitation to this conversation", "You have accepted the invitation.", chat.Request{Join: true}),
 	plain("decline", "", "Decline the invitation to this conversation", "You have declined the invitation.", chat.Request{Decline: true}),
-	plain("leave", "", "Leave this conversation on Hangouts. Leaving the room only hides it", "You have left this conversation.", chat.Request{Leave: true}),
+	plain("leave", "", "Leave this conversation on Hangouts", "You have left this conversation.", chat.Request{Leave: true}),
 	{name: "mute", alias: "unmute", help: "Let new messages of this conversation make no noise; `unmute` ends that", request: func(ce *commands.Event, _ place) (chat.Request, string, string) {
 		if ce.Command == "unmute" { // the framework has it as another name of mute
 			return chat.Request{Muted: ptr.Ptr(false)}, "This conversation is not muted any more.", ""
