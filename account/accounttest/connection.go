@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
@@ -253,25 +252,6 @@ func (c *connection) People(_ context.Context, ids []chat.PersonID) ([]chat.Pers
 		}
 	}
 	return out, c.allowed()
-}
-
-func (c *connection) FindPeople(_ context.Context, query chat.PeopleQuery, limit int) ([]chat.Person, error) {
-	c.n.mu.Lock()
-	defer c.n.mu.Unlock()
-	c.n.queries = append(c.n.queries, query)
-	if c.n.findErr != nil {
-		return nil, c.n.findErr
-	}
-	var out []chat.Person
-	for _, p := range c.n.people {
-		found := slices.Contains(p.Emails, query.Email) || slices.Contains(p.Phones, query.Phone) ||
-			query.Name != "" && strings.Contains(strings.ToLower(p.FullName), strings.ToLower(query.Name))
-		if found {
-			out = append(out, p)
-		}
-	}
-	slices.SortFunc(out, func(a, b chat.Person) int { return cmp.Compare(a.ID, b.ID) })
-	return out[:min(len(out), limit)], c.allowed()
 }
 
 func (c *connection) SetTyping(_ context.Context, id chat.ConversationID, state chat.TypingState) error {

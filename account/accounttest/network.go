@@ -106,35 +106,6 @@ func (n *Network) AddPerson(id chat.PersonID, name string) {
 	n.people[id] = chat.Person{ID: id, FullName: name, FirstName: first}
 }
 
-// AddContact gives a person an e-mail address and a telephone number by which they are found; ""
-// is none.
-func (n *Network) AddContact(id chat.PersonID, email, phone string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	p := n.people[id]
-	if email != "" {
-		p.Emails = append(p.Emails, email)
-	}
-	if phone != "" {
-		p.Phones = append(p.Phones, phone)
-	}
-	n.people[id] = p
-}
-
-// Queries returns how people were looked for.
-func (n *Network) Queries() []chat.PeopleQuery {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return slices.Clone(n.queries)
-}
-
-// FailQueries makes looking for people fail; nil ends that.
-func (n *Network) FailQueries(err error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.findErr = err
-}
-
 // Rename gives a person another name and tells all who are in a conversation with them.
 func (n *Network) Rename(id chat.PersonID, name string) {
 	n.AddPerson(id, name)
