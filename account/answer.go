@@ -91,7 +91,7 @@ func (s *session) expect(event chat.Event) {
 				return
 			}
 			if _, known, err := s.m.log.Find(s.ctx, s.id, event.Conversation, event.ID); !known || err != nil {
-				s.catchup.trigger()
+				s.link.post(ask{})
 			}
 		})
 	})

@@ -5,188 +5,82 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
-// catchupState runs an account's catch-ups, one at a time.
-type catchupState struct {
-	s      *session
-	wanted chan struct{}
-
-	done  atomic.Bool  // one has been logged in this run of the program
-	ahead atomic.Int64 // µs; how far the network's clock was ahead of ours then
-
-	mu      sync.Mutex
-	waiters []chan error
-
-	// Of the loop alone:
-	run   *catchupRun // the one under way
-	asked time.Time   // when all people were last looked up; at first, as if that was nearly due
-}
-
-// catchupRun is one catch-up.
-type catchupRun struct {
+// catchup is one catch-up, or a look whether one is needed: a child of the link, which owns it
+// again once it has reported.
+type catchup struct {
+	s     *session
+	ctx   context.Context
+	stop  context.CancelFunc
 	began time.Time
-	epoch int   // of the intake
-	live  bool  // pushes flowed at its beginning
-	clock int64 // µs; the network's time at its end
+	epoch int            // of the intake at its beginning
+	live  bool           // pushes flowed then
+	look  bool           // only a comparison of the latest conversations
+	asks  []chan<- error // who waits for it
+	again bool           // another one has to follow
+
+	clock int64         // µs; the network's time at its end
+	ahead time.Duration // of our clock then
 	added []chat.Event
 }
 
-func (c *catchupState) init(s *session) { c.s, c.wanted = s, make(chan struct{}, 1) }
-
-// trigger asks for a catch-up that begins after now.
-func (c *catchupState) trigger() {
-	select {
-	case c.wanted <- struct{}{}:
-	default:
+// run is a child's goroutine: everything that happened before is logged, then what was pushed
+// meanwhile.
+func (r *catchup) run() {
+	l := r.s.link
+	err := r.bring(r.ctx)
+	if err != nil { // and may have written nothing: what is on its way into the log is logged first, or kept aside
+		_ = r.s.m.db.Write(r.ctx, func(context.Context) error { return nil })
 	}
+	unlogged := false
+	for !unlogged {
+		d := &drain{run: r, err: err}
+		if !l.call(d) || d.next == nil {
+			break
+		}
+		if failed := r.s.m.commit(r.ctx, r.s, *d.next, commitOptions{}); failed != nil {
+			unlogged, err = true, errors.Join(err, failed)
+		}
+	}
+	l.post(caughtUp{r, err, unlogged})
 }
 
-// ask is trigger with the result of that catch-up.
-func (c *catchupState) ask() <-chan error {
-	done := make(chan error, 1)
-	c.mu.Lock()
-	c.waiters = append(c.waiters, done)
-	c.mu.Unlock()
-	c.trigger()
-	return done
-}
-
-// now runs a catch-up that begins after the call and returns its result.
-func (c *catchupState) now(ctx context.Context) error {
-	select {
-	case err := <-c.ask():
+// bring logs what happened before.
+func (r *catchup) bring(ctx context.Context) error {
+	conn, err := r.s.request()
+	if err != nil {
 		return err
-	case <-ctx.Done():
-		return ctx.Err()
 	}
-}
-
-// clock is the network's time, by which its events expire; ok is false until the first
-// catch-up of the run.
-func (c *catchupState) clock() (now time.Time, ok bool) {
-	return c.s.m.now().Add(time.Duration(c.ahead.Load()) * time.Microsecond), c.done.Load()
-}
-
-// loop runs catch-ups when asked for, and regularly while connected so that the cursor
-// stays young.
-func (c *catchupState) loop() {
-	ticker := time.NewTicker(c.s.m.options.CatchupEvery)
-	defer ticker.Stop()
-	pauses := c.s.m.options.backoff()
-	failingSince := time.Time{}
-	for {
-		select {
-		case <-c.s.ctx.Done():
-			return
-		case <-c.wanted:
-		case <-ticker.C:
-			if c.s.State().Status != chat.Connected {
-				continue
-			}
-		}
-		c.mu.Lock()
-		waiters := c.waiters
-		c.waiters = nil
-		c.mu.Unlock()
-		again, err := c.once(c.s.ctx)
-		for _, w := range waiters {
-			w <- err
-		}
-		if err == nil {
-			pauses.reset()
-			failingSince = time.Time{}
-			if again {
-				c.trigger()
-			} else {
-				c.s.caughtUp(nil)
-				c.refreshPeople(c.s.ctx)
-			}
-			continue
-		}
-		if c.s.ctx.Err() != nil {
-			return
-		}
-		c.s.caughtUp(err)
-		if failingSince.IsZero() {
-			failingSince = time.Now()
-		}
-		c.s.zlog.Warn().Err(err).Msg("Catch-up failed, trying again")
-		if time.Since(failingSince) > c.s.m.options.AsidePatience {
-			_, _ = c.s.intake.release(c.s.ctx, anyEpoch)
-		}
-		if c.s.State().Status != chat.BadCredentials {
-			c.pause(pauses, err)
-			c.trigger()
-		}
-	}
-}
-
-// pause waits before the next try after a failure. Somebody who asks for a catch-up, for
-// example a new channel, shortens it, but not below what the network asked for.
-func (c *catchupState) pause(pauses *backoff, err error) {
-	asked := retryAfter(err)
-	whole := pauses.pause(asked)
-	least := min(whole, max(asked, c.s.m.options.BackoffMin))
-	if !sleep(c.s.ctx, least) {
-		return
-	}
-	timer := time.NewTimer(whole - least)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-c.wanted:
-	case <-c.s.ctx.Done():
-	}
-}
-
-// once runs one catch-up: everything that happened before it is logged, then what was
-// pushed meanwhile. again asks for one more.
-func (c *catchupState) once(ctx context.Context) (again bool, err error) {
-	c.run = &catchupRun{began: time.Now()}
-	c.run.epoch, c.run.live = c.s.intake.begin()
-	conn, err := c.s.request()
+	row, err := r.s.m.db.Accounts().Get(ctx, r.s.id)
 	if err != nil {
-		return false, err
-	}
-	row, err := c.s.m.db.Accounts().Get(ctx, c.s.id)
-	if err != nil {
-		return false, err
+		return err
 	}
 	if row.Cursor == 0 {
-		err = c.first(ctx, conn)
-	} else {
-		err = c.since(ctx, conn, row.Cursor)
+		return r.first(ctx, conn)
 	}
-	if err != nil {
-		return false, err
-	}
-	c.ahead.Store(c.run.clock - c.s.m.now().UnixMicro())
-	if !c.done.Swap(true) {
-		c.s.outbox.wakeAll()
-	}
-	if again, err = c.s.intake.release(ctx, c.run.epoch); err == nil && !again {
-		c.s.watch.judge(c.run)
-	}
-	return again, err
+	return r.since(ctx, conn, row.Cursor)
 }
 
 // log commits what a catch-up brings.
-func (c *catchupState) log(ctx context.Context, update Update, cursor int64) error {
-	return c.s.m.commit(ctx, c.s, update, commitOptions{cursor: cursor, past: true, added: &c.run.added})
+func (r *catchup) log(ctx context.Context, update Update, cursor int64) error {
+	return r.s.m.commit(ctx, r.s, update, commitOptions{cursor: cursor, past: true, added: &r.added})
+}
+
+// upTo notes the network's time (µs) up to which everything is here.
+func (r *catchup) upTo(clock int64) {
+	r.clock, r.ahead = clock, time.Duration(clock-r.s.m.now().UnixMicro())*time.Microsecond
 }
 
 // listPage is how many conversations are asked for at once.
 const listPage = 100
 
 // first takes the list of conversations as it is; their past is history.
-func (c *catchupState) first(ctx context.Context, conn Connection) error {
+func (r *catchup) first(ctx context.Context, conn Connection) error {
 	var cursor, before int64
 	for {
 		page, err := conn.Conversations(ctx, before, listPage)
@@ -201,13 +95,12 @@ func (c *catchupState) first(ctx context.Context, conn Connection) error {
 		if last {
 			options.cursor = cursor
 		}
-		if err = c.s.m.commit(ctx, c.s, page.Update, options); err != nil {
+		if err = r.s.m.commit(ctx, r.s, page.Update, options); err != nil {
 			return err
 		}
 		if last {
-			c.run.clock = cursor
-			c.s.lookUpPeople(ctx, conn)
-			c.s.setReady()
+			r.upTo(cursor)
+			r.s.lookUpPeople(ctx, conn)
 			return nil
 		}
 		before = page.Next
@@ -215,25 +108,25 @@ func (c *catchupState) first(ctx context.Context, conn Connection) error {
 }
 
 // since logs everything after the cursor.
-func (c *catchupState) since(ctx context.Context, conn Connection, cursor int64) error {
-	if time.Since(time.UnixMicro(cursor)) > c.s.m.options.OldestCursor {
-		return c.compare(ctx, conn, cursor)
+func (r *catchup) since(ctx context.Context, conn Connection, cursor int64) error {
+	if time.Since(time.UnixMicro(cursor)) > r.s.m.options.OldestCursor {
+		return r.compare(ctx, conn, cursor)
 	}
-	from := max(cursor-c.s.m.options.Overlap.Microseconds(), 1)
+	from := max(cursor-r.s.m.options.Overlap.Microseconds(), 1)
 	for {
 		page, err := conn.Sync(ctx, from)
 		if err != nil {
 			return fmt.Errorf("sync: %w", err)
 		}
 		if page.Stale || (page.Cut && page.SyncedTo <= from) {
-			return c.compare(ctx, conn, cursor)
+			return r.compare(ctx, conn, cursor)
 		}
-		if err = c.log(ctx, page.Update, page.SyncedTo); err != nil {
+		if err = r.log(ctx, page.Update, page.SyncedTo); err != nil {
 			return err
 		}
 		if !page.Cut {
-			c.run.clock = page.SyncedTo
-			c.s.lookUpPeople(ctx, conn)
+			r.upTo(page.SyncedTo)
+			r.s.lookUpPeople(ctx, conn)
 			return nil
 		}
 		from = page.SyncedTo
@@ -241,9 +134,9 @@ func (c *catchupState) since(ctx context.Context, conn Connection, cursor int64)
 }
 
 // compare lists all conversations and reads back every one that moved since the cursor.
-func (c *catchupState) compare(ctx context.Context, conn Connection, cursor int64) error {
-	c.s.zlog.Info().Time("cursor", time.UnixMicro(cursor)).Msg("Comparing all conversations")
-	target := cursor - c.s.m.options.Overlap.Microseconds()
+func (r *catchup) compare(ctx context.Context, conn Connection, cursor int64) error {
+	r.s.zlog.Info().Time("cursor", time.UnixMicro(cursor)).Msg("Comparing all conversations")
+	target := cursor - r.s.m.options.Overlap.Microseconds()
 	var now, before int64
 	var moved []chat.ConversationID
 	for {
@@ -259,7 +152,7 @@ func (c *catchupState) compare(ctx context.Context, conn Connection, cursor int6
 				moved = append(moved, d.ID)
 			}
 		}
-		if err = c.commitListed(ctx, page.Update, target); err != nil {
+		if err = r.commitListed(ctx, page.Update, target); err != nil {
 			return err
 		}
 		if page.Next == 0 || (before != 0 && page.Next >= before) {
@@ -268,32 +161,32 @@ func (c *catchupState) compare(ctx context.Context, conn Connection, cursor int6
 		before = page.Next
 	}
 	for _, id := range moved {
-		err := c.readBack(ctx, conn, id, target)
+		err := r.readBack(ctx, conn, id, target)
 		if errors.Is(err, chat.ErrUnknownConversation) || errors.Is(err, chat.ErrRefused) {
-			c.s.zlog.Warn().Err(err).Str("conversation", string(id)).Msg("The network does not let this conversation be read back")
+			r.s.zlog.Warn().Err(err).Str("conversation", string(id)).Msg("The network does not let this conversation be read back")
 		} else if err != nil {
 			return err
 		}
 	}
-	c.run.clock = now
-	return c.s.m.commit(ctx, c.s, Update{}, commitOptions{cursor: now})
+	r.upTo(now)
+	return r.s.m.commit(ctx, r.s, Update{}, commitOptions{cursor: now})
 }
 
 // commitListed takes a page of the list: snapshots only, since the events follow
 // conversation by conversation. A conversation that the account did not know and that
 // moved since target (µs) comes with its events, so that it is shown from there.
-func (c *catchupState) commitListed(ctx context.Context, update Update, target int64) error {
+func (r *catchup) commitListed(ctx context.Context, update Update, target int64) error {
 	known := update
 	known.Conversations, known.Events = nil, nil
 	for _, d := range update.Conversations {
-		_, err := c.s.m.db.Snapshots().Conversation(ctx, c.s.id, d.ID)
+		_, err := r.s.m.db.Snapshots().Conversation(ctx, r.s.id, d.ID)
 		if err == nil || (d.SortTime != nil && *d.SortTime < target) {
 			known.Conversations = append(known.Conversations, d)
 		} else if !errors.Is(err, database.ErrNotFound) {
 			return err
 		}
 	}
-	return c.s.m.commit(ctx, c.s, known, commitOptions{snapshot: true})
+	return r.s.m.commit(ctx, r.s, known, commitOptions{snapshot: true})
 }
 
 // historyPage is how many events are asked for at once.
@@ -301,9 +194,9 @@ const historyPage = 50
 
 // readBack stages a conversation's pages back to target (µs) and then logs them, oldest
 // first.
-func (c *catchupState) readBack(ctx context.Context, conn Connection, id chat.ConversationID, target int64) error {
-	store := c.s.m.db.Snapshots()
-	if err := store.DropStaged(ctx, c.s.id, id); err != nil {
+func (r *catchup) readBack(ctx context.Context, conn Connection, id chat.ConversationID, target int64) error {
+	store := r.s.m.db.Snapshots()
+	if err := store.DropStaged(ctx, r.s.id, id); err != nil {
 		return err
 	}
 	var token HistoryToken
@@ -317,7 +210,7 @@ func (c *catchupState) readBack(ctx context.Context, conn Connection, id chat.Co
 		if err != nil {
 			return err
 		}
-		if err = store.StagePage(ctx, c.s.id, id, pages, payload); err != nil {
+		if err = store.StagePage(ctx, r.s.id, id, pages, payload); err != nil {
 			return err
 		}
 		pages++
@@ -325,7 +218,7 @@ func (c *catchupState) readBack(ctx context.Context, conn Connection, id chat.Co
 		token = page.Next
 	}
 	for n := pages - 1; n >= 0; n-- {
-		payload, err := store.StagedPage(ctx, c.s.id, id, n)
+		payload, err := store.StagedPage(ctx, r.s.id, id, n)
 		if err != nil {
 			return err
 		}
@@ -340,9 +233,9 @@ func (c *catchupState) readBack(ctx context.Context, conn Connection, id chat.Co
 			}
 		}
 		update.Events = kept
-		if err = c.log(ctx, update, 0); err != nil {
+		if err = r.log(ctx, update, 0); err != nil {
 			return err
 		}
 	}
-	return store.DropStaged(ctx, c.s.id, id)
+	return store.DropStaged(ctx, r.s.id, id)
 }

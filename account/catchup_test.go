@@ -110,32 +110,37 @@ func TestLiveEventsWaitForTheCatchUp(t *testing.T) {
 // The channel breaks while a catch-up's answer is under way: what was missed then comes
 // with the next one, and before what is pushed after it.
 func TestCatchUpThatIsOlderThanTheChannelOpensNothing(t *testing.T) {
-	b := newBench(t)
-	r := &reader{}
-	b.attach(b.login(anna), r, "a")
-	answered, block := make(chan struct{}, 100), make(chan struct{})
-	var n atomic.Int32
-	b.net.OnSynced(func(chat.PersonID) {
-		answered <- struct{}{}
-		if n.Add(1) == 1 {
-			<-block
-		}
-	})
-	b.net.Cut(anna)
-	<-answered
-	eventually(t, func() bool { return b.net.Subscribed(anna) }, "first channel")
-	runs := b.net.Runs(anna)
-	b.net.Cut(anna)
-	b.net.Say(bob, duo, "missed")
-	eventually(t, func() bool { return b.net.Runs(anna) > runs && b.net.Subscribed(anna) }, "second channel")
-	again := make(chan struct{})
-	b.net.OnSync(func(chat.PersonID) error { <-again; return nil })
-	b.net.Say(bob, duo, "live")
-	close(block)
-	time.Sleep(50 * time.Millisecond) // the push has every chance to overtake
-	require.Empty(t, r.got(duo))
-	close(again)
-	b.expect(r, duo, "missed", "live")
+	inTime(t, func(o *account.Options) { o.CatchupEvery, o.CompareEvery = 1000*time.Hour, 1000*time.Hour },
+		func(t *testing.T, b *bench, s account.Session, n *slowNetwork) {
+			r := &reader{}
+			b.attach(s, r, "a")
+			first, next := make(chan struct{}), make(chan struct{})
+			asked := 0
+			n.sync = func(_ context.Context, request func() (account.SyncPage, error)) (account.SyncPage, error) {
+				if asked++; asked == 1 {
+					page, err := request()
+					<-first
+					return page, err
+				}
+				<-next
+				return request()
+			}
+			b.net.Cut(anna)
+			pass(time.Second)
+			require.Equal(t, 1, asked)
+			b.net.Cut(anna)
+			b.net.Say(bob, duo, "missed")
+			pass(time.Second)
+			b.net.Say(bob, duo, "live")
+			pass(time.Second)
+			close(first)
+			pass(time.Second)
+			require.Empty(t, r.got(duo))
+			require.Equal(t, 2, asked)
+			close(next)
+			pass(time.Second)
+			require.Equal(t, []string{"missed", "live"}, r.got(duo))
+		})
 }
 
 func TestBadCredentialsConcernOneAccountOnly(t *testing.T) {
@@ -236,8 +241,10 @@ func TestPushesThatDidNotFitAreCaughtUp(t *testing.T) {
 			b.net.Say(bob, duo, "3")
 			pass(time.Second)
 			require.Equal(t, []string{"0"}, r.got(duo))
+			syncs := b.syncs()
 			close(until)
 			pass(time.Second)
+			require.EqualValues(t, 1, syncs.Load(), "one more follows at once")
 			require.Equal(t, []string{"0", "1", "2", "3"}, r.got(duo))
 		})
 }

@@ -15,6 +15,7 @@ type commitOptions struct {
 	cursor   int64         // µs; move the cursor there, 0 = leave it
 	snapshot bool          // first listing: events are history and are not logged
 	past     bool          // by a catch-up
+	live     bool          // by a push: every event's conversation has to be known
 	ownMark  bool          // the watermark is what the network has just accepted from us
 	added    *[]chat.Event // gets the events that were new
 }
@@ -45,18 +46,18 @@ func (m *Manager) commit(ctx context.Context, s *session, update Update, options
 	if err != nil {
 		return err
 	}
-	c := newCommitment(m, s, update, options)
+	c := newCommitment(s, update, options)
 	return m.db.WriteAndPublish(ctx, c.write, c.done)
 }
 
-// newCommitment is for an update that is complete.
-func newCommitment(m *Manager, s *session, update Update, options commitOptions) *commitment {
-	return &commitment{m: m, s: s, update: update, options: options}
+// newCommitment is for an update that is complete, or of which options say that it has to be.
+func newCommitment(s *session, update Update, options commitOptions) *commitment {
+	return &commitment{m: s.m, s: s, update: update, options: options}
 }
 
 // begin makes the commitment empty: its transaction may be run again.
 func (c *commitment) begin() {
-	*c = *newCommitment(c.m, c.s, c.update, c.options)
+	*c = *newCommitment(c.s, c.update, c.options)
 	c.rows = make(map[chat.ConversationID]*database.ConversationRow)
 	c.before = make(map[chat.ConversationID]chat.Conversation)
 	c.fresh = make(map[chat.ConversationID]bool)
@@ -157,6 +158,9 @@ func (c *commitment) writePeople(ctx context.Context) error {
 	return nil
 }
 
+// errUnknown: the network has to be asked for a conversation first.
+var errUnknown = errors.New("an event of a conversation that is not known")
+
 // writeEvents appends the update's events to the log and settles our requests.
 func (c *commitment) writeEvents(ctx context.Context) error {
 	if c.options.snapshot {
@@ -172,7 +176,9 @@ func (c *commitment) writeEvents(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if row == nil {
+		if row == nil && c.options.live {
+			return errUnknown
+		} else if row == nil {
 			continue
 		}
 		if e.Origin, err = c.originOf(ctx, received); err != nil {

@@ -112,7 +112,7 @@ func (s *session) add(a *attachment, standings []database.Standing) error {
 	}
 	s.attachments[a.id] = a
 	if a.observers != nil {
-		a.observers.state(s.state)
+		a.observers.state(s.State())
 		a.wg.Go(func() { a.observers.run(a.ctx) })
 	}
 	for _, st := range standings {
@@ -295,7 +295,7 @@ func (a *attachment) from(id chat.ConversationID) (int64, error) {
 // handOver delivers a batch and returns how many of its events are settled. Expired ones
 // are, without being delivered: by the network's clock, since ours may have been set.
 func (a *attachment) handOver(events []chat.Event) int {
-	now, known := a.s.catchup.clock()
+	now, known := a.s.clock()
 	gone := func(e chat.Event) bool { return known && expired(e, now) }
 	if n := slices.IndexFunc(events, gone); n == 0 {
 		return 1

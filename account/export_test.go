@@ -7,3 +7,6 @@ func Notify(s Session, id chat.ConversationID, head int64) { s.(*session).notify
 
 // SetLog has a manager that is not started use another log.
 func SetLog(m *Manager, log Log) { m.log = log }
+
+// MaxInputs is how many inputs of a link wait.
+const MaxInputs = maxInputs

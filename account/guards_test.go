@@ -40,7 +40,8 @@ func TestTheCursorStaysBeforeWhatIsNotLogged(t *testing.T) {
 // lateNetwork is a network whose synchronisation does not show an event at first.
 type lateNetwork struct {
 	account.Backend
-	hidden atomic.Bool
+	hidden atomic.Bool // events
+	silent atomic.Bool // conversations
 }
 
 type lateConnection struct {
@@ -57,6 +58,9 @@ func (c *lateConnection) Sync(ctx context.Context, since int64) (account.SyncPag
 	page, err := c.Connection.Sync(ctx, since)
 	if c.n.hidden.Load() {
 		page.Events = nil
+	}
+	if c.n.silent.Load() {
+		page.Conversations = nil
 	}
 	return page, err
 }

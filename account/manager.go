@@ -34,6 +34,7 @@ type Manager struct {
 	mu       sync.Mutex
 	sessions map[chat.PersonID]*session
 	grants   map[grantKey]Role
+	relied   map[grantKey]Role // grants that somebody has read since the latest refresh
 	watchers map[*watcher]struct{}
 
 	refreshMu sync.Mutex
@@ -56,7 +57,7 @@ func NewManager(db *database.DB, backend Backend, options Options, log zerolog.L
 		db: db, log: db.Log(), backend: backend, options: options, zlog: log,
 		ctx: ctx, cancel: cancel, began: options.Now(), monotonic: time.Now(),
 		sessions: make(map[chat.PersonID]*session),
-		grants:   make(map[grantKey]Role),
+		grants:   make(map[grantKey]Role), relied: make(map[grantKey]Role),
 		watchers: make(map[*watcher]struct{}),
 	}
 }
@@ -193,8 +194,11 @@ func (m *Manager) roleAtLogin(ctx context.Context, id chat.PersonID, user User) 
 func (m *Manager) Grants(ctx context.Context, account chat.PersonID, user User) ([]Grant, error) {
 	rows, err := m.db.Accounts().Grants(ctx, account, user.Side, user.ID)
 	grants := make([]Grant, len(rows))
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for i, r := range rows {
 		grants[i] = Grant{Account: r.Account, User: User{Side: r.Side, ID: r.UserID}, Role: Role(r.Role)}
+		m.relied[grantKey{r.Account, grants[i].User}] = grants[i].Role
 	}
 	return grants, err
 }

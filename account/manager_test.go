@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
 func TestOneMatrixOwnerAnyNumberOfIRCUsers(t *testing.T) {
@@ -84,4 +86,27 @@ func TestRemoveErasesTheAccountsOwn(t *testing.T) {
 	require.Zero(t, head)
 	b.net.Say(bob, trio, "on")
 	b.expect(rc, trio, "shared", "on")
+}
+
+// A grant that came and went between two looks at the database may have been relied upon: its end is told.
+func TestAShortGrantIsRevoked(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.login(anna)
+		pass(time.Second)
+		var revoked []account.Grant
+		defer b.m.Watch(func(c account.Change) {
+			if c.Revoked != nil {
+				revoked = append(revoked, *c.Revoked)
+			}
+		})()
+		ctx, user := context.Background(), account.User{Side: chat.OriginIRC, ID: "anna"}
+		require.NoError(t, b.db.Accounts().PutGrant(ctx, database.GrantRow{Account: anna, Side: user.Side, UserID: user.ID, Role: string(account.RoleUser)}))
+		grants, err := b.m.Grants(ctx, "", user)
+		require.NoError(t, err)
+		require.Len(t, grants, 1)
+		_, err = b.db.Accounts().DeleteGrant(ctx, anna, user.Side, user.ID)
+		require.NoError(t, err)
+		pass(5 * time.Minute)
+		require.Equal(t, grants, revoked)
+	})
 }

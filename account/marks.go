@@ -102,7 +102,7 @@ func (s *session) MarkRead(ctx context.Context, w chat.Watermark) error {
 	if w.Time <= max(stored[s.id], k.known(w.Conversation, w.Origin)) {
 		return nil
 	}
-	s.active()
+	s.link.post(acted{})
 	if err = s.m.db.Marks().Put(ctx, s.id, w); err != nil {
 		return err
 	}

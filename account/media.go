@@ -38,5 +38,5 @@ func (g *guarded) Open(ctx context.Context, ref []byte) (io.ReadCloser, MediaInf
 }
 
 func (g *guarded) Upload(ctx context.Context, conversation chat.ConversationID, name, mime string, size int64, r io.Reader) ([]byte, error) {
-	return ask(g, func() ([]byte, error) { return g.Connection.Upload(ctx, conversation, name, mime, size, r) })
+	return asking(g, func() ([]byte, error) { return g.Connection.Upload(ctx, conversation, name, mime, size, r) })
 }

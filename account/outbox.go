@@ -385,7 +385,7 @@ func (o *outbox) resolve(row *database.OutboxRow, deadline time.Time) error {
 	if !sleep(ctx, max(earliest.Sub(now), 0)) {
 		return ctx.Err()
 	}
-	if err := o.s.catchup.now(ctx); err != nil {
+	if err := o.s.catchUp(ctx); err != nil {
 		return err
 	}
 	if o.refreshed(row) {

@@ -72,7 +72,7 @@ func (o *outbox) reachedAfterAll(row *database.OutboxRow, refusal error, deadlin
 	if !gone {
 		ctx, cancel := context.WithTimeout(o.s.ctx, deadline.Add(resolvePatience).Sub(o.s.m.now()))
 		defer cancel()
-		if err := o.s.catchup.now(ctx); err != nil {
+		if err := o.s.catchUp(ctx); err != nil {
 			return false
 		}
 		c, err := o.s.Conversation(ctx, row.Request.Conversation)

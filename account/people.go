@@ -7,27 +7,36 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
-// refreshPeople asks for the names and photos of all people once in a while: nothing tells of a change. A start
+// peopleDue asks for the names and photos of all people once in a while: nothing tells of a change. A start
 // has more urgent things to ask for.
-func (c *catchupState) refreshPeople(ctx context.Context) {
-	options := c.s.m.options
-	if c.asked.IsZero() {
-		c.asked = time.Now().Add(options.CatchupEvery/2 - options.PeopleEvery)
-	}
-	if time.Since(c.asked) < options.PeopleEvery {
+func (l *link) peopleDue(a *agenda) {
+	if l.state.Status != chat.Connected || !a.due(l.peopleAt) {
 		return
 	}
-	c.asked = time.Now()
-	ids, err := c.s.members(ctx)
-	if err == nil {
-		var conn Connection
-		if conn, err = c.s.request(); err == nil {
-			err = c.s.fetchPeople(ctx, conn, ids)
+	l.peopleAt = time.Time{}
+	l.s.spawn(func() {
+		if err := l.s.refreshPeople(l.s.ctx); err != nil && l.s.ctx.Err() == nil {
+			l.s.zlog.Warn().Err(err).Msg("Failed to look for new names and photos")
 		}
+		l.post(peopleAsked{})
+	})
+}
+
+// peopleAsked: all people have been looked up, or could not be.
+type peopleAsked struct{}
+
+func (peopleAsked) take(l *link) { l.peopleAt = time.Now().Add(l.s.m.options.PeopleEvery) }
+
+func (s *session) refreshPeople(ctx context.Context) error {
+	ids, err := s.members(ctx)
+	if err != nil {
+		return err
 	}
-	if err != nil && ctx.Err() == nil {
-		c.s.zlog.Warn().Err(err).Msg("Failed to look for new names and photos")
+	conn, err := s.request()
+	if err != nil {
+		return err
 	}
+	return s.fetchPeople(ctx, conn, ids)
 }
 
 // members are the people of all conversations.

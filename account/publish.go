@@ -63,13 +63,7 @@ func (c *commitment) observeChanges() {
 			o.watermark(w)
 		}
 	})
-	for _, e := range c.events {
-		if e.Kind != chat.KindMessage {
-			continue
-		}
-		c.s.typing.message(e)
-		if e.Author == c.s.id && !e.Origin.Ours() && !c.options.past {
-			c.s.typing.sent(e.Conversation) // by another client
-		}
+	if len(c.events) > 0 {
+		c.s.link.post(said{c.events, c.options.past})
 	}
 }

@@ -165,16 +165,22 @@ func TestRemovedAccountBeginsAnew(t *testing.T) {
 // spy remembers what the connections of a network were given.
 type spy struct {
 	*accounttest.Network
-	mu    sync.Mutex
-	sinks []account.Sink
-	hold  func(chat.PersonID) // before Open
+	mu     sync.Mutex
+	sinks  []account.Sink
+	closed atomic.Int32
+	hold   func(chat.PersonID)                             // before Open
+	open   func(stored []byte) (account.Connection, error) // instead of the network's
 }
 
 func (s *spy) Open(stored []byte) (account.Connection, error) {
 	if s.hold != nil {
 		s.hold(chat.PersonID(stored))
 	}
-	conn, err := s.Network.Open(stored)
+	open := s.Network.Open
+	if s.open != nil {
+		open = s.open
+	}
+	conn, err := open(stored)
 	return &spyConnection{conn, s}, err
 }
 
@@ -190,6 +196,11 @@ func (c *spyConnection) Run(ctx context.Context, sink account.Sink) error {
 	return c.Connection.Run(ctx, sink)
 }
 
+func (c *spyConnection) Close() {
+	c.s.closed.Add(1)
+	c.Connection.Close()
+}
+
 func TestReplacedConnectionIsNotHeard(t *testing.T) {
 	b := newBench(t)
 	b.stop()
@@ -203,18 +214,22 @@ func TestReplacedConnectionIsNotHeard(t *testing.T) {
 	b.login(anna) // again
 	eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.sinks) > 1 }, "the new connection")
 	eventually(t, func() bool { return b.session(anna).State().Status == chat.Connected }, "connected")
+	require.EqualValues(t, 1, s.closed.Load())
+	r := &reader{}
+	b.attach(b.session(anna), r, "a")
+	eventually(t, func() bool { return len(r.shown()) > 0 }, "the state")
 	old.Credentials([]byte("of the old login"))
 	old.Lost()
+	old.Subscribed()
 	require.NoError(t, old.Push(context.Background(), account.Update{Events: []account.ReceivedEvent{{Event: chat.Event{
 		V: 1, Conversation: duo, ID: "stale", Kind: chat.KindMessage, Time: 1, Author: bob, Message: &chat.Message{}}}}}))
 	require.Equal(t, chat.Connected, b.session(anna).State().Status)
 	row, err := b.db.Accounts().Get(context.Background(), anna)
 	require.NoError(t, err)
 	require.Equal(t, string(anna), string(row.Credentials))
-	r := &reader{}
-	b.attach(b.session(anna), r, "a")
 	b.net.Say(bob, duo, "of the new one")
 	b.expect(r, duo, "of the new one")
+	require.Empty(t, r.shown())
 	_, known, err := b.db.Log().Find(context.Background(), anna, duo, "stale")
 	require.NoError(t, err)
 	require.False(t, known)
@@ -259,7 +274,7 @@ func TestRotatedCredentialsAreStoredInTheEnd(t *testing.T) {
 	allow := b.refuse("UPDATE OF credentials ON account")
 	s.sinks[0].Credentials([]byte("first"))
 	s.sinks[0].Credentials([]byte("second"))
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(100 * time.Millisecond) // several tries
 	allow()
 	stored := func() string {
 		row, err := b.db.Accounts().Get(context.Background(), anna)
@@ -281,6 +296,7 @@ func TestOlderCredentialsReplaceNoNewerOnes(t *testing.T) {
 		b.login(anna)
 		allow := b.refuse("UPDATE OF credentials ON account")
 		s.sinks[0].Credentials([]byte("first"))
+		pass(0)
 		allow()
 		s.sinks[0].Credentials([]byte("second"))
 		pass(time.Minute)
@@ -354,7 +370,9 @@ func TestLatestStateIsTold(t *testing.T) {
 		defer r.mu.Unlock()
 		return r.states[len(r.states)-1].Status == b.session(anna).State().Status
 	}, "told")
-	row, err := b.db.Accounts().Get(context.Background(), anna)
-	require.NoError(t, err)
-	require.Equal(t, chat.Connected, row.Status)
+	eventually(t, func() bool {
+		row, err := b.db.Accounts().Get(context.Background(), anna)
+		require.NoError(t, err)
+		return row.Status == chat.Connected
+	}, "stored")
 }

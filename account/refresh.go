@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -83,7 +84,7 @@ func (m *Manager) refreshSessions(ctx context.Context, logins []database.Login) 
 	for _, row := range rows {
 		s := m.session(row.Self.ID)
 		if s != nil && !s.stopped() {
-			s.relogin(row)
+			s.link.call(relogin{row})
 			continue
 		}
 		s = newSession(m, row)
@@ -123,12 +124,13 @@ func (m *Manager) refreshGrants(rows []database.GrantRow) (changes []Change) {
 			changes = append(changes, Change{Account: r.Account, Granted: &Grant{Account: r.Account, User: key.user, Role: Role(r.Role)}})
 		}
 	}
-	for key, role := range m.grants {
+	maps.Copy(m.relied, m.grants) // with those that came and went since the latest refresh
+	for key, role := range m.relied {
 		if _, ok := now[key]; !ok {
 			changes = append(changes, Change{Account: key.account, Revoked: &Grant{Account: key.account, User: key.user, Role: role}})
 		}
 	}
-	m.grants = now
+	m.grants, m.relied = now, make(map[grantKey]Role)
 	return changes
 }
 
@@ -159,7 +161,7 @@ func (m *Manager) trim(ctx context.Context) error {
 	now := m.now()
 	expiry := now
 	for _, s := range m.all() {
-		if clock, known := s.catchup.clock(); !known {
+		if clock, known := s.clock(); !known {
 			expiry = time.UnixMicro(0)
 		} else if clock.Before(expiry) {
 			expiry = clock

@@ -15,6 +15,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
 // backup copies the database while it is in use.
@@ -51,6 +52,10 @@ func TestARestoredBackupSendsNothingAgain(t *testing.T) {
 			require.NoError(t, s.Submit(ctx, request(duo, "before", "before")))
 			_, err := await(t, s, "before")
 			require.NoError(t, err)
+			eventually(t, func() bool {
+				at, err := b.db.Consumers().Position(ctx, database.ConsumerKey{Account: anna, Side: chat.OriginIRC, Name: "a"}, duo)
+				return err == nil && at > 0
+			}, "acknowledged")
 
 			block := make(chan struct{})
 			b.net.HoldPushes(true)

@@ -31,10 +31,11 @@ func (s *session) Submit(ctx context.Context, request chat.Request) error {
 	if err != nil {
 		return fmt.Errorf("store request: %w", err)
 	}
+	did := acted{}
 	if request.Message != nil {
-		s.typing.sent(request.Conversation)
+		did.wrote = request.Conversation
 	}
-	s.active()
+	s.link.post(did)
 	s.outbox.work(request.Conversation)
 	return nil
 }

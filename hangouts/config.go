@@ -271,7 +271,9 @@ func (c *Config) transport() *http.Transport {
 		DialContext:         dialer.DialContext,
 		TLSHandshakeTimeout: c.ConnectTimeout,
 		MaxIdleConnsPerHost: 4,
-		IdleConnTimeout:     90 * time.Second,
+		IdleConnTimeout:     15 * time.Second,
+		// Most clients wait with an idle long poll, and what is large goes past these buffers.
+		ReadBufferSize: 2 << 10, WriteBufferSize: 2 << 10,
 
 		MaxResponseHeaderBytes: maxHeader,
 		// The reason phrase matters (protocol §5.1), which HTTP/2 lacks.

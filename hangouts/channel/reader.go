@@ -5,11 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 )
 
-// readSize is the most that is read from a long poll at once.
-const readSize = 64 << 10
+// A long poll mostly waits. It does so with a small buffer, and borrows a large one while
+// reads fill it.
+const (
+	waitSize = 2 << 10
+	readSize = 64 << 10
+)
+
+var large = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 // reader reads one long poll in its own goroutine and hands chunks over one by one. err is
 // valid once chunks is closed: nil for a regular end.
@@ -46,8 +53,14 @@ func (r *reader) read(ctx context.Context, c *Channel, s *session) error {
 	defer resp.Body.Close()
 
 	splitter := Splitter{MaxChunk: r.cfg.MaxChunk}
-	buf := make([]byte, readSize)
+	small := make([]byte, waitSize)
+	var borrowed *[readSize]byte
+	defer func() { giveBack(borrowed) }()
 	for {
+		buf := small
+		if borrowed != nil {
+			buf = borrowed[:]
+		}
 		n, err := resp.Body.Read(buf)
 		idle.Stop()
 		if n > 0 {
@@ -66,7 +79,21 @@ func (r *reader) read(ctx context.Context, c *Channel, s *session) error {
 		case err != nil:
 			return fmt.Errorf("%w: %w", ErrTruncated, withoutURL(err))
 		}
+		switch {
+		case n < waitSize:
+			giveBack(borrowed)
+			borrowed = nil
+			splitter.relax()
+		case borrowed == nil:
+			borrowed = large.Get().(*[readSize]byte)
+		}
 		idle.Reset(r.cfg.IdleTimeout)
+	}
+}
+
+func giveBack(buf *[readSize]byte) {
+	if buf != nil {
+		large.Put(buf)
 	}
 }
 

@@ -142,6 +142,13 @@ func (s *Splitter) count(text []byte) error {
 	return nil
 }
 
+// relax gives back what is not needed between chunks.
+func (s *Splitter) relax() {
+	if !s.Partial() {
+		s.buf = nil
+	}
+}
+
 func (s *Splitter) reset() {
 	if cap(s.buf) > keepBuffer {
 		s.buf = nil
