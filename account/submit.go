@@ -23,7 +23,7 @@ func (s *session) Submit(ctx context.Context, request chat.Request) error {
 		}
 		return err
 	}
-	if request.Create != nil {
+	if request.Finds() {
 		request.Conversation = chat.ConversationID("new/" + request.Origin.Side + "/" + request.Origin.Ref) // until it has its own
 	}
 	_, err := s.m.db.Outbox().Insert(ctx, &database.OutboxRow{Account: s.id, Request: request,
@@ -42,14 +42,32 @@ func (s *session) Submit(ctx context.Context, request chat.Request) error {
 
 // Create implements Session.
 func (s *session) Create(ctx context.Context, origin chat.Origin, request chat.NewConversation) (chat.Conversation, error) {
-	if err := s.Submit(ctx, chat.Request{Origin: origin, Create: &request}); err != nil {
+	c, err := s.find(ctx, chat.Request{Origin: origin, Create: &request})
+	if err != nil {
+		return c, fmt.Errorf("create conversation: %w", err)
+	}
+	return c, nil
+}
+
+// JoinLink implements Session.
+func (s *session) JoinLink(ctx context.Context, origin chat.Origin, link string) (chat.Conversation, error) {
+	c, err := s.find(ctx, chat.Request{Origin: origin, JoinLink: link})
+	if err != nil {
+		return c, fmt.Errorf("join by link: %w", err)
+	}
+	return c, nil
+}
+
+// find carries a request out that Finds, and returns its conversation.
+func (s *session) find(ctx context.Context, request chat.Request) (chat.Conversation, error) {
+	if err := s.Submit(ctx, request); err != nil {
 		return chat.Conversation{}, err
 	}
-	made, err := s.Await(ctx, origin)
+	found, err := s.Await(ctx, request.Origin)
 	if err != nil {
-		return chat.Conversation{}, fmt.Errorf("create conversation: %w", err)
+		return chat.Conversation{}, err
 	}
-	return s.Conversation(ctx, made.Conversation)
+	return s.Conversation(ctx, found.Conversation)
 }
 
 // Submitted implements Session.

@@ -43,7 +43,7 @@ type Options struct {
 	Ghost func(context.Context, chat.PersonID) (*bridgev2.Ghost, error)
 	// Open makes or completes the room of a conversation.
 	Open func(context.Context, chat.Conversation) (*bridgev2.Portal, error)
-	// NewRef makes the ref of a request that no Matrix event names.
+	// NewRef makes the ref of a request that is none of a Matrix event: each attempt is another one.
 	NewRef func() string
 	// Prefix begins commands to the bot, as in "!hangouts".
 	Prefix string
