@@ -61,7 +61,7 @@ func (o *outbox) done(ctx context.Context, row *database.OutboxRow, event chat.E
 // settle makes a request one that has made an event.
 func settle(row *database.OutboxRow, event chat.Event, now time.Time) {
 	row.State, row.EventID, row.EventTime, row.Error, row.Closed = database.OutboxDone, event.ID, event.Time, "", now.UnixMicro()
-	if row.Kind == chat.RequestCreate {
+	if row.Request.Finds() {
 		row.Request.Conversation = event.Conversation
 	}
 }
@@ -98,7 +98,7 @@ func (s *session) expect(event chat.Event) {
 }
 
 // fail settles a request that has failed. Its fate goes into the log, to be delivered to where it
-// came from: with the text, unless the conversation keeps no history. What was to be made anew has no
+// came from: with the text, unless the conversation keeps no history. A conversation that was to be found has no
 // log; who asked for it waits.
 func (o *outbox) fail(row *database.OutboxRow, cause error) {
 	origin := row.Request.Origin
@@ -112,7 +112,7 @@ func (o *outbox) fail(row *database.OutboxRow, cause error) {
 	row.State, row.Error, row.Closed = database.OutboxFailed, failure.Reason, o.s.m.now().UnixMicro()
 	events := []chat.Event{{V: chat.Version, Conversation: row.Request.Conversation, ID: chat.EventID("failure/" + origin.Side + "/" + origin.Ref),
 		Kind: chat.KindFailure, Time: row.Closed, Author: o.s.id, Origin: origin, Failure: failure}}
-	if row.Kind == chat.RequestCreate {
+	if row.Request.Finds() {
 		events = nil
 	}
 	for o.s.ctx.Err() == nil {

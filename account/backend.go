@@ -63,11 +63,14 @@ type Connection interface {
 	History(ctx context.Context, conversation chat.ConversationID, before HistoryToken, limit int) (HistoryPage, error)
 	// People looks people up; unknown ones are left out.
 	People(ctx context.Context, ids []chat.PersonID) ([]chat.Person, error)
+	// FindPeople looks for people whom the account need not know, best first, at most limit; nobody
+	// is no error. A telephone number may get an id by being looked for.
+	FindPeople(ctx context.Context, query chat.PeopleQuery, limit int) ([]chat.Person, error)
 	// Send carries a request out. id is the request's deterministic id; the network
 	// gives it back in the sender's own copy of the event.
 	// A kind that the network has not gives chat.ErrUnsupported, like everything that
-	// Features denies. AddPeople has at most AddAtOnce people, RemovePeople one. For Create
-	// conversation is empty. A request that is Repeatable succeeds also when it changes nothing
+	// Features denies. AddPeople has at most AddAtOnce people, RemovePeople one. For a
+	// request that Finds, conversation is empty. A request that is Repeatable succeeds also when it changes nothing
 	// any more.
 	Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (Answer, error)
 	// Open reads a file of the network by its Attachment.Ref or another handle; the stream ends
@@ -82,6 +85,10 @@ type Connection interface {
 	SetTyping(ctx context.Context, conversation chat.ConversationID, state chat.TypingState) error
 	// SetWatermark moves the account's own watermark to time (µs).
 	SetWatermark(ctx context.Context, conversation chat.ConversationID, time int64) error
+	// GroupLink is the address by which others can join a group while LinkSharing is on.
+	GroupLink(ctx context.Context, conversation chat.ConversationID) (string, error)
+	// SetDoNotDisturb keeps the person's clients quiet for a time; 0 ends that.
+	SetDoNotDisturb(ctx context.Context, lasting time.Duration) error
 	// SetActive says that the person is at one of our sides now. It limits its rate itself.
 	SetActive(ctx context.Context) error
 	// Close ends the connection and frees what it holds.
@@ -116,8 +123,8 @@ type Answer struct {
 	// Event is what the request made: at least conversation, id, author and time; zero if it
 	// made nothing that is logged.
 	Event chat.Event
-	// Conversations are what the answer tells of conversations: for Create the new one,
-	// complete and alone.
+	// Conversations are what the answer tells of conversations: for a request that Finds, that
+	// one, complete and alone.
 	Conversations []chat.ConversationDelta
 }
 

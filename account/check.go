@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -16,6 +17,9 @@ func (s *session) check(ctx context.Context, r chat.Request) error {
 	}
 	if r.Create != nil {
 		return checkCreate(*r.Create, s.id)
+	}
+	if r.JoinLink != "" {
+		return checkLink(r.JoinLink, s.Features(chat.Conversation{Kind: chat.Group}))
 	}
 	c, err := s.Conversation(ctx, r.Conversation)
 	if err != nil {
@@ -39,6 +43,8 @@ func (s *session) check(ctx context.Context, r chat.Request) error {
 		return checkReaction(*r.Reaction, features)
 	case (r.Join || r.Decline) && c.Standing != chat.Invited:
 		return fmt.Errorf("%w: there is no invitation", chat.ErrRefused)
+	case r.EasterEgg != "" && !slices.Contains(features.EasterEggs, r.EasterEgg):
+		return fmt.Errorf("%w: no such easter egg", chat.ErrInvalidRequest)
 	case slices.Contains(r.RemovePeople, s.id):
 		return fmt.Errorf("%w: leaving is a request of its own", chat.ErrInvalidRequest)
 	}
@@ -55,6 +61,20 @@ func checkCreate(n chat.NewConversation, self chat.PersonID) error {
 		return fmt.Errorf("%w: the account itself is no other person", chat.ErrInvalidRequest)
 	}
 	return checkPeople(n.People)
+}
+
+// maxLink is the longest link in bytes.
+const maxLink = 2048
+
+func checkLink(link string, features chat.Features) error {
+	if !features.JoinLink {
+		return fmt.Errorf("%w: joining by link", chat.ErrUnsupported)
+	}
+	u, err := url.Parse(link)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || len(link) > maxLink || strings.ContainsFunc(link, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return fmt.Errorf("%w: that is no link", chat.ErrInvalidRequest)
+	}
+	return nil
 }
 
 func checkPeople(people []chat.PersonID) error {

@@ -76,6 +76,10 @@ func (g *guarded) People(ctx context.Context, ids []chat.PersonID) ([]chat.Perso
 	return asking(g, func() ([]chat.Person, error) { return g.Connection.People(ctx, ids) })
 }
 
+func (g *guarded) FindPeople(ctx context.Context, query chat.PeopleQuery, limit int) ([]chat.Person, error) {
+	return asking(g, func() ([]chat.Person, error) { return g.Connection.FindPeople(ctx, query, limit) })
+}
+
 func (g *guarded) Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (Answer, error) {
 	return asking(g, func() (Answer, error) { return g.Connection.Send(ctx, id, conversation, request) })
 }
@@ -86,6 +90,14 @@ func (g *guarded) SetTyping(ctx context.Context, id chat.ConversationID, state c
 
 func (g *guarded) SetWatermark(ctx context.Context, id chat.ConversationID, time int64) error {
 	return askNothing(g, func() error { return g.Connection.SetWatermark(ctx, id, time) })
+}
+
+func (g *guarded) GroupLink(ctx context.Context, id chat.ConversationID) (string, error) {
+	return asking(g, func() (string, error) { return g.Connection.GroupLink(ctx, id) })
+}
+
+func (g *guarded) SetDoNotDisturb(ctx context.Context, lasting time.Duration) error {
+	return askNothing(g, func() error { return g.Connection.SetDoNotDisturb(ctx, lasting) })
 }
 
 func (g *guarded) SetActive(ctx context.Context) error {

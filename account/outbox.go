@@ -249,7 +249,7 @@ func (o *outbox) cause(row *database.OutboxRow, err error) error {
 // than what the network has, does not know that it was sent: after a restore, for example.
 func (o *outbox) inLog(row *database.OutboxRow) (bool, error) {
 	where := row.Request.Conversation
-	if row.Kind == chat.RequestCreate {
+	if row.Request.Finds() {
 		where = "" // wherever that is
 	}
 	e, ok, err := o.s.m.log.FindRequest(o.s.ctx, o.s.id, where, row.RequestID)
@@ -323,7 +323,7 @@ func (o *outbox) attempt(row *database.OutboxRow, deadline time.Time) error {
 		return err
 	}
 	var conversation chat.Conversation
-	if row.Kind != chat.RequestCreate {
+	if !row.Request.Finds() {
 		if conversation, err = o.s.Conversation(o.s.ctx, row.Request.Conversation); err != nil {
 			return err
 		}

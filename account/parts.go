@@ -65,7 +65,7 @@ func (o *outbox) partDone(row *database.OutboxRow, done part, answer Answer) err
 // reachedAfterAll settles a request that was refused because an earlier attempt, of which no answer
 // came, had done it. Who wants to leave where nobody knows of them has left.
 func (o *outbox) reachedAfterAll(row *database.OutboxRow, refusal error, deadline time.Time) bool {
-	if row.Attempts < 2 || row.Kind == chat.RequestMessage || row.Kind == chat.RequestCreate {
+	if row.Attempts < 2 || row.Kind == chat.RequestMessage || row.Request.Finds() {
 		return false
 	}
 	gone := errors.Is(refusal, chat.ErrUnknownConversation) && (row.Kind == chat.RequestLeave || row.Kind == chat.RequestDecline)

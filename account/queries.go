@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -68,6 +69,56 @@ func (s *session) People(ctx context.Context, ids ...chat.PersonID) (map[chat.Pe
 		}
 	}
 	return found, nil
+}
+
+// mostFound bounds one FindPeople call.
+const mostFound = 50
+
+// FindPeople implements Session.
+func (s *session) FindPeople(ctx context.Context, query chat.PeopleQuery, limit int) ([]chat.Person, error) {
+	conn, err := s.request()
+	if err != nil {
+		return nil, err
+	}
+	limit = min(max(limit, 1), mostFound)
+	found, err := conn.FindPeople(ctx, query, limit)
+	if errors.Is(err, ErrAmbiguous) {
+		err = fmt.Errorf("%w: %w", chat.ErrUnavailable, err) // a question has no fate
+	}
+	people := make([]chat.Person, 0, len(found))
+	for _, p := range found {
+		p = p.Clean()
+		if p.ID != "" && p.ID != s.id && !slices.ContainsFunc(people, func(other chat.Person) bool { return other.ID == p.ID }) {
+			people = append(people, p)
+		}
+	}
+	return people[:min(len(people), limit)], err
+}
+
+// GroupLink implements Session.
+func (s *session) GroupLink(ctx context.Context, id chat.ConversationID) (string, error) {
+	conn, err := s.request()
+	if err != nil {
+		return "", err
+	}
+	c, err := s.Conversation(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if c.Standing != chat.Active || !s.Features(c).LinkSharing {
+		return "", fmt.Errorf("%w: this conversation has no link", chat.ErrUnsupported)
+	}
+	link, err := conn.GroupLink(ctx, id)
+	return chat.CleanLine(link, maxLink), err
+}
+
+// SetDoNotDisturb implements Session.
+func (s *session) SetDoNotDisturb(ctx context.Context, lasting time.Duration) error {
+	conn, err := s.request()
+	if err != nil {
+		return err
+	}
+	return conn.SetDoNotDisturb(ctx, lasting)
 }
 
 func (s *session) knownPeople(ctx context.Context, ids []chat.PersonID) (map[chat.PersonID]chat.Person, error) {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,6 +25,11 @@ func TestTheInProcessNetworkIsABackend(t *testing.T) {
 		n.AddConversation(duo, "", anna, bob)
 		n.AddConversation(trio, "Trio", anna, bob, cleo)
 		s := backendtest.Setting{Backend: n, Group: trio, Direct: duo, Free: []chat.PersonID{"4", "5"}}
+		n.AddContact("4", "d@example.com", "+15551230004")
+		n.AddConversation("linked", "Linked", bob, cleo)
+		n.ShareLink("linked", groupLink, true)
+		s.Linked = "linked"
+		s.Listed = chat.Person{ID: "4", FullName: "Person D", Emails: []string{"d@example.com"}, Phones: []string{"+15551230004"}}
 		var err error
 		s.One, err = n.Authenticate(t.Context(), chat.Credentials{RefreshToken: string(anna)})
 		require.NoError(t, err)
@@ -45,9 +50,10 @@ func everyRequest(target chat.EventID) map[chat.RequestKind]chat.Request {
 		{RemovePeople: []chat.PersonID{cleo}}, {Leave: true}, {HistoryMode: &chat.HistoryMode{Off: true}}, {LinkSharing: &chat.LinkSharing{On: true}},
 		{Muted: &yes}, {Archived: &yes}, {Unread: &yes}, {Clear: &chat.Clear{UpTo: 1}}, {Join: true}, {Decline: true},
 		{Create: &chat.NewConversation{Kind: chat.Group, Name: "New", People: []chat.PersonID{bob, cleo}}},
+		{JoinLink: groupLink}, {EasterEgg: "ponies"},
 	} {
 		r.Conversation = trio
-		if r.Create != nil {
+		if r.Finds() {
 			r.Conversation = ""
 		}
 		r.Origin = chat.Origin{Side: chat.OriginIRC, Ref: string(r.Kind())}
@@ -55,6 +61,9 @@ func everyRequest(target chat.EventID) map[chat.RequestKind]chat.Request {
 	}
 	return list
 }
+
+// groupLink is the link of a group that anna is not in.
+const groupLink = "https://example.com/group/x"
 
 // Whatever became of the first attempt, each request is carried out once, and that it was is known.
 func TestEveryRequestIsCarriedOutOnce(t *testing.T) {
@@ -72,6 +81,8 @@ func TestEveryRequestIsCarriedOutOnce(t *testing.T) {
 				t.Parallel()
 				b := newBench(t)
 				b.net.AddPerson("4", "Dora Dean")
+				b.net.AddConversation("linked", "New", bob, cleo)
+				b.net.ShareLink("linked", groupLink, true)
 				s := b.login(anna)
 				target := b.net.Say(anna, trio, "target").ID
 				eventually(t, func() bool {
@@ -105,12 +116,13 @@ func TestEveryRequestIsCarriedOutOnce(t *testing.T) {
 				require.NoError(t, s.Submit(t.Context(), r), "nor when it is done")
 				events := b.net.Events(trio)[before:]
 				require.LessOrEqual(t, len(events), 1, "not doubled")
-				if made.ID != "" {
+				require.LessOrEqual(t, len(b.net.Events("linked")), 1, "nor joined twice")
+				if made.ID != "" && !r.Finds() {
 					require.Len(t, events, 1)
 					require.Equal(t, events[0].ID, made.ID)
 					require.Equal(t, events[0].Kind, made.Kind)
 				}
-				if r.Create != nil {
+				if r.Finds() {
 					c, err := s.Conversation(t.Context(), made.Conversation)
 					require.NoError(t, err)
 					require.Equal(t, "New", c.Name)
@@ -127,7 +139,7 @@ func TestEveryRequestIsCarriedOutOnce(t *testing.T) {
 // reaches waits until the snapshot is as a request wants it, if it shows that.
 func reaches(t *testing.T, s account.Session, r chat.Request) {
 	t.Helper()
-	if r.Create != nil {
+	if r.Finds() {
 		return
 	}
 	switch {
@@ -209,9 +221,10 @@ func TestWhatCannotBeDoneIsRefusedBeforeItIsStored(t *testing.T) {
 		"two people":      {chat.Request{Create: &chat.NewConversation{Kind: chat.OneToOne, People: []chat.PersonID{bob, cleo}}}, chat.ErrInvalidRequest},
 		"with oneself":    {chat.Request{Create: &chat.NewConversation{Kind: chat.Group, People: []chat.PersonID{anna}}}, chat.ErrInvalidRequest},
 		"no kind":         {chat.Request{Create: &chat.NewConversation{People: []chat.PersonID{bob}}}, chat.ErrInvalidRequest},
+		"no link":         {chat.Request{JoinLink: "https://example.com/x"}, chat.ErrUnsupported},
 		"no conversation": {chat.Request{Conversation: "none", Leave: true}, chat.ErrUnknownConversation},
 	} {
-		if c.request.Conversation == "" && c.request.Create == nil {
+		if c.request.Conversation == "" && !c.request.Finds() {
 			c.request.Conversation = trio
 		}
 		c.request.Origin = chat.Origin{Side: chat.OriginIRC, Ref: name}
@@ -226,6 +239,7 @@ func TestWhatCannotBeDoneIsRefusedBeforeItIsStored(t *testing.T) {
 	b.net.LimitFeatures(nil)
 	for name, r := range map[string]chat.Request{
 		"oneself": {RemovePeople: []chat.PersonID{anna}}, "nobody": {AddPeople: []chat.PersonID{"x y"}}, "no target": {Deletion: &chat.Deletion{}},
+		"no such egg": {EasterEgg: "dragons"}, "two links": {JoinLink: "https://a/ https://b/"}, "not https": {JoinLink: "http://example.com/x"}, "long link": {JoinLink: "https://a/" + strings.Repeat("x", 3000)},
 		"no emoji": {Reaction: &chat.Reaction{Target: "x"}},
 	} {
 		r.Conversation = trio
@@ -235,48 +249,4 @@ func TestWhatCannotBeDoneIsRefusedBeforeItIsStored(t *testing.T) {
 	open, err := b.db.Outbox().Open(t.Context(), anna, "")
 	require.NoError(t, err)
 	require.Empty(t, open)
-}
-
-// A conversation that could not be made is tried again when it is asked for again; one that was perhaps made is not
-// made twice.
-func TestAConversationIsTriedAgain(t *testing.T) {
-	origin := chat.Origin{Side: chat.OriginMatrix, Ref: "new"}
-	for name, c := range map[string]struct {
-		kind   chat.ConversationKind
-		fault  error
-		second error
-	}{
-		"group refused":          {chat.Group, chat.ErrRefused, nil},
-		"group perhaps made":     {chat.Group, account.ErrAmbiguous, chat.ErrUnconfirmed},
-		"two refused":            {chat.OneToOne, chat.ErrRefused, nil},
-		"two, perhaps found":     {chat.OneToOne, account.ErrAmbiguous, nil},
-		"two, network not there": {chat.OneToOne, chat.ErrUnavailable, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, b *bench) {
-				b.net.AddPerson("4", "Dora Dean")
-				s := b.login(anna)
-				b.net.OnSend(func(chat.PersonID, chat.Request) accounttest.Fault { return accounttest.Fault{Err: c.fault} })
-				pass(time.Second)
-				if c.second != nil { // nothing can be found out
-					b.net.OnSync(func(chat.PersonID) error { return chat.ErrUnavailable })
-				}
-				request := chat.NewConversation{Kind: c.kind, People: []chat.PersonID{"4"}}
-				_, err := s.Create(t.Context(), origin, request)
-				require.Error(t, err)
-				_, err = s.Create(t.Context(), origin, request)
-				require.Error(t, err)
-				b.net.OnSend(nil)
-				b.net.OnSync(nil)
-				made, err := s.Create(t.Context(), origin, request)
-				require.ErrorIs(t, err, c.second)
-				if c.second != nil {
-					return
-				}
-				again, err := s.Create(t.Context(), origin, request)
-				require.NoError(t, err)
-				require.Equal(t, made.ID, again.ID)
-			})
-		})
-	}
 }

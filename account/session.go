@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
@@ -33,6 +34,9 @@ type Session interface {
 	// People returns what is known of people, asking the network for those unknown
 	// when it is reachable; every asked id is in the result.
 	People(ctx context.Context, ids ...chat.PersonID) (map[chat.PersonID]chat.Person, error)
+	// FindPeople asks the network for people whom the account need not know, at most limit (up to
+	// 50), the account's own person left out. They are not stored. Nobody is no error.
+	FindPeople(ctx context.Context, query chat.PeopleQuery, limit int) ([]chat.Person, error)
 	// Watermarks returns how far each person has read a conversation (µs), as far as the
 	// network knows.
 	Watermarks(ctx context.Context, id chat.ConversationID) (map[chat.PersonID]int64, error)
@@ -61,6 +65,14 @@ type Session interface {
 	Await(ctx context.Context, origin chat.Origin) (chat.Event, error)
 	// Create makes a conversation, or finds the one-to-one conversation that exists.
 	Create(ctx context.Context, origin chat.Origin, request chat.NewConversation) (chat.Conversation, error)
+
+	// JoinLink joins the group of a link, or finds it if the account is in it already. A link that
+	// the network does not take gives chat.ErrRefused, what is no link chat.ErrInvalidRequest.
+	JoinLink(ctx context.Context, origin chat.Origin, link string) (chat.Conversation, error)
+	// GroupLink is Connection.GroupLink.
+	GroupLink(ctx context.Context, id chat.ConversationID) (string, error)
+	// SetDoNotDisturb is Connection.SetDoNotDisturb, in every client of the person.
+	SetDoNotDisturb(ctx context.Context, lasting time.Duration) error
 
 	// Open is Connection.Open.
 	Open(ctx context.Context, ref []byte) (io.ReadCloser, MediaInfo, error)

@@ -23,7 +23,7 @@ func (s *session) Submit(ctx context.Context, request chat.Request) error {
 		}
 		return err
 	}
-	if request.Create != nil {
+	if request.Finds() {
 		request.Conversation = chat.ConversationID("new/" + request.Origin.Side + "/" + request.Origin.Ref) // until it has its own
 	}
 	_, err := s.m.db.Outbox().Insert(ctx, &database.OutboxRow{Account: s.id, Request: request,
@@ -42,36 +42,32 @@ func (s *session) Submit(ctx context.Context, request chat.Request) error {
 
 // Create implements Session.
 func (s *session) Create(ctx context.Context, origin chat.Origin, request chat.NewConversation) (chat.Conversation, error) {
-	origin, err := s.nextTry(ctx, origin, chat.Request{Create: &request})
+	c, err := s.find(ctx, chat.Request{Origin: origin, Create: &request})
 	if err != nil {
-		return chat.Conversation{}, err
+		return c, fmt.Errorf("create conversation: %w", err)
 	}
-	if err = s.Submit(ctx, chat.Request{Origin: origin, Create: &request}); err != nil {
-		return chat.Conversation{}, err
-	}
-	made, err := s.Await(ctx, origin)
-	if err != nil {
-		return chat.Conversation{}, fmt.Errorf("create conversation: %w", err)
-	}
-	return s.Conversation(ctx, made.Conversation)
+	return c, nil
 }
 
-// nextTry is an origin, or a further one when the request of that has failed: whoever asks for the same once more
-// has it tried once more, unless the network may have done it and would do it twice.
-func (s *session) nextTry(ctx context.Context, origin chat.Origin, request chat.Request) (chat.Origin, error) {
-	ref := origin.Ref
-	for n := 2; ; n++ {
-		row, err := s.m.db.Outbox().ByOrigin(ctx, origin)
-		switch {
-		case errors.Is(err, database.ErrNotFound):
-			return origin, nil
-		case err != nil:
-			return origin, fmt.Errorf("look for earlier request: %w", err)
-		case row.State != database.OutboxFailed, errors.Is(chat.Failed(row.Error), chat.ErrUnconfirmed) && !request.Repeatable():
-			return origin, nil
-		}
-		origin.Ref = fmt.Sprintf("%s/%d", ref, n)
+// JoinLink implements Session.
+func (s *session) JoinLink(ctx context.Context, origin chat.Origin, link string) (chat.Conversation, error) {
+	c, err := s.find(ctx, chat.Request{Origin: origin, JoinLink: link})
+	if err != nil {
+		return c, fmt.Errorf("join by link: %w", err)
 	}
+	return c, nil
+}
+
+// find carries a request out that Finds, and returns its conversation.
+func (s *session) find(ctx context.Context, request chat.Request) (chat.Conversation, error) {
+	if err := s.Submit(ctx, request); err != nil {
+		return chat.Conversation{}, err
+	}
+	found, err := s.Await(ctx, request.Origin)
+	if err != nil {
+		return chat.Conversation{}, err
+	}
+	return s.Conversation(ctx, found.Conversation)
 }
 
 // Submitted implements Session.

@@ -14,6 +14,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
@@ -148,7 +149,8 @@ func (c *consumer) part(ctx context.Context, room *bridgev2.Portal, e chat.Event
 	if err != nil {
 		return err
 	}
-	if before.Out() || len(others) > 0 {
+	leaves := e.Author == c.id && c.connector.config.OnConversationLeft == config.Leave
+	if before.Out() || len(others) > 0 || leaves {
 		err = c.connector.expel(ctx, room, c.login, reasonOf(e.Author, c.id))
 		if err == nil && known {
 			err = setAbsence(ctx, room, c.login.ID, ids.Removed)

@@ -10,6 +10,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
@@ -29,7 +30,13 @@ type scene struct {
 }
 
 func newScene(t *testing.T, withAlice bool) *scene {
+	return newSceneWith(t, withAlice, func(*config.Config) {})
+}
+
+// newSceneWith is newScene with other settings.
+func newSceneWith(t *testing.T, withAlice bool, change func(*config.Config)) *scene {
 	s := &scene{world: newWorld(t)}
+	s.prepare = func(m *bridge.Main) { change(m.Network()) }
 	s.network.AddPerson(dora, "Dora Dahl")
 	s.start()
 	if withAlice {

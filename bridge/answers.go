@@ -21,6 +21,7 @@ var unsupported = []struct {
 	{bridgev2.ErrEditsNotSupported, "Hangouts has no edits. The others still see what you wrote first."},
 	{bridgev2.ErrEditsNotSupportedInPortal, "Hangouts has no edits. The others still see what you wrote first."},
 	{bridgev2.ErrDeleteChatNotSupported, "Use the command `delete-chat` in this room instead."},
+	{bridgev2.ErrBlockUserNotSupported, "Hangouts lets only its own apps block people. Block this person there."},
 	{bridgev2.ErrUnsupportedMessageType, picturesOnly},
 	{bridgev2.ErrUnsupportedMediaType, picturesOnly},
 	{bridgev2.ErrMediaTooLarge, "The file is too large for Hangouts."},

@@ -38,6 +38,7 @@ func (m *Main) botCommands() []commands.CommandHandler {
 		guarded(replaced(matrix.CommandDiscardMegolmSession, m.discardSession)),
 		guarded(replaced(matrix.CommandPingMatrix, pingMatrix)),
 		guarded(&sendAnywayCommand),
+		guarded(replaced(commands.CommandBlockUser, blockUser)), guarded(disturbCommand),
 	}
 	for _, own := range openCommands() { // they find the conversations of the user's own logins only
 		list = append(list, guarded(own))
@@ -47,13 +48,13 @@ func (m *Main) botCommands() []commands.CommandHandler {
 	}
 	for _, inRoom := range []*commands.FullHandler{
 		commands.CommandID, commands.CommandUnbridge, commands.CommandSyncChat,
-		commands.CommandBlockUser, commands.CommandCreateGroup,
+		groupCommand, joinCommand,
 	} {
 		list = append(list, guarded(inRoom, c.ownRoom))
 	}
 	for _, unnamed := range []*commands.FullHandler{
 		commands.CommandHelp, commands.CommandCancel, replaced(commands.CommandListLogins, listLogins), commands.CommandSetManagementRoom, matrix.CommandLogoutMatrix,
-		commands.CommandResolveIdentifier, commands.CommandStartChat, commands.CommandSearch, commands.CommandImportImagePack,
+		commands.CommandResolveIdentifier, commands.CommandStartChat, replaced(commands.CommandSearch, searchPeople), commands.CommandImportImagePack,
 		commands.CommandRegisterPush, commands.CommandSendAccountData, commands.CommandResetNetwork,
 		commands.CommandDeletePortal, commands.CommandDeleteAllPortals, commands.CommandFilter, commands.CommandSudo,
 	} {
@@ -92,7 +93,7 @@ func guarded(original *commands.FullHandler, checks ...check) *commands.FullHand
 // replaced is a command of the framework that does something else.
 func replaced(original *commands.FullHandler, run func(*commands.Event)) *commands.FullHandler {
 	h := *original
-	h.Func = run
+	h.Func, h.NetworkAPI = run, nil
 	return &h
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -153,7 +154,10 @@ func (c *consumer) forgive(e chat.Event) {
 // nothing of it.
 func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.Conversation) error {
 	if e.Kind == chat.KindFailure {
-		return nil // the handler of the Matrix event reports it
+		if e.Failure.What == chat.RequestLeave && e.Origin.Side == chat.OriginMatrix && strings.HasPrefix(e.Origin.Ref, leftRef) {
+			c.notLeft(ctx, conversation, chat.Failed(e.Failure.Reason))
+		}
+		return nil // the handler of the Matrix event reports all others
 	}
 	key := c.Key(conversation.ID, conversation.Kind)
 	before, err := c.connector.existing(ctx, key)
@@ -318,6 +322,27 @@ func (c *Client) keepOwnRow(ctx context.Context, room *bridgev2.Portal, e chat.E
 // timeOf is the network's time of an event.
 func timeOf(e chat.Event) time.Time { return time.UnixMicro(e.Time) }
 
+const givenUp = "Something that came from Hangouts could not be shown here. The bridge's log says why."
+
+// maxGivenUp is how much of a message is quoted that could not be shown, in code points.
+const maxGivenUp = 4000
+
+// givenUp says who has written what could not be shown, and its text.
+func (c *consumer) givenUp(ctx context.Context, e chat.Event) string {
+	if e.Message == nil {
+		return givenUp
+	}
+	people, err := c.People(ctx, e.Author)
+	if err != nil {
+		return givenUp
+	}
+	text := []rune(e.Message.Text.String())
+	if len(text) > maxGivenUp {
+		text = append(text[:maxGivenUp], '…')
+	}
+	return fmt.Sprintf("A message of %s could not be shown here as it is; the bridge's log says why. Its text:\n\n%s", people[e.Author].DisplayName(), string(text))
+}
+
 // tellGivenUp says in the room, once, that something is missing there.
 func (c *consumer) tellGivenUp(ctx context.Context, e chat.Event) {
 	conversation, err := c.session.Conversation(ctx, e.Conversation)
@@ -329,8 +354,14 @@ func (c *consumer) tellGivenUp(ctx context.Context, e chat.Event) {
 		return
 	}
 	message := ids.MakeMessageID(e.Conversation, e.ID)
-	text := "Something that came from Hangouts could not be shown here. The bridge's log says why."
-	if err = c.say(ctx, room, message, poisonPart, text); err != nil {
+	err = c.say(ctx, room, message, poisonPart, c.givenUp(ctx, e))
+	if err != nil && !mayHelp(err) { // the homeserver may refuse the text here, too
+		err = c.say(ctx, room, message, poisonPart, givenUp)
+	}
+	if err == nil {
+		err = c.expire(ctx, room, e)
+	}
+	if err != nil {
 		zerolog.Ctx(ctx).Err(err).Msg("Failed to say in the room that an event was given up")
 	}
 }

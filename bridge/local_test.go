@@ -71,6 +71,20 @@ func TestExpiredMessagesAreRedacted(t *testing.T) {
 	require.False(t, gone("stays"))
 }
 
+// What is written in Matrix in a conversation without history disappears, too.
+func TestOwnMessagesExpire(t *testing.T) {
+	w, alice, room := managed(t)
+	w.network.Expire(time.Second)
+	gone := func(text string) bool { return !strings.Contains(fmt.Sprint(w.lines(room)), text) }
+	alice.SendText(room, "with history")
+	w.waitTexts(group, "first", "with history")
+	w.ask(alice, room, "history off", "History is off now.")
+	alice.SendText(room, "without history")
+	w.waitTexts(group, "first", "with history", "without history")
+	w.eventually("the end of it", func() bool { return gone("without history") })
+	require.False(t, gone("with history"))
+}
+
 func TestNewcomersAreGreeted(t *testing.T) {
 	w := newWorld(t)
 	w.start()

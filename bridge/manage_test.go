@@ -100,6 +100,7 @@ func TestPeopleFromMatrix(t *testing.T) {
 
 func TestCommandsOfAConversation(t *testing.T) {
 	w, alice, room := managed(t)
+	w.network.ShareLink(group, "https://example.com/group/x", false)
 	yes, no := ptr.Ptr(true), ptr.Ptr(false)
 	for n, c := range []struct {
 		text, says string
@@ -110,7 +111,9 @@ func TestCommandsOfAConversation(t *testing.T) {
 		{"history off", "History is off already.", nil},
 		{"history on", "History is on now.", &chat.Request{HistoryMode: &chat.HistoryMode{}}},
 		{"history perhaps", "Usage: `!hangouts history on`", nil},
+		{"link", "Joining by link is off.", nil},
 		{"link on", "Joining by link is on now.", &chat.Request{LinkSharing: &chat.LinkSharing{On: true}}},
+		{"link", "Whoever has this link can join: https://example.com/group/x", nil},
 		{"link off", "Joining by link is off now.", &chat.Request{LinkSharing: &chat.LinkSharing{}}},
 		{"mute", "This conversation is muted.", &chat.Request{Muted: yes}},
 		{"unmute", "not muted any more", &chat.Request{Muted: no}},
@@ -120,6 +123,9 @@ func TestCommandsOfAConversation(t *testing.T) {
 		{"add " + string(dora), "They are added.", &chat.Request{AddPeople: []chat.PersonID{dora}}},
 		{"remove " + string(ghost(dora)), "They are removed.", &chat.Request{RemovePeople: []chat.PersonID{dora}}},
 		{"add nobody", "I know no person", nil},
+		{"easter-egg", "There are these animations: `ponies`, `bikeshed`", nil},
+		{"easter-egg dragons", "There are these animations", nil},
+		{"easter-egg Ponies", "Sent.", &chat.Request{EasterEgg: "ponies"}},
 		{"accept", "Hangouts refused it", nil},
 		{"leave", "You have left this conversation.", &chat.Request{Leave: true}},
 	} {
@@ -138,6 +144,7 @@ func TestCommandsOfAConversation(t *testing.T) {
 		require.Equal(t, wantedOf(got, *c.request), got, c.text)
 	}
 	w.waitNotice(room, "You left this conversation.")
+	require.True(t, slices.ContainsFunc(w.hs.Messages(room), func(e *event.Event) bool { return strings.Contains(e.Content.AsMessage().Body, "sent ponies") }), "the animation is a line")
 }
 
 // wantedOf is the wanted request with what every request has of its own.

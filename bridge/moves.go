@@ -2,16 +2,21 @@ package bridge
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
+	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/format"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
 
 // zeroTime lets the homeserver say when an event happens.
@@ -44,7 +49,7 @@ func (h host) Moved(ctx context.Context, e *event.Event) {
 		if !ok {
 			continue
 		}
-		if err = client.moved(login.Log.WithContext(ctx), room, content.Membership); err != nil && ctx.Err() == nil {
+		if err = client.moved(login.Log.WithContext(ctx), room, e, content.Membership); err != nil && ctx.Err() == nil {
 			login.Log.Err(err).Stringer("room", e.RoomID).Msg("Failed to note that the user left or entered a room")
 		}
 	}
@@ -71,7 +76,7 @@ func (c *Connector) loginsOf(ctx context.Context, user id.UserID, key networkid.
 }
 
 // moved notes what the login's user did with a room in Matrix.
-func (c *Client) moved(ctx context.Context, room *bridgev2.Portal, to event.Membership) error {
+func (c *Client) moved(ctx context.Context, room *bridgev2.Portal, e *event.Event, to event.Membership) error {
 	unlock, err := c.connector.delivery.portals.lock(ctx, room.PortalKey)
 	if err != nil {
 		return err
@@ -84,6 +89,9 @@ func (c *Client) moved(ctx context.Context, room *bridgev2.Portal, to event.Memb
 	absence := c.absence(room)
 	switch to {
 	case event.MembershipLeave, event.MembershipBan:
+		if absence == "" && to == event.MembershipLeave {
+			c.leaveToo(ctx, room, e)
+		}
 		return setAbsence(ctx, room, c.login.ID, absenceAfterLeaving(absence))
 	case event.MembershipJoin:
 		consumer := c.consumer()
@@ -93,6 +101,45 @@ func (c *Client) moved(ctx context.Context, room *bridgev2.Portal, to event.Memb
 		return consumer.entered(ctx, room, absence)
 	}
 	return nil
+}
+
+// leftRef begins the refs of requests to leave because a room was left.
+const leftRef = "left/"
+
+// leaveToo leaves a conversation whose room the user has left of their own will, if the operator wants
+// that: not by what we do as the user. Repeated it is the same request.
+func (c *Client) leaveToo(ctx context.Context, room *bridgev2.Portal, e *event.Event) {
+	_, ours := e.Content.Raw[appservice.DoublePuppetKey]
+	if c.connector.config.OnRoomLeft != config.Leave || ours || e.Sender != c.login.UserMXID || c.session == nil {
+		return
+	}
+	conversation, err := c.session.Conversation(ctx, ids.ParsePortalID(room.ID))
+	if err == nil && (conversation.Standing != chat.Active || !c.session.Features(conversation).Leave) {
+		return // hidden, like everything that cannot be left
+	}
+	if err == nil {
+		err = c.session.Submit(ctx, chat.Request{Conversation: conversation.ID, Leave: true,
+			Origin: chat.Origin{Side: chat.OriginMatrix, Ref: leftRef + string(e.ID) + "/" + string(c.login.ID)}})
+	}
+	if err != nil {
+		c.notLeft(ctx, conversation, err)
+	}
+}
+
+// notLeft says where the user talks to the bot that a conversation was not left.
+func (c *Client) notLeft(ctx context.Context, conversation chat.Conversation, cause error) {
+	room, err := c.login.User.GetManagementRoom(ctx)
+	if err == nil {
+		title := string(conversation.ID)
+		if people, err := c.People(ctx, portal.MemberIDs(conversation)...); err == nil {
+			title = conversation.Title(c.id, people)
+		}
+		_, err = c.connector.bridge.Bot.SendMessage(ctx, room, event.EventMessage, said(fmt.Sprintf(
+			"You have left the room of %s, but not the conversation on Hangouts: %s It is hidden.", format.EscapeMarkdown(title), portal.Sentence(cause))), nil)
+	}
+	if err != nil {
+		c.login.Log.Err(err).AnErr("cause", cause).Msg("Failed to say that a conversation was not left")
+	}
 }
 
 func absenceAfterLeaving(absence ids.Absence) ids.Absence {

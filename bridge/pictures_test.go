@@ -133,7 +133,6 @@ func TestFilesThatCannotBeShownAreLinks(t *testing.T) {
 		"stalled":         {accounttest.File{Data: picture(1), Until: hanging}, "it could not be loaded"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			w := newWorld(t)
 			w.prepare = func(m *bridge.Main) { m.FileLimits(1, 1) }
 			_, room := w.talk()

@@ -87,22 +87,29 @@ func TestRelayingInADirectRoom(t *testing.T) {
 	require.Equal(t, []string{"first", "eve: one"}, w.texts(direct))
 }
 
-// Whoever is relayed changes nothing on Hangouts in the name of the login that relays, whatever they may do in the room.
-func TestOnlyMessagesAreRelayed(t *testing.T) {
+// Who is relayed writes through another's account and does nothing else with it: what they change
+// in the room, with all power there, is taken back and does not reach the network.
+func TestRelayedPeopleChangeNothing(t *testing.T) {
 	w, _, _, eve, room := relaying(t)
 	w.network.AddPerson(dora, "Dora Dahl")
-	_, err := w.main.Matrix.Bot.SetPowerLevel(t.Context(), room, eve.UserID(), 50)
+	_, err := w.main.Matrix.Bot.SetPowerLevel(t.Context(), room, eve.UserID(), 99)
 	require.NoError(t, err)
-	name := w.state(room, "m.room.name")
-
-	eve.SetState(room, event.StateRoomName, "", &event.RoomNameEventContent{Name: "Eve's"})
-	w.eventually("the name to come back", func() bool { return w.state(room, "m.room.name") == name })
-	eve.SetState(room, event.StateMember, string(ghost(dora)), &event.MemberEventContent{Membership: event.MembershipInvite})
-	w.eventually("dora not to be there", func() bool { return w.hs.Membership(room, ghost(dora)) == "leave" })
-	eve.SetState(room, event.StateMember, string(ghost(carl)), &event.MemberEventContent{Membership: event.MembershipLeave})
+	before := len(w.network.Sends())
+	const refusal = "with an account of their own"
+	eve.SetName(room, "Eve's")
+	w.waitNotice(room, refusal)
+	w.eventually("the name to come back", func() bool { return w.state(room, "m.room.name") == "Family" })
+	eve.Invite(room, ghost(dora))
+	w.eventually("dora to be taken out", func() bool { return w.hs.Membership(room, ghost(dora)) == "leave" })
+	eve.Kick(room, ghost(carl))
 	w.eventually("carl to be back", func() bool { return w.hs.Membership(room, ghost(carl)) == "join" })
-	for _, kind := range []chat.RequestKind{chat.RequestRename, chat.RequestAddPeople, chat.RequestRemovePeople} {
-		require.Empty(t, w.did(kind))
+	eve.SetState(room, event.StateMember, string(ghost(carl)), &event.MemberEventContent{Membership: event.MembershipBan})
+	w.eventually("carl to be back again", func() bool { return w.hs.Membership(room, ghost(carl)) == "join" })
+	for _, command := range []string{"rename Eve's", "leave", "add " + string(dora), "remove " + string(carl), "archive", "history off"} {
+		eve.SendText(room, "!hangouts "+command)
 	}
-	w.waitNotice(room, "only your messages go to Hangouts")
+	eve.SendText(room, "the end")
+	w.waitWriter("eve: the end", anna)
+	require.Len(t, w.network.Sends(), before+1)
+	require.Equal(t, "Family", w.state(room, "m.room.name"))
 }

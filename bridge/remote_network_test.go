@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
@@ -31,6 +32,7 @@ type call struct {
 	Request      chat.Request
 	File         []byte // its handle, or its bytes
 	Name, MIME   string
+	Query        chat.PeopleQuery
 }
 
 // answer is its answer. Error names the sentinel that the error wraps.
@@ -94,6 +96,8 @@ func serveConnection(w http.ResponseWriter, r *http.Request, network *accounttes
 		a.History, err = connection.History(ctx, c.Conversation.ID, c.Place, c.Limit)
 	case "/people":
 		a.People, err = connection.People(ctx, c.People)
+	case "/find":
+		a.People, err = connection.FindPeople(ctx, c.Query, c.Limit)
 	case "/send":
 		a.Answer, err = connection.Send(ctx, c.ID, c.Conversation, c.Request)
 	case "/open":
@@ -224,6 +228,11 @@ func (c *remoteConnection) People(ctx context.Context, ids []chat.PersonID) ([]c
 	return a.People, err
 }
 
+func (c *remoteConnection) FindPeople(ctx context.Context, query chat.PeopleQuery, limit int) ([]chat.Person, error) {
+	a, err := c.do(ctx, "/find", call{Account: c.account, Query: query, Limit: limit})
+	return a.People, err
+}
+
 func (c *remoteConnection) Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (account.Answer, error) {
 	a, err := c.do(ctx, "/send", call{Account: c.account, ID: id, Conversation: conversation, Request: request})
 	return a.Answer, err
@@ -249,5 +258,9 @@ func (c *remoteConnection) SetTyping(context.Context, chat.ConversationID, chat.
 func (c *remoteConnection) SetWatermark(context.Context, chat.ConversationID, int64) error {
 	return nil
 }
-func (c *remoteConnection) SetActive(context.Context) error { return nil }
-func (c *remoteConnection) Close()                          {}
+func (c *remoteConnection) GroupLink(context.Context, chat.ConversationID) (string, error) {
+	return "", nil
+}
+func (c *remoteConnection) SetDoNotDisturb(context.Context, time.Duration) error { return nil }
+func (c *remoteConnection) SetActive(context.Context) error                      { return nil }
+func (c *remoteConnection) Close()                                               {}

@@ -202,7 +202,8 @@ func TestPoisonDoesNotStopTheConversation(t *testing.T) {
 	w.network.Say(carl, direct, "fine")
 	w.waitLines(room, line{ghost(carl), "first"}, line{ghost(carl), "fine"})
 	require.Len(t, w.notices(room), 1)
-	require.Contains(t, w.notices(room)[0], "could not be shown")
+	require.Contains(t, w.notices(room)[0], "A message of Carl Conrad could not be shown here")
+	require.Contains(t, w.notices(room)[0], "poison")
 	tries := w.hs.Requests(func(r nullhs.Request) bool { return r.Route == "fault" })
 	require.Len(t, tries, 3)
 }

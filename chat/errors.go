@@ -26,6 +26,8 @@ var (
 	ErrUnsupported = errors.New("not supported")
 	// ErrInvalidRequest: the request says nothing, or several things at once.
 	ErrInvalidRequest = errors.New("invalid request")
+	// ErrInvalidQuery: what people are looked for by is no name, address or number.
+	ErrInvalidQuery = errors.New("this cannot be looked for")
 	// ErrTooLarge: over a limit of Features.
 	ErrTooLarge = errors.New("too large")
 	// ErrForbidden: the asker has no grant, or not the role, for this.

@@ -50,7 +50,10 @@ type Features struct {
 	Mute        bool `json:"mute"`
 	Archive     bool `json:"archive"`
 	MarkUnread  bool `json:"mark_unread"`
-	Clear       bool `json:"clear"` // the own history can be deleted
+	Clear       bool `json:"clear"`     // the own history can be deleted
+	JoinLink    bool `json:"join_link"` // groups can be joined by their link
+
+	EasterEggs []string `json:"easter_eggs"` // animations that can be shown to everybody
 
 	MaxText     int           `json:"max_text"`     // bytes of UTF-8 in one message
 	MaxMedia    int64         `json:"max_media"`    // bytes of a file
@@ -93,6 +96,10 @@ func (f Features) Allows(kind RequestKind) bool {
 		return f.MarkUnread
 	case RequestClear:
 		return f.Clear
+	case RequestJoinLink:
+		return f.JoinLink
+	case RequestEasterEgg:
+		return len(f.EasterEggs) > 0
 	}
 	return false
 }

@@ -23,13 +23,15 @@ const (
 	RequestUnread       RequestKind = "unread"
 	RequestClear        RequestKind = "clear"
 	RequestCreate       RequestKind = "create"
+	RequestJoinLink     RequestKind = "join_link"
+	RequestEasterEgg    RequestKind = "easter_egg"
 )
 
 // Request is something that the account shall do in a conversation and that has an
 // effect there. Exactly one member after Origin is set.
 type Request struct {
 	V            int            `json:"v"`
-	Conversation ConversationID `json:"conversation"` // "" for Create
+	Conversation ConversationID `json:"conversation"` // "" for Create and JoinLink
 	Origin       Origin         `json:"origin"`
 
 	Message      *Message         `json:"message,omitempty"`
@@ -50,6 +52,8 @@ type Request struct {
 	Unread       *bool            `json:"unread,omitempty"`
 	Clear        *Clear           `json:"clear,omitempty"`
 	Create       *NewConversation `json:"create,omitempty"`
+	JoinLink     string           `json:"join_link,omitempty"`  // address by which a group is joined
+	EasterEgg    string           `json:"easter_egg,omitempty"` // one of Features.EasterEggs
 }
 
 // Clear deletes the own history of a conversation, everything with a time (µs) at or before
@@ -71,6 +75,7 @@ func (r Request) Kinds() (kinds []RequestKind) {
 		{RequestHistoryMode, r.HistoryMode != nil}, {RequestLinkSharing, r.LinkSharing != nil},
 		{RequestMuted, r.Muted != nil}, {RequestArchived, r.Archived != nil}, {RequestUnread, r.Unread != nil},
 		{RequestClear, r.Clear != nil}, {RequestCreate, r.Create != nil},
+		{RequestJoinLink, r.JoinLink != ""}, {RequestEasterEgg, r.EasterEgg != ""},
 	} {
 		if member.set {
 			kinds = append(kinds, member.kind)
@@ -87,12 +92,15 @@ func (r Request) Kind() RequestKind {
 	return ""
 }
 
-// Repeatable reports whether the request sets a state, so that it may be sent again after
+// Finds reports whether only the answer says which conversation the request is about.
+func (r Request) Finds() bool { return r.Create != nil || r.JoinLink != "" }
+
+// Repeatable reports whether the request sets a state, or nothing that stays, so that it may be sent again after
 // an ambiguous failure: nothing is doubled. The others are looked for first.
 func (r Request) Repeatable() bool {
 	switch r.Kind() {
 	case RequestEdit, RequestDeletion, RequestReaction, RequestTopic, RequestJoin, RequestDecline,
-		RequestMuted, RequestArchived, RequestUnread, RequestClear:
+		RequestMuted, RequestArchived, RequestUnread, RequestClear, RequestJoinLink, RequestEasterEgg:
 		return true
 	case RequestCreate:
 		return r.Create.Kind == OneToOne

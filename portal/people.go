@@ -2,6 +2,7 @@ package portal
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 
@@ -15,27 +16,20 @@ func compareNames(a, b chat.Person) int {
 	return cmp.Or(strings.Compare(strings.ToLower(a.DisplayName()), strings.ToLower(b.DisplayName())), cmp.Compare(a.ID, b.ID))
 }
 
-// has reports whether an e-mail address or telephone number is a person's.
-func has(p chat.Person, identifier string) bool {
-	identifier = strings.TrimSpace(strings.ToLower(identifier))
-	return slices.ContainsFunc(p.Emails, func(email string) bool { return strings.ToLower(email) == identifier }) ||
-		slices.ContainsFunc(p.Phones, func(phone string) bool { return digits(phone) != "" && digits(phone) == digits(identifier) })
-}
-
-// digits are the digits of a telephone number, "" if s is none.
-func digits(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' {
-			return r
-		}
-		return -1
-	}, s)
-}
-
-// matches reports whether a person's name or address holds all words of a query.
-func matches(p chat.Person, query string) bool {
+// matches reports whether a query means a person.
+func matches(p chat.Person, query chat.PeopleQuery) bool {
+	switch {
+	case query.Email != "":
+		return slices.ContainsFunc(p.Emails, func(email string) bool { return strings.EqualFold(email, query.Email) })
+	case query.Phone != "":
+		own, _ := p.ID.Phone()
+		return own == query.Phone || slices.ContainsFunc(p.Phones, func(phone string) bool {
+			known, err := chat.ParsePeopleQuery("tel:" + phone)
+			return err == nil && known.Phone == query.Phone
+		})
+	}
 	text := strings.ToLower(strings.Join(append([]string{p.DisplayName()}, p.Emails...), " "))
-	for _, word := range strings.Fields(strings.ToLower(query)) {
+	for _, word := range strings.Fields(strings.ToLower(query.Name)) {
 		if !strings.Contains(text, word) {
 			return false
 		}
@@ -45,8 +39,11 @@ func matches(p chat.Person, query string) bool {
 
 // errorOf is an error of a command or of the provisioning API, with the sentence for the person.
 func errorOf(err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, chat.ErrInvalidQuery):
+		return bridgev2.RespError(mautrix.MInvalidParam.WithMessage("%s", Sentence(err)))
 	}
 	return bridgev2.RespError(mautrix.MUnknown.WithMessage("%s", Sentence(err)))
 }

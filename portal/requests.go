@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.mau.fi/util/ptr"
@@ -30,7 +31,7 @@ func (h *Handler) Do(ctx context.Context, portal *bridgev2.Portal, origin id.Eve
 	if err := h.session.Submit(ctx, request); err != nil {
 		return chat.Event{}, fmt.Errorf("submit request: %w", err)
 	}
-	waitCtx, cancel := context.WithTimeout(ctx, h.options.SendWait)
+	waitCtx, cancel := h.waiting(ctx)
 	defer cancel()
 	e, err := h.session.Await(waitCtx, request.Origin)
 	if err != nil && waitCtx.Err() != nil && ctx.Err() == nil {
@@ -39,14 +40,13 @@ func (h *Handler) Do(ctx context.Context, portal *bridgev2.Portal, origin id.Eve
 	return e, err
 }
 
-// change is Do for a change that was made in the room. Relaying is for messages: whoever has no login changes
-// nothing in the name of the login that relays them.
-func (h *Handler) change(ctx context.Context, portal *bridgev2.Portal, relayed *bridgev2.OrigSender, origin id.EventID, request chat.Request) error {
+// doAs is Do for a change that only people with a login of their own may make: a relay lends its
+// account for messages alone.
+func (h *Handler) doAs(ctx context.Context, relayed *bridgev2.OrigSender, portal *bridgev2.Portal, origin id.EventID, request chat.Request) (chat.Event, error) {
 	if relayed != nil {
-		return errOnlyRelayed
+		return chat.Event{}, errRelayed
 	}
-	_, err := h.Do(ctx, portal, origin, request)
-	return err
+	return h.Do(ctx, portal, origin, request)
 }
 
 // Allows reports whether requests of a kind can be made in a portal's conversation.
@@ -58,7 +58,7 @@ func (h *Handler) Allows(ctx context.Context, portal *bridgev2.Portal, kind chat
 // HandleMatrixRoomName renames the conversation. If that is refused, the room gets its name back.
 func (h *Handler) HandleMatrixRoomName(ctx context.Context, msg *bridgev2.MatrixRoomName) (bool, error) {
 	name := chat.CleanName(msg.Content.Name)
-	err := h.change(ctx, msg.Portal, msg.OrigSender, msg.Event.ID, chat.Request{Rename: &chat.Rename{New: name}})
+	_, err := h.doAs(ctx, msg.OrigSender, msg.Portal, msg.Event.ID, chat.Request{Rename: &chat.Rename{New: name}})
 	if err != nil {
 		if refused(err) {
 			h.revert(ctx, msg.Portal, event.StateRoomName, "", &event.RoomNameEventContent{Name: msg.Portal.Name})
@@ -93,7 +93,7 @@ func (h *Handler) HandleMatrixMembership(ctx context.Context, msg *bridgev2.Matr
 	default:
 		return nil, nil
 	}
-	err = h.change(ctx, msg.Portal, msg.OrigSender, msg.Event.ID, request)
+	_, err = h.doAs(ctx, msg.OrigSender, msg.Portal, msg.Event.ID, request)
 	switch {
 	case err == nil:
 		return nil, nil // a ghost joins when the event of the network is delivered
@@ -162,6 +162,10 @@ func quietly(err error) error {
 
 // Sentence says what a failed request means for the person who made it.
 func Sentence(err error) string {
+	if errors.Is(err, chat.ErrInvalidQuery) {
+		text := err.Error()
+		return strings.ToUpper(text[:1]) + text[1:] + "."
+	}
 	for _, row := range statuses {
 		if errors.Is(err, row.err) {
 			return sentence(err, row.says)

@@ -15,12 +15,30 @@ import (
 
 // Start makes a conversation, or finds that of two, once for each ref.
 func (h *Handler) Start(ctx context.Context, ref string, n chat.NewConversation) (chat.Conversation, error) {
+	return h.awaited(ctx, func(ctx context.Context) (chat.Conversation, error) {
+		return h.session.Create(ctx, chat.Origin{Side: chat.OriginMatrix, Ref: ref}, n)
+	})
+}
+
+// JoinLink joins the group of a link, once for each ref.
+func (h *Handler) JoinLink(ctx context.Context, ref, link string) (chat.Conversation, error) {
+	return h.awaited(ctx, func(ctx context.Context) (chat.Conversation, error) {
+		return h.session.JoinLink(ctx, chat.Origin{Side: chat.OriginMatrix, Ref: ref}, link)
+	})
+}
+
+// awaited waits for a request no longer than Options.SendWait; then it goes on by itself.
+func (h *Handler) awaited(ctx context.Context, request func(context.Context) (chat.Conversation, error)) (chat.Conversation, error) {
 	if h.session == nil {
 		return chat.Conversation{}, puppet.ErrNoAccount
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.options.SendWait)
+	waitCtx, cancel := h.waiting(ctx)
 	defer cancel()
-	return h.session.Create(ctx, chat.Origin{Side: chat.OriginMatrix, Ref: ref}, n)
+	c, err := request(waitCtx)
+	if err != nil && waitCtx.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", errStillWaiting, err)
+	}
+	return c, err
 }
 
 // CreateChatWithGhost finds or makes the conversation with the person of a ghost that was invited
@@ -30,8 +48,7 @@ func (h *Handler) CreateChatWithGhost(ctx context.Context, ghost *bridgev2.Ghost
 	if err != nil {
 		return nil, fmt.Errorf("ghost %q: %w", ghost.ID, err)
 	}
-	// To find the conversation of two does no harm when it is repeated, so the ref is the person.
-	c, err := h.Start(ctx, fmt.Sprintf("direct/%s/%s", h.self, person), chat.NewConversation{Kind: chat.OneToOne, People: []chat.PersonID{person}})
+	c, err := h.Start(ctx, h.options.NewRef(), chat.NewConversation{Kind: chat.OneToOne, People: []chat.PersonID{person}})
 	if err != nil {
 		return nil, errorOf(err)
 	}
@@ -46,101 +63,6 @@ func (h *Handler) makeRoom(ctx context.Context, id chat.ConversationID) (*bridge
 	}
 	room, err := h.options.Open(ctx, c)
 	return room, errorOf(err)
-}
-
-// ResolveIdentifier finds a person by Gaia id or telephone number as the account knows them, or by
-// the e-mail address or telephone number of somebody in its conversations. nil is nobody.
-func (h *Handler) ResolveIdentifier(ctx context.Context, identifier string, createChat bool) (*bridgev2.ResolveIdentifierResponse, error) {
-	person, found, err := h.Find(ctx, identifier)
-	if err != nil || !found {
-		return nil, err
-	}
-	ghost, err := h.ghost(ctx, person.ID)
-	if err != nil {
-		return nil, err
-	}
-	answer := &bridgev2.ResolveIdentifierResponse{Ghost: ghost, UserID: ids.MakeUserID(person.ID)}
-	if createChat {
-		if answer.Chat, err = h.CreateChatWithGhost(ctx, ghost); err == nil {
-			answer.Chat.Portal, err = h.makeRoom(ctx, ids.ParsePortalID(answer.Chat.PortalKey.ID))
-		}
-	}
-	return answer, err
-}
-
-func (h *Handler) ghost(ctx context.Context, person chat.PersonID) (*bridgev2.Ghost, error) {
-	if h.options.Ghost == nil {
-		return nil, chat.ErrUnsupported
-	}
-	return h.options.Ghost(ctx, person)
-}
-
-// Find finds a person; see ResolveIdentifier.
-func (h *Handler) Find(ctx context.Context, identifier string) (person chat.Person, found bool, err error) {
-	if h.session == nil {
-		return person, false, puppet.ErrNoAccount
-	}
-	if id, err := chat.ParsePersonID(identifier); err == nil {
-		people, err := h.session.People(ctx, id)
-		if err != nil {
-			return person, false, err
-		}
-		person = people[id]
-		_, phone := id.Phone()
-		return person, phone || person.NameKind() != chat.NameUnknown, nil
-	}
-	known, err := h.Contacts(ctx)
-	at := slices.IndexFunc(known, func(p chat.Person) bool { return has(p, identifier) })
-	if err != nil || at < 0 {
-		return person, false, err
-	}
-	return known[at], true, nil
-}
-
-// Contacts are the people in the account's conversations, in the order of their names.
-func (h *Handler) Contacts(ctx context.Context) ([]chat.Person, error) {
-	if h.session == nil {
-		return nil, puppet.ErrNoAccount
-	}
-	conversations, err := h.session.Conversations(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var all []chat.PersonID
-	for _, c := range conversations {
-		for _, member := range c.Others(h.self) {
-			if !slices.Contains(all, member.ID) {
-				all = append(all, member.ID)
-			}
-		}
-	}
-	people, err := h.session.People(ctx, all...)
-	list := make([]chat.Person, 0, len(people))
-	for _, person := range people {
-		list = append(list, person)
-	}
-	slices.SortFunc(list, compareNames)
-	return list, err
-}
-
-// GetContactList implements bridgev2.ContactListingNetworkAPI.
-func (h *Handler) GetContactList(ctx context.Context) (list []*bridgev2.ResolveIdentifierResponse, err error) {
-	people, err := h.Contacts(ctx)
-	return h.listed(people), errorOf(err)
-}
-
-// SearchUsers implements bridgev2.UserSearchingNetworkAPI, among the people in the account's
-// conversations.
-func (h *Handler) SearchUsers(ctx context.Context, query string) ([]*bridgev2.ResolveIdentifierResponse, error) {
-	people, err := h.Contacts(ctx)
-	return h.listed(slices.DeleteFunc(people, func(p chat.Person) bool { return !matches(p, query) })), errorOf(err)
-}
-
-func (h *Handler) listed(people []chat.Person) (list []*bridgev2.ResolveIdentifierResponse) {
-	for _, person := range people {
-		list = append(list, &bridgev2.ResolveIdentifierResponse{UserID: ids.MakeUserID(person.ID), UserInfo: h.people.PersonInfo(person)})
-	}
-	return list
 }
 
 // CreateGroup makes a group of people.
@@ -158,14 +80,10 @@ func (h *Handler) CreateGroup(ctx context.Context, params *bridgev2.GroupCreateP
 			request.People = append(request.People, person)
 		}
 	}
-	ref := fmt.Sprintf("group/%s/%s", h.self, params.RoomID)
-	if params.RoomID == "" {
-		ref = h.options.NewRef()
-	}
-	c, err := h.Start(ctx, ref, request)
+	c, err := h.Start(ctx, h.options.NewRef(), request)
 	if err != nil {
 		return nil, errorOf(err)
 	}
-	room, err := h.makeRoom(ctx, c.ID)
-	return &bridgev2.CreateChatResponse{PortalKey: h.Key(c.ID, c.Kind), Portal: room}, err
+	room, err := h.options.Open(ctx, c)
+	return &bridgev2.CreateChatResponse{PortalKey: h.Key(c.ID, c.Kind), Portal: room}, errorOf(err)
 }

@@ -30,7 +30,7 @@ var statuses = []struct {
 	{errInvited, "You are only invited to this conversation. Accept the invitation first, with the command `accept`.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
 	{chat.ErrUnknownConversation, "Hangouts does not know this conversation.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
 	{errNotYours, "Only who wrote a message can change it.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
-	{errOnlyRelayed, "You are not logged in, so only your messages go to Hangouts.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
+	{errRelayed, "Only who is in this conversation with an account of their own can change it.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
 	{chat.ErrForbidden, "You may not use this account.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
 	{chat.ErrInvalidRequest, "This is not possible in this conversation.", true, event.MessageStatusFail, event.MessageStatusUnsupported},
 	{errFileTooLarge, "The file is too large for Hangouts.", true, event.MessageStatusFail, event.MessageStatusUnsupported},

@@ -15,7 +15,7 @@ import (
 var (
 	errNoEdits     = fmt.Errorf("%w: edits", chat.ErrUnsupported)
 	errNotYours    = fmt.Errorf("%w: a change of somebody else's message", chat.ErrForbidden)
-	errOnlyRelayed = fmt.Errorf("%w: a change by somebody who is relayed", chat.ErrForbidden)
+	errRelayed     = fmt.Errorf("%w: a change by somebody who is relayed", chat.ErrForbidden)
 	errNoReactions = fmt.Errorf("%w: reactions", chat.ErrUnsupported)
 	errNoDeletions = fmt.Errorf("%w: deletions", chat.ErrUnsupported)
 )

@@ -45,6 +45,11 @@ type Network struct {
 	marks      []chat.Watermark
 	actives    map[chat.PersonID]int
 	typings    []chat.Typing
+	queries    []chat.PeopleQuery
+	findErr    error
+	lasts      time.Duration // of messages without history; 0 = for ever
+	created    []chat.ConversationID
+	dnd        map[chat.PersonID]time.Duration
 }
 
 type conversation struct {
@@ -55,6 +60,7 @@ type conversation struct {
 	muted    map[chat.PersonID]bool
 	unread   map[chat.PersonID]bool
 	inviters map[chat.PersonID]chat.PersonID // of those who have not accepted
+	link     string                          // by which the group is joined; "" = none
 }
 
 // Sent is a request that the network accepted.
@@ -85,6 +91,7 @@ func New() *Network {
 		actives:       make(map[chat.PersonID]int),
 		silent:        make(map[chat.PersonID]bool),
 		runs:          make(map[chat.PersonID]int),
+		dnd:           make(map[chat.PersonID]time.Duration),
 		files:         make(map[string]File),
 		opened:        make(map[string]int),
 		hidden:        make(map[chat.PersonID]map[chat.ConversationID]int64),

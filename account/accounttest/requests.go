@@ -18,7 +18,7 @@ func (c *connection) Send(_ context.Context, id uint64, conv chat.Conversation, 
 		c.n.mu.Unlock()
 		return account.Answer{}, err
 	}
-	if stored := c.n.conversations[conv.ID]; request.Create == nil && (stored == nil || !stored.snapshot.Has(c.id)) {
+	if stored := c.n.conversations[conv.ID]; !request.Finds() && (stored == nil || !stored.snapshot.Has(c.id)) {
 		c.n.mu.Unlock()
 		return account.Answer{}, chat.ErrUnknownConversation
 	}
@@ -55,6 +55,9 @@ func (c *connection) carryOut(id uint64, in chat.ConversationID, r chat.Request)
 	if r.Create != nil {
 		return c.create(*r.Create)
 	}
+	if r.JoinLink != "" {
+		return c.joinLink(id, r.JoinLink)
+	}
 	conv := c.n.conversations[in]
 	if !c.n.features(conv.snapshot).Allows(r.Kind()) {
 		return account.Answer{}, chat.ErrUnsupported
@@ -63,6 +66,9 @@ func (c *connection) carryOut(id uint64, in chat.ConversationID, r chat.Request)
 	switch r.Kind() {
 	case chat.RequestMessage:
 		e.Kind, e.Message = chat.KindMessage, r.Message
+		if conv.snapshot.HistoryOff && c.n.lasts > 0 {
+			e.Expires = time.Now().Add(c.n.lasts).UnixMicro()
+		}
 	case chat.RequestEdit, chat.RequestDeletion, chat.RequestReaction:
 		return c.change(conv, r)
 	case chat.RequestRename:
@@ -77,6 +83,16 @@ func (c *connection) carryOut(id uint64, in chat.ConversationID, r chat.Request)
 		e.Kind, e.Membership = chat.KindMembership, change
 	case chat.RequestHistoryMode:
 		e.Kind, e.HistoryMode = chat.KindHistoryMode, r.HistoryMode
+	case chat.RequestEasterEgg:
+		if !slices.Contains(c.n.features(conv.snapshot).EasterEggs, r.EasterEgg) {
+			return account.Answer{}, fmt.Errorf("%w: no such easter egg", chat.ErrRefused)
+		}
+		id := chat.EventID(fmt.Sprint("egg-", c.id, r.EasterEgg, time.Now().Unix()/60))
+		if slices.ContainsFunc(conv.events, func(e account.ReceivedEvent) bool { return e.ID == id }) {
+			return account.Answer{}, nil
+		}
+		c.n.add(chat.Event{ID: id, Conversation: in, Author: c.id, Kind: chat.KindNotice, Notice: &chat.Notice{Text: "sent " + r.EasterEgg}}, 0)
+		return account.Answer{}, nil
 	case chat.RequestLinkSharing:
 		e.Kind, e.LinkSharing = chat.KindLinkSharing, r.LinkSharing
 	default:
@@ -197,6 +213,7 @@ func (c *connection) create(request chat.NewConversation) (account.Answer, error
 	conv := newConversation(chat.Conversation{V: chat.Version, ID: id, Kind: request.Kind, Name: request.Name, Members: members,
 		Standing: chat.Active, Level: chat.Ring, SortTime: c.n.clock})
 	c.n.conversations[id] = conv
+	c.n.created = append(c.n.created, id)
 	for _, m := range members {
 		c.n.showLocked(m.ID, conv)
 	}
@@ -232,6 +249,6 @@ func EveryFeature(c chat.Conversation) chat.Features {
 		Photos: true, AnyFile: true, Places: true, Attachments: 10, MaxMedia: 10 << 20,
 		Typing: true, Watermarks: true, Edits: true, Deletions: true, Reactions: true, Replies: true, Threads: chat.SideThreads,
 		Rename: group, Topic: group, Invite: group, Kick: group, Join: true, Leave: group, LinkSharing: group,
-		HistoryMode: true, Mute: true, Archive: true, MarkUnread: true, Clear: true, MaxText: 100_000,
+		HistoryMode: true, Mute: true, Archive: true, MarkUnread: true, Clear: true, JoinLink: true, EasterEggs: []string{"ponies", "bikeshed"}, MaxText: 100_000,
 		TypingLasts: 30 * time.Second, TypingEvery: 20 * time.Second}
 }

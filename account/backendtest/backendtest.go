@@ -22,7 +22,9 @@ type Setting struct {
 	Two     account.Identity
 	Group   chat.ConversationID
 	Direct  chat.ConversationID
-	Free    []chat.PersonID // people who can be added to Group, at least two
+	Free    []chat.PersonID     // people who can be added to Group, at least two
+	Linked  chat.ConversationID // a group of Two without One; joining by link is on
+	Listed  chat.Person         // one of Free, with FullName, Emails and Phones by which the network finds them
 }
 
 // patience bounds every wait; it is long because machines are slow and shared.
@@ -37,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) Setting) {
 		})
 	}
 	t.Run("files", func(t *testing.T) { files(newBench(t, open(t))) })
+	t.Run("looking for people", func(t *testing.T) { lookingForPeople(newBench(t, open(t))) })
 	t.Run("what Features deny is refused", func(t *testing.T) { denied(newBench(t, open(t))) })
 }
 
@@ -46,6 +49,7 @@ var requests = map[chat.RequestKind]func(*bench){
 	chat.RequestRename: rename, chat.RequestTopic: topic, chat.RequestAddPeople: people, chat.RequestLeave: leave,
 	chat.RequestHistoryMode: historyMode, chat.RequestLinkSharing: linkSharing, chat.RequestMuted: muted,
 	chat.RequestArchived: archived, chat.RequestUnread: unread, chat.RequestCreate: create, chat.RequestClear: clear,
+	chat.RequestJoinLink: joinLink, chat.RequestEasterEgg: easterEgg,
 }
 
 // bench is two connected accounts.

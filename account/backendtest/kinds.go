@@ -186,6 +186,49 @@ func create(b *bench) {
 	}
 }
 
+func joinLink(b *bench) {
+	b.allowed(b.Group, chat.RequestJoinLink)
+	link, err := b.two.conn.GroupLink(b.Context(), b.Linked)
+	require.NoError(b, err)
+	require.NotEmpty(b, link)
+	_, err = b.one.conn.GroupLink(b.Context(), b.Linked)
+	require.ErrorIs(b, err, chat.ErrUnknownConversation, "a link is told to members only")
+	for range 2 {
+		made := b.send(100, chat.Request{JoinLink: link})
+		require.Len(b, made.Conversations, 1)
+		require.Equal(b, b.Linked, made.Conversations[0].ID)
+		require.True(b, made.Conversations[0].Complete)
+		require.True(b, chat.Conversation{}.Apply(made.Conversations[0]).Has(b.one.self))
+	}
+	b.two.becomes(b.Linked, func(c chat.Conversation) bool { return c.Has(b.one.self) }, "joined")
+	for _, wrong := range []string{link + "x", "https://elsewhere.example/group/y"} {
+		_, err = b.one.conn.Send(b.Context(), 101, chat.Conversation{}, chat.Request{JoinLink: wrong})
+		require.ErrorIs(b, err, chat.ErrRefused)
+	}
+}
+
+func easterEgg(b *bench) {
+	b.allowed(b.Group, chat.RequestEasterEgg)
+	egg := b.Backend.Features(b.one.conversation(b.Group)).EasterEggs[0]
+	for range 2 {
+		require.Empty(b, b.send(100, chat.Request{Conversation: b.Group, EasterEgg: egg}).Event.ID)
+	}
+	shown := func(c *client) (e chat.Event) {
+		c.until(func() bool {
+			n := slices.IndexFunc(c.events, func(e chat.Event) bool { return e.Kind == chat.KindNotice && e.Author == b.one.self })
+			if n >= 0 {
+				e = c.events[n]
+			}
+			return n >= 0
+		}, "the animation")
+		return e
+	}
+	e := shown(b.two)
+	require.Contains(b, e.Notice.Text, egg)
+	require.Equal(b, e.Conversation, shown(b.one).Conversation)
+	require.NotZero(b, e.Time)
+}
+
 // denied: a request that Features deny is refused, not passed over.
 func denied(b *bench) {
 	on, target := true, b.say(100, b.Direct, "target")

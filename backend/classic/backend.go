@@ -145,6 +145,6 @@ func (b *Backend) Features(c chat.Conversation) chat.Features {
 		Photos: true, Places: true, Attachments: 2, MaxMedia: hangouts.MaxImageSize,
 		Typing: true, Watermarks: true, TypingLasts: 30 * time.Second, TypingEvery: 20 * time.Second,
 		Rename: group, Invite: group, Kick: group, Leave: group, LinkSharing: group, Join: true, HistoryMode: true,
-		Mute: true, Archive: true, Clear: !group, MaxText: maxText,
+		Mute: true, Archive: true, Clear: !group, JoinLink: true, EasterEggs: easterEggs, MaxText: maxText,
 	}
 }

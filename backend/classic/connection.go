@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -232,6 +233,18 @@ func (c *connection) SetActive(ctx context.Context) error {
 			err = nil // not connected yet: nobody is rung for
 		}
 		return struct{}{}, err
+	})
+	return err
+}
+
+// SetDoNotDisturb implements account.Connection (protocol §8.7).
+func (c *connection) SetDoNotDisturb(ctx context.Context, lasting time.Duration) error {
+	setting := &pb.DndSetting{DoNotDisturb: proto.Bool(lasting > 0)}
+	if lasting > 0 {
+		setting.TimeoutSecs = proto.Uint64(uint64(lasting.Seconds()))
+	}
+	_, err := call(ctx, c, func(client *hangouts.Client) (*pb.SetPresenceResponse, error) {
+		return client.SetPresence(ctx, &pb.SetPresenceRequest{DndSetting: setting})
 	})
 	return err
 }

@@ -103,33 +103,3 @@ func (c *connection) History(ctx context.Context, id chat.ConversationID, before
 	}
 	return page, nil
 }
-
-// People implements account.Connection (protocol §8.3).
-func (c *connection) People(ctx context.Context, ids []chat.PersonID) ([]chat.Person, error) {
-	req := &pb.GetEntityByIdRequest{}
-	for _, id := range ids {
-		spec := &pb.EntityLookupSpec{CreateOffnetworkGaia: proto.Bool(true)}
-		if phone, ok := id.Phone(); ok {
-			spec.Phone = proto.String(phone)
-		} else {
-			spec.GaiaId = proto.String(string(id))
-		}
-		req.BatchLookupSpec = append(req.BatchLookupSpec, spec)
-	}
-	answer, err := call(ctx, c, func(client *hangouts.Client) (*pb.GetEntityByIdResponse, error) {
-		return client.GetEntityByID(ctx, req)
-	})
-	if err != nil {
-		return nil, err
-	}
-	var update account.Update
-	for _, result := range answer.GetEntityResult() {
-		for _, entity := range result.GetEntity() {
-			if p := person(entity); p.ID != "" {
-				update.People = append(update.People, p)
-			}
-		}
-	}
-	c.learn(&update)
-	return update.People, nil
-}

@@ -24,7 +24,11 @@ func (c *connection) Send(ctx context.Context, id uint64, conv chat.Conversation
 		req := &pb.RenameConversationRequest{EventRequestHeader: header, NewName: proto.String(request.Rename.New)}
 		return making(ctx, c, req, (*hangouts.Client).RenameConversation)
 	case chat.RequestAddPeople:
-		req := &pb.AddUserRequest{EventRequestHeader: header, InviteeId: invitees(request.AddPeople)}
+		people, err := c.invitees(ctx, request.AddPeople)
+		if err != nil {
+			return account.Answer{}, err
+		}
+		req := &pb.AddUserRequest{EventRequestHeader: header, InviteeId: people}
 		return making(ctx, c, req, (*hangouts.Client).AddUser)
 	case chat.RequestRemovePeople:
 		if len(request.RemovePeople) != 1 {
@@ -54,6 +58,10 @@ func (c *connection) Send(ctx context.Context, id uint64, conv chat.Conversation
 		return c.clear(ctx, conv, request.Clear.UpTo)
 	case chat.RequestCreate:
 		return c.create(ctx, id, *request.Create)
+	case chat.RequestJoinLink:
+		return c.joinLink(ctx, request.JoinLink)
+	case chat.RequestEasterEgg:
+		return c.easterEgg(ctx, place, request.EasterEgg)
 	}
 	return account.Answer{}, chat.ErrUnsupported
 }
@@ -151,7 +159,11 @@ func (c *connection) clear(ctx context.Context, conv chat.Conversation, upTo int
 
 // create makes a conversation, or finds that of two (protocol §8.12).
 func (c *connection) create(ctx context.Context, id uint64, request chat.NewConversation) (account.Answer, error) {
-	req := &pb.CreateConversationRequest{ClientGeneratedId: proto.Uint64(id), Type: pb.ConversationType_CONVERSATION_TYPE_GROUP.Enum(), InviteeId: invitees(request.People)}
+	people, err := c.invitees(ctx, request.People)
+	if err != nil {
+		return account.Answer{}, err
+	}
+	req := &pb.CreateConversationRequest{ClientGeneratedId: proto.Uint64(id), Type: pb.ConversationType_CONVERSATION_TYPE_GROUP.Enum(), InviteeId: people}
 	if request.Kind == chat.OneToOne {
 		req.Type = pb.ConversationType_CONVERSATION_TYPE_ONE_TO_ONE.Enum()
 	} else if request.Name != "" {
@@ -168,13 +180,6 @@ func (c *connection) create(ctx context.Context, id uint64, request chat.NewConv
 		return account.Answer{}, fmt.Errorf("%w: the answer has no conversation", account.ErrAmbiguous)
 	}
 	return telling(delta), nil
-}
-
-func invitees(people []chat.PersonID) (list []*pb.InviteeID) {
-	for _, p := range people {
-		list = append(list, &pb.InviteeID{GaiaId: proto.String(string(p))})
-	}
-	return list
 }
 
 // attach adds what a message carries: one photo that was uploaded and one place at most.

@@ -69,6 +69,7 @@ var notifications = map[string]func(*account.Update, *pb.StateUpdate){
 		l := level(n.GetLevel())
 		out.Conversations = append(out.Conversations, chat.ConversationDelta{ID: chat.ConversationID(n.GetConversationId().GetId()), Level: &l})
 	},
+	"easter_egg_notification": addEasterEgg,
 	"view_modification": func(out *account.Update, u *pb.StateUpdate) {
 		n := u.GetViewModification()
 		archived := n.GetNewView() == pb.ConversationView_CONVERSATION_VIEW_ARCHIVED

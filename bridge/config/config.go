@@ -27,12 +27,21 @@ type Config struct {
 	CreateOnMessage     bool   `yaml:"create_on_message"`
 	LeaveOnLogout       bool   `yaml:"leave_on_logout"`
 	EditsAsMessages     bool   `yaml:"edits_as_messages"`
+	OnRoomLeft          string `yaml:"on_room_left"`
+	OnConversationLeft  string `yaml:"on_conversation_left"`
 	MaxFileSize         int    `yaml:"max_file_size"` // MiB
 	FileTimeout         int    `yaml:"file_timeout"`  // seconds
 
 	displayname *template.Template
 	sections    []Section
 }
+
+// Values of OnRoomLeft and OnConversationLeft.
+const (
+	Hide  = "hide"  // the conversation stays, its room does not come back by itself
+	Keep  = "keep"  // the room stays to read
+	Leave = "leave" // the other one is left, too
+)
 
 // ErrInvalid is wrapped by the errors of Validate; their text names the key and does not quote the
 // value, which may be a secret that stands in the wrong place.
@@ -87,6 +96,12 @@ func (c *Config) Validate() error {
 	}
 	if c.InitialChatSync < 0 {
 		return fmt.Errorf("%w: network.initial_chat_sync must not be negative", ErrInvalid)
+	}
+	if c.OnRoomLeft != Hide && c.OnRoomLeft != Leave {
+		return fmt.Errorf("%w: network.on_room_left must be hide or leave", ErrInvalid)
+	}
+	if c.OnConversationLeft != Keep && c.OnConversationLeft != Leave {
+		return fmt.Errorf("%w: network.on_conversation_left must be keep or leave", ErrInvalid)
 	}
 	if c.MaxFileSize < 1 || c.MaxFileSize > maxFileSize {
 		return fmt.Errorf("%w: network.max_file_size must be from 1 to %d (MiB)", ErrInvalid, maxFileSize)

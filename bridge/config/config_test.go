@@ -76,6 +76,8 @@ func TestValidate(t *testing.T) {
 		"broken template": {func(c *config.Config) { c.DisplaynameTemplate = "{{.Name" }, "displayname_template"},
 		"unknown field":   {func(c *config.Config) { c.DisplaynameTemplate = "{{.Nick}}" }, "displayname_template"},
 		"empty names":     {func(c *config.Config) { c.DisplaynameTemplate = " " }, "displayname_template"},
+		"room left":       {func(c *config.Config) { c.OnRoomLeft = "keep" }, "on_room_left"},
+		"left":            {func(c *config.Config) { c.OnConversationLeft = "" }, "on_conversation_left"},
 		"no files":        {func(c *config.Config) { c.MaxFileSize = 0 }, "max_file_size"},
 		"endless files":   {func(c *config.Config) { c.FileTimeout = 3600 }, "file_timeout"},
 		"negative count":  {func(c *config.Config) { c.InitialChatSync = -1 }, "initial_chat_sync"},

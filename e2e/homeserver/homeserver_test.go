@@ -40,7 +40,12 @@ func newWorld(t *testing.T) *world {
 // newWorldWith is newWorld with a bridge whose config a test changes.
 func newWorldWith(t *testing.T, change func(*stage.Stage)) *world {
 	t.Helper()
-	w := newStage(t, change, synapse.Options{})
+	return loggedIn(newStage(t, change, synapse.Options{}))
+}
+
+// loggedIn is a world in which alice is in the group's room.
+func loggedIn(w *world) *world {
+	w.T.Helper()
 	w.Login(w.synapse, w.account("alice"))
 	w.room = w.Alice.WaitRoom("Trio")
 	w.Alice.WaitText(w.room, "welcome")
@@ -50,9 +55,15 @@ func newWorldWith(t *testing.T, change func(*stage.Stage)) *world {
 // newStage is newWorldWith before anybody has logged in.
 func newStage(t *testing.T, change func(*stage.Stage), options synapse.Options) *world {
 	t.Helper()
+	return newStageOf(t, stage.Scenario(), change, options)
+}
+
+// newStageOf is newStage with other people and conversations.
+func newStageOf(t *testing.T, scenario *hangoutstest.Scenario, change func(*stage.Stage), options synapse.Options) *world {
+	t.Helper()
 	w := &world{}
 	var err error
-	w.hangouts, err = hangoutstest.Start(hangoutstest.Options{Scenario: stage.Scenario(), Configure: func(s *hangoutstest.Settings) { s.Dedup = false }})
+	w.hangouts, err = hangoutstest.Start(hangoutstest.Options{Scenario: scenario, Configure: func(s *hangoutstest.Settings) { s.Dedup = false }})
 	require.NoError(t, err)
 	t.Cleanup(w.hangouts.Close)
 	w.Stage = stage.New(t, t.TempDir(), w.hangouts.URL)

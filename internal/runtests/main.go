@@ -5,12 +5,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/hangouts-bridge/hangouts-bridge/internal/featurecheck"
@@ -32,12 +35,21 @@ func main() {
 	}
 }
 
-// stage is one call of go test.
+// stage is some calls of go test at the same time.
 type stage struct {
-	title    string
-	args     []string
-	packages []string
+	title string
+	calls []call
 }
+
+// call is one call of go test.
+type call struct{ args, packages []string }
+
+// halves of the tests of the slowest package, whose tests cannot run in parallel within one process: the framework
+// keeps global state.
+const (
+	slowest   = "/bridge"
+	firstHalf = "^Test[A-L]"
+)
 
 func runAll(ctx context.Context, resultsPath, featuresPath string) (bool, error) {
 	module, err := goList(ctx, "-m")
@@ -48,25 +60,29 @@ func runAll(ctx context.Context, resultsPath, featuresPath string) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	stages := []stage{
-		{title: "unit and in-process tests", args: []string{"-race", "-timeout", "20m"}},
-		{title: "end-to-end tests", args: []string{"-count=1", "-p", "2", "-timeout", "30m"}},
-	}
+	slow := []string{module[0] + slowest}
+	unit := call{args: []string{"-race", "-p", "1", "-timeout", "30m"}}
+	endToEnd := call{args: []string{"-count=1", "-p", "2", "-timeout", "30m"}}
 	for _, pkg := range packages {
-		n := 0
-		if strings.HasPrefix(pkg, module[0]+"/e2e") || strings.HasPrefix(pkg, module[0]+"/internal/testkit") {
-			n = 1
+		switch {
+		case strings.HasPrefix(pkg, module[0]+"/e2e") || strings.HasPrefix(pkg, module[0]+"/internal/testkit"):
+			endToEnd.packages = append(endToEnd.packages, pkg)
+		case pkg != slow[0]:
+			unit.packages = append(unit.packages, pkg)
 		}
-		stages[n].packages = append(stages[n].packages, pkg)
+	}
+	stages := []stage{
+		{"unit and in-process tests", []call{unit, {slices.Concat(unit.args, []string{"-run", firstHalf}), slow}, {slices.Concat(unit.args, []string{"-skip", firstHalf}), slow}}},
+		{"end-to-end tests", []call{endToEnd}},
 	}
 
 	total, ok := &testreport.Report{}, true
 	for _, s := range stages {
-		report, passed, err := s.run(ctx, module[0])
+		results, passed, err := s.run(ctx, module[0])
 		if err != nil {
 			return false, err
 		}
-		total.Results = append(total.Results, report.Results...)
+		total.Results = append(total.Results, results...)
 		ok = ok && passed
 	}
 	if err = total.Save(resultsPath); err != nil {
@@ -79,13 +95,33 @@ func runAll(ctx context.Context, resultsPath, featuresPath string) (bool, error)
 	return ok && proven && counts.Failed == 0, err
 }
 
-// run calls go test and returns what ran; passed is false when go test failed for any reason.
-func (s stage) run(ctx context.Context, module string) (report *testreport.Report, passed bool, err error) {
-	if len(s.packages) == 0 {
-		return &testreport.Report{}, true, nil
-	}
+// run makes the calls and returns what ran; passed is false when one of them failed for any reason.
+func (s stage) run(ctx context.Context, module string) (results []testreport.Result, passed bool, err error) {
 	fmt.Printf("\n== %s ==\n", s.title)
-	cmd := exec.CommandContext(ctx, "go", append(append([]string{"test", "-json"}, s.args...), s.packages...)...)
+	var mu sync.Mutex
+	var calls sync.WaitGroup
+	passed = true
+	for _, c := range s.calls {
+		calls.Go(func() {
+			report, ok, callErr := c.run(ctx, module)
+			mu.Lock()
+			defer mu.Unlock()
+			passed, err = passed && ok, errors.Join(err, callErr)
+			if report != nil {
+				results = append(results, report.Results...)
+			}
+		})
+	}
+	calls.Wait()
+	return results, passed, err
+}
+
+// run calls go test and returns what ran; passed is false when go test failed for any reason.
+func (c call) run(ctx context.Context, module string) (report *testreport.Report, passed bool, err error) {
+	if len(c.packages) == 0 {
+		return nil, true, nil
+	}
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"test", "-json"}, c.args...), c.packages...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
