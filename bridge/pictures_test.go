@@ -18,6 +18,7 @@ import (
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -83,6 +84,7 @@ func TestPicturesFromHangouts(t *testing.T) {
 	for n := range 4 {
 		w.network.PutFile(fmt.Sprint("p", n), accounttest.File{Data: picture(n)})
 	}
+	w.network.PutFile("p1", accounttest.File{Data: picture(1), Info: account.MediaInfo{Name: "../../\u202ecat.png\n", MIME: "text/html"}})
 	w.network.PutFile("moving", accounttest.File{Data: moving.Bytes()})
 
 	w.post("", photo("p0"))
@@ -97,7 +99,7 @@ func TestPicturesFromHangouts(t *testing.T) {
 	require.Equal(t, picture(0), bytesOf(t, alice, alone.URL))
 
 	captioned := w.content(room, 2)
-	require.Equal(t, []any{event.MsgImage, "look", "image.png"}, []any{captioned.MsgType, captioned.Body, captioned.FileName})
+	require.Equal(t, []any{event.MsgImage, "look", "cat.png"}, []any{captioned.MsgType, captioned.Body, captioned.FileName})
 	require.Equal(t, picture(1), bytesOf(t, alice, captioned.URL))
 
 	require.Equal(t, "three", w.content(room, 3).Body)

@@ -65,7 +65,7 @@ func TestPicturesToHangouts(t *testing.T) {
 	w, alice, room := talk(t)
 	alice.Send(room, event.EventMessage, pictureEvent(uploadTo(alice, picture(1))))
 	captioned := pictureEvent(uploadTo(alice, picture(2)))
-	captioned.FileName, captioned.Body, captioned.Format, captioned.FormattedBody = "cat.png", "my cat", event.FormatHTML, "my <b>cat</b>"
+	captioned.FileName, captioned.Body, captioned.Format, captioned.FormattedBody = "../../cat.png", "my cat", event.FormatHTML, "my <b>cat</b>"
 	alice.Send(room, event.EventMessage, captioned)
 	alice.Send(room, event.EventSticker, &event.MessageEventContent{Body: "a cat that sleeps", URL: uploadTo(alice, picture(3)), Info: &event.FileInfo{}})
 	as := pictureEvent(uploadTo(alice, picture(4)))
@@ -84,6 +84,7 @@ func TestPicturesToHangouts(t *testing.T) {
 		require.Equal(t, []any{chat.AttachPhoto, "image/png", 41 + n, 30}, []any{a.Kind, a.MIME, a.Width, a.Height})
 		require.Equal(t, n == 1, !m.Text.Empty(), "a caption only where there is one")
 	}
+	require.Equal(t, "cat.png", sent[1].Attachments[0].Name)
 	require.Equal(t, chat.Text{{Kind: chat.SegmentText, Text: "my"}, {Kind: chat.SegmentText, Text: " cat", Bold: true}}, sent[1].Text)
 	require.Equal(t, "after", sent[5].Text.String())
 	require.Empty(t, w.notices(room))

@@ -99,7 +99,7 @@ func fileName(content *event.MessageEventContent) string {
 	if content.MsgType == event.CapMsgSticker {
 		name = "sticker"
 	}
-	return cmp.Or(chat.CleanName(name), "file")
+	return cmp.Or(chat.CleanFileName(name), "file")
 }
 
 // photo uploads a picture. A repeat after a crash uploads it again, which nobody sees: only the

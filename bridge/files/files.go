@@ -94,7 +94,7 @@ func (s *Store) fetch(ctx context.Context, in portal.InwardFile, limits Limits, 
 		f, name, err := s.attempt(ctx, in, limits, deadline)
 		if err == nil {
 			s.came(true)
-			return f, cmp.Or(chat.CleanName(name), in.Title, f.Kind()+exmime.ExtensionFromMimetype(f.MIME)), nil
+			return f, cmp.Or(chat.CleanFileName(name), chat.CleanFileName(in.Title), f.Kind()+exmime.ExtensionFromMimetype(f.MIME)), nil
 		}
 		if ctx.Err() != nil {
 			return nil, "", ctx.Err()
