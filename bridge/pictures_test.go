@@ -166,6 +166,19 @@ func TestHomeserverThatTakesNoFiles(t *testing.T) {
 	require.Equal(t, "after", w.content(room, 3).Body)
 }
 
+// A file at which the homeserver fails again and again becomes a link.
+func TestFileThatTheHomeserverCannotTake(t *testing.T) {
+	w := newWorld(t)
+	w.prepare = func(m *bridge.Main) { m.FileLimits(1, 1) }
+	_, room := w.talk()
+	w.network.PutFile("p", accounttest.File{Data: picture(1)})
+	w.hs.Inject(nullhs.Fault{Path: "/_matrix/media/v3/upload", Status: http.StatusInternalServerError})
+	w.post("broken", photo("p"))
+	w.network.Say(carl, direct, "after")
+	require.Equal(t, "broken\nPhoto (it could not be loaded) https://photos.example/p", w.content(room, 1).Body)
+	require.Equal(t, "after", w.content(room, 2).Body)
+}
+
 // A slow file holds up its own room only.
 func TestSlowFileDelaysNoOtherRoom(t *testing.T) {
 	w, _, room := talk(t)

@@ -7,10 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
 	"go.mau.fi/util/exmime"
+	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/crypto/attachment"
 	"maunium.net/go/mautrix/event"
@@ -28,7 +30,8 @@ type Store struct {
 	avatars avatars
 
 	mu      sync.Mutex
-	trouble int // files in a row that did not come
+	trouble int                  // files in a row that did not come
+	failing map[string]time.Time // since when the homeserver fails at a file, by its name
 }
 
 var _ portal.Files = (*Store)(nil)
@@ -44,6 +47,9 @@ type Limits struct {
 const (
 	tries      = 3
 	firstPause = 300 * time.Millisecond
+	// failures is how many times the time of a file the homeserver may fail at it, so that one that it
+	// cannot take does not hold up a room for ever.
+	failures = 10
 	// shortest is how long a host may be silent while no file comes.
 	shortest = 2 * time.Second
 )
@@ -74,10 +80,36 @@ func (s *Store) Inward(ctx context.Context, in portal.InwardFile) (*portal.File,
 	done, err := s.hs.Upload(ctx, homeserver.Upload{
 		Name: in.Name, Room: in.Room, Message: string(in.Message), Part: string(in.Part), FileName: name, Encrypt: encrypt,
 	}, f)
-	if errors.Is(err, media.ErrTooLarge) || homeserver.Refused(err) {
+	if errors.Is(err, media.ErrTooLarge) || homeserver.Refused(err) || s.hopeless(in.Name, err) {
 		err = fmt.Errorf("%w: %w", portal.ErrNoFile, err)
 	}
 	return fileOf(done), err
+}
+
+// hopeless notes how an upload went, and reports whether it is given up: the homeserver itself has failed at
+// this file for long. When it is not there at all, everything waits.
+func (s *Store) hopeless(name string, err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var answer mautrix.HTTPError
+	if !errors.As(err, &answer) || answer.RespError == nil || answer.Response == nil || answer.Response.StatusCode != http.StatusInternalServerError {
+		if err == nil {
+			delete(s.failing, name)
+		}
+		return false
+	}
+	since, known := s.failing[name]
+	if !known {
+		if s.failing == nil {
+			s.failing = map[string]time.Time{}
+		}
+		since, s.failing[name] = time.Now(), time.Now()
+	}
+	if time.Since(since) < failures*s.limits().Time {
+		return false
+	}
+	delete(s.failing, name)
+	return true
 }
 
 func fileOf(m *homeserver.Medium) *portal.File {

@@ -3,12 +3,15 @@ package files
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -63,5 +66,31 @@ func TestPatienceIsForFilesThatArrive(t *testing.T) {
 		require.NoError(t, err, "it arrives, slowly")
 		_, err = load(func(context.Context) (io.ReadCloser, error) { return &slowly{25}, nil })
 		require.ErrorIs(t, err, portal.ErrNoFile)
+	})
+}
+
+// A file at which the homeserver fails for long is given up; an outage of the homeserver is waited for.
+func TestFileThatTheHomeserverCannotTake(t *testing.T) {
+	answer := func(status int, said *mautrix.RespError) error {
+		return fmt.Errorf("upload: %w", mautrix.HTTPError{Response: &http.Response{StatusCode: status}, RespError: said})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := New(nil, func() Limits { return Limits{Time: time.Minute} })
+		broken := answer(http.StatusInternalServerError, &mautrix.MUnknown)
+		require.False(t, s.hopeless("a", broken))
+		for range 9 {
+			time.Sleep(time.Minute)
+			require.False(t, s.hopeless("a", broken))
+			require.False(t, s.hopeless("proxy", answer(http.StatusInternalServerError, nil)))
+			require.False(t, s.hopeless("outage", answer(http.StatusBadGateway, &mautrix.MUnknown)))
+			require.False(t, s.hopeless("away", errors.New("connection refused")))
+		}
+		require.False(t, s.hopeless("a", nil), "it was taken")
+		require.False(t, s.hopeless("b", broken))
+		time.Sleep(10 * time.Minute)
+		require.False(t, s.hopeless("a", broken), "a new beginning")
+		require.True(t, s.hopeless("b", broken))
+		require.False(t, s.hopeless("outage", answer(http.StatusBadGateway, &mautrix.MUnknown)))
+		require.Len(t, s.failing, 1)
 	})
 }
