@@ -44,6 +44,28 @@ func TestAPushOfAnUnknownConversation(t *testing.T) {
 	})
 }
 
+// However many conversations are pushed that nobody knows, the network is not asked without a pause, and what is
+// pushed beside them comes.
+func TestManyPushesOfUnknownConversations(t *testing.T) {
+	spied(t, func(b *bench, r *reader, sink account.Sink) {
+		var syncs atomic.Int32
+		b.net.OnSync(func(chat.PersonID) error { syncs.Add(1); return nil })
+		const seconds = 20
+		for i := range 20 * seconds {
+			e := chat.Event{V: chat.Version, Conversation: chat.ConversationID(fmt.Sprint("nowhere ", i)), ID: chat.EventID(fmt.Sprint(i)), Time: time.Now().UnixMicro(),
+				Author: bob, Kind: chat.KindMessage, Message: &chat.Message{Text: chat.Plain("hi")}}
+			require.NoError(t, sink.Push(context.Background(), account.Update{Events: []account.ReceivedEvent{{Event: e}}}))
+			if i%100 == 0 {
+				b.net.Say(bob, duo, fmt.Sprint("beside ", i))
+			}
+			pass(50 * time.Millisecond)
+		}
+		pass(5 * time.Second)
+		require.Equal(t, "beside 0 beside 100 beside 200 beside 300", strings.Join(r.got(duo), " "))
+		require.LessOrEqual(t, int(syncs.Load()), seconds+5)
+	}, func(o *account.Options) { o.BackoffMin = time.Second })
+}
+
 // farewell is a network whose channels say when they end that pushes flow, push something, and then say
 // that pushes do not flow.
 type farewell struct {

@@ -29,6 +29,15 @@ func (l *link) want() {
 	}
 }
 
+// soon is want for what nobody waits for: it may come again and again, and the network gets a pause between.
+func (l *link) soon() {
+	if at := l.lastRun.Add(l.s.m.options.BackoffMin); time.Now().Before(at) {
+		l.retryAt = at
+	} else {
+		l.want()
+	}
+}
+
 // ask is want by others. The result of that catch-up is sent to done, which has room for it, unless it is nil.
 type ask struct{ done chan<- error }
 
@@ -153,7 +162,9 @@ func (e caughtUp) take(l *link) {
 		done <- e.err
 	}
 	asked := l.wanted
-	l.wanted = asked || e.err == nil && e.run.again
+	if e.err == nil && e.run.again {
+		l.soon()
+	}
 	switch {
 	case e.run.look && e.err != nil && !asked: // who asks ends a look
 		l.s.zlog.Warn().Err(e.err).Msg("Failed to compare conversations")

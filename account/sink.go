@@ -149,7 +149,7 @@ type unlogged struct {
 func (e unlogged) take(l *link) {
 	l.keep = true
 	l.setAside(e.kept)
-	l.want()
+	l.soon()
 	if errors.Is(e.err, errOutdated) {
 		return
 	}

@@ -2,6 +2,8 @@ package account_test
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -9,13 +11,17 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
 // spied is a bench with anna logged in, and the sink that her connection was given.
-func spied(t *testing.T, test func(b *bench, r *reader, sink account.Sink)) {
+func spied(t *testing.T, test func(b *bench, r *reader, sink account.Sink), configure ...func(*account.Options)) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.stop()
 		b.options.CatchupEvery, b.options.CompareEvery = 1000*time.Hour, 1000*time.Hour
+		for _, set := range configure {
+			set(&b.options)
+		}
 		s := &spy{Network: b.net}
 		b.backend = s
 		b.start()
@@ -116,5 +122,50 @@ func TestAsideTakesNoPlace(t *testing.T) {
 		b.net.Say(bob, duo, "after it")
 		pass(time.Second)
 		require.Equal(t, append(all, "after it"), r.got(duo))
+	})
+}
+
+// brokenOnce is a log that ends the transaction of an Append once, and fails.
+type brokenOnce struct {
+	account.Log
+	db     *database.DB
+	broken atomic.Bool
+}
+
+func (l *brokenOnce) Append(ctx context.Context, id chat.PersonID, events []chat.Event) ([]chat.Event, error) {
+	if len(events) > 0 && l.broken.CompareAndSwap(true, false) {
+		_, err := l.db.Exec(ctx, "ROLLBACK")
+		return nil, errors.Join(errors.New("broken"), err)
+	}
+	return l.Log.Append(ctx, id, events)
+}
+
+// Updates that shared a transaction in vain are logged one by one, without a catch-up.
+func TestUpdatesOfABrokenTransactionAreLogged(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.stop()
+		b.options.CatchupEvery, b.options.CompareEvery = 1000*time.Hour, 1000*time.Hour
+		b.db = openDB(t, b.path)
+		b.m = account.NewManager(b.db, b.net, b.options, b.log)
+		log := &brokenOnce{Log: b.db.Log(), db: b.db}
+		account.SetLog(b.m, log)
+		require.NoError(t, b.m.Start(t.Context()))
+		r := &reader{}
+		b.attach(b.login(anna), r, "a")
+		pass(time.Second)
+		var syncs atomic.Int32
+		b.net.OnSync(func(chat.PersonID) error { syncs.Add(1); return nil })
+		release := b.holdWriter()
+		pass(time.Second)
+		log.broken.Store(true)
+		for _, text := range numbered(3) {
+			b.net.Say(bob, duo, text)
+		}
+		pass(time.Second)
+		release()
+		pass(time.Second)
+		require.False(t, log.broken.Load())
+		require.Equal(t, numbered(3), r.got(duo))
+		require.Zero(t, syncs.Load())
 	})
 }

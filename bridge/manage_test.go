@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.mau.fi/util/ptr"
+	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
@@ -170,4 +172,19 @@ func TestInvitationIsAnswered(t *testing.T) {
 		s.bob.SendText(s.room, "may I?")
 		s.waitNotice(s.room, "You are not in this conversation any more.")
 	})
+}
+
+// Mutes and tags of rooms are account data, which have no ids; each of them counts.
+func TestAccountDataOfARoom(t *testing.T) {
+	w, _, room := managed(t)
+	portal, err := w.main.Bridge.GetPortalByMXID(t.Context(), room)
+	require.NoError(t, err)
+	client := w.main.Bridge.GetCachedUserLoginByID(networkid.UserLoginID(anna)).Client
+	for n, until := range []int64{-1, 0, -1} {
+		mute := &bridgev2.MatrixMute{}
+		mute.Portal, mute.Event, mute.Content = portal, &event.Event{RoomID: room}, &event.BeeperMuteEventContent{MutedUntil: until}
+		require.NoError(t, client.(bridgev2.MuteHandlingNetworkAPI).HandleMute(t.Context(), mute))
+		require.Len(t, w.did(chat.RequestMuted), n+1)
+		require.Equal(t, until != 0, *w.did(chat.RequestMuted)[n].Muted)
+	}
 }

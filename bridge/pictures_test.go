@@ -18,6 +18,7 @@ import (
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -83,6 +84,7 @@ func TestPicturesFromHangouts(t *testing.T) {
 	for n := range 4 {
 		w.network.PutFile(fmt.Sprint("p", n), accounttest.File{Data: picture(n)})
 	}
+	w.network.PutFile("p1", accounttest.File{Data: picture(1), Info: account.MediaInfo{Name: "../../\u202ecat.png\n", MIME: "text/html"}})
 	w.network.PutFile("moving", accounttest.File{Data: moving.Bytes()})
 
 	w.post("", photo("p0"))
@@ -97,7 +99,7 @@ func TestPicturesFromHangouts(t *testing.T) {
 	require.Equal(t, picture(0), bytesOf(t, alice, alone.URL))
 
 	captioned := w.content(room, 2)
-	require.Equal(t, []any{event.MsgImage, "look", "image.png"}, []any{captioned.MsgType, captioned.Body, captioned.FileName})
+	require.Equal(t, []any{event.MsgImage, "look", "cat.png"}, []any{captioned.MsgType, captioned.Body, captioned.FileName})
 	require.Equal(t, picture(1), bytesOf(t, alice, captioned.URL))
 
 	require.Equal(t, "three", w.content(room, 3).Body)
@@ -162,6 +164,19 @@ func TestHomeserverThatTakesNoFiles(t *testing.T) {
 	w.network.Say(carl, direct, "after")
 	require.Equal(t, event.MsgImage, w.content(room, 2).MsgType, "an outage passes")
 	require.Equal(t, "after", w.content(room, 3).Body)
+}
+
+// A file at which the homeserver fails again and again becomes a link.
+func TestFileThatTheHomeserverCannotTake(t *testing.T) {
+	w := newWorld(t)
+	w.prepare = func(m *bridge.Main) { m.FileLimits(1, 1) }
+	_, room := w.talk()
+	w.network.PutFile("p", accounttest.File{Data: picture(1)})
+	w.hs.Inject(nullhs.Fault{Path: "/_matrix/media/v3/upload", Status: http.StatusInternalServerError})
+	w.post("broken", photo("p"))
+	w.network.Say(carl, direct, "after")
+	require.Equal(t, "broken\nPhoto (it could not be loaded) https://photos.example/p", w.content(room, 1).Body)
+	require.Equal(t, "after", w.content(room, 2).Body)
 }
 
 // A slow file holds up its own room only.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"maunium.net/go/mautrix"
@@ -63,7 +65,7 @@ func TestPicturesToHangouts(t *testing.T) {
 	w, alice, room := talk(t)
 	alice.Send(room, event.EventMessage, pictureEvent(uploadTo(alice, picture(1))))
 	captioned := pictureEvent(uploadTo(alice, picture(2)))
-	captioned.FileName, captioned.Body, captioned.Format, captioned.FormattedBody = "cat.png", "my cat", event.FormatHTML, "my <b>cat</b>"
+	captioned.FileName, captioned.Body, captioned.Format, captioned.FormattedBody = "../../cat.png", "my cat", event.FormatHTML, "my <b>cat</b>"
 	alice.Send(room, event.EventMessage, captioned)
 	alice.Send(room, event.EventSticker, &event.MessageEventContent{Body: "a cat that sleeps", URL: uploadTo(alice, picture(3)), Info: &event.FileInfo{}})
 	as := pictureEvent(uploadTo(alice, picture(4)))
@@ -82,6 +84,7 @@ func TestPicturesToHangouts(t *testing.T) {
 		require.Equal(t, []any{chat.AttachPhoto, "image/png", 41 + n, 30}, []any{a.Kind, a.MIME, a.Width, a.Height})
 		require.Equal(t, n == 1, !m.Text.Empty(), "a caption only where there is one")
 	}
+	require.Equal(t, "cat.png", sent[1].Attachments[0].Name)
 	require.Equal(t, chat.Text{{Kind: chat.SegmentText, Text: "my"}, {Kind: chat.SegmentText, Text: " cat", Bold: true}}, sent[1].Text)
 	require.Equal(t, "after", sent[5].Text.String())
 	require.Empty(t, w.notices(room))
@@ -105,6 +108,7 @@ func TestFilesThatCannotBeSentAreRefused(t *testing.T) {
 		{"too large", pictureEvent(uploadTo(alice, append(picture(1), make([]byte, 11<<20)...))), "too large"},
 		{"not there", pictureEvent("mxc://" + domain + "/nothing"), "does not give the bridge this file"},
 		{"no address", pictureEvent("http://example.org/a.png"), "damaged"},
+		{"address of something else", pictureEvent("mxc://../config"), "damaged"},
 		{"unknown", &event.MessageEventContent{MsgType: "org.example.game", Body: "your turn"}, "of this kind cannot be sent"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -146,6 +150,21 @@ func TestFilesAsLinks(t *testing.T) {
 	require.True(t, bytes.HasPrefix([]byte(sent[0].Text.String()), []byte("listen\na.ogg: http://")))
 }
 
+// Of a file without an address no link is made, neither one that leads elsewhere.
+func TestNoLinkToNoFile(t *testing.T) {
+	w := newWorld(t)
+	w.change = func(c *bridgeconfig.Config) {
+		c.PublicMedia.Enabled, c.PublicMedia.SigningKey, c.PublicMedia.UseDatabase = true, "key", true
+		c.AppService.PublicAddress = "http://" + w.addr()
+	}
+	alice, room := w.talk()
+	for _, uri := range []id.ContentURIString{"", "https://example.org/a.pdf", "mxc://../config"} {
+		w.waitAnswer(room, alice.Send(room, event.EventMessage, &event.MessageEventContent{MsgType: event.MsgFile, Body: "a.pdf", URL: uri}), "damaged")
+	}
+	alice.SendText(room, "after")
+	w.waitTexts(direct, "first", "after")
+}
+
 // Outages of either side delay a picture, and it is sent once.
 func TestPictureOutlivesOutages(t *testing.T) {
 	w, alice, room := talk(t)
@@ -164,6 +183,29 @@ func TestPictureOutlivesOutages(t *testing.T) {
 	require.Equal(t, picture(1), w.network.File(sent[0].Attachments[0].Ref))
 	require.Equal(t, 1, w.network.Uploads())
 	require.Empty(t, w.notices(room))
+}
+
+// Files that the homeserver waits for in vain keep back their own rooms only.
+func TestFilesOfADeadServer(t *testing.T) {
+	w, alice, room := talk(t)
+	var waiting atomic.Int32
+	w.hs.Inject(nullhs.Fault{Path: "/media/download/dead.example/", Delay: time.Hour, Seen: func(r *http.Request) {
+		waiting.Add(1)
+		context.AfterFunc(r.Context(), func() { waiting.Add(-1) })
+	}})
+	const dead = 6 // more than may arrive at once
+	for n := range dead {
+		conversation := chat.ConversationID(fmt.Sprint("UgxDead", n))
+		w.network.AddConversation(conversation, "", anna, carl, dora)
+		w.network.Say(carl, conversation, fmt.Sprint("dead ", n))
+		other := w.room(fmt.Sprint("dead ", n))
+		alice.WaitText(other, fmt.Sprint("dead ", n))
+		alice.Send(other, event.EventMessage, pictureEvent(id.ContentURIString(fmt.Sprint("mxc://dead.example/", n))))
+	}
+	w.eventually("all to be asked for", func() bool { return waiting.Load() == dead })
+	alice.Send(room, event.EventMessage, pictureEvent(uploadTo(alice, picture(1))))
+	sent := w.waitMessages(1)
+	require.Equal(t, picture(1), w.network.File(sent[0].Attachments[0].Ref))
 }
 
 func TestPlacesBothWays(t *testing.T) {

@@ -28,6 +28,15 @@ const (
 // of it would be seen. A clean name stays as it is.
 func CleanName(s string) string { return CleanLine(s, MaxName) }
 
+// CleanFileName is CleanName for a file: without folders, which some client might follow when it keeps the file.
+func CleanFileName(s string) string {
+	s = CleanName(s[strings.LastIndexAny(s, `/\`)+1:])
+	if strings.Trim(s, ".") == "" {
+		return ""
+	}
+	return s
+}
+
 // CleanLine is CleanName with another limit in code points.
 func CleanLine(s string, limit int) string {
 	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\r\n", "\n")

@@ -51,6 +51,15 @@ func TestCleanName(t *testing.T) {
 	}
 }
 
+func TestCleanFileName(t *testing.T) {
+	for name, want := range map[string]string{
+		"cat.png": "cat.png", ".profile": ".profile", "../../etc/passwd": "passwd", `C:\temp\cat.png`: "cat.png", "a/..": "", "..": "", "a/": "", "": "",
+		"x/\u202egpj.exe\n": "gpj.exe", "a/\u200b": "",
+	} {
+		require.Equal(t, want, chat.CleanFileName(name), name)
+	}
+}
+
 func TestCleanText(t *testing.T) {
 	for name, s := range unharmed {
 		require.Equal(t, chat.Plain(s), chat.Plain(s).Clean(), name)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -234,19 +235,15 @@ func uploadError(err error) error {
 // Download reads a file of the media repository onto disk, decrypted where keys say how. The error
 // wraps one of package media, or of the attachment package when the bytes are not those that were encrypted.
 func (c *Connector) Download(ctx context.Context, uri id.ContentURIString, keys *event.EncryptedFileInfo, l media.Limits) (*media.File, error) {
-	if err := take(ctx, c.media.down); err != nil {
-		return nil, err
-	}
-	defer func() { <-c.media.down }()
 	if keys != nil {
 		uri = keys.URL
 		if err := keys.PrepareForDecryption(); err != nil {
 			return nil, fmt.Errorf("%w: keys of the file: %w", media.ErrType, err)
 		}
 	}
-	parsed, err := uri.Parse()
-	if err != nil || parsed.IsEmpty() {
-		return nil, fmt.Errorf("%w: no mxc", media.ErrType)
+	parsed, err := ParseMXC(uri)
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -254,6 +251,12 @@ func (c *Connector) Download(ctx context.Context, uri id.ContentURIString, keys 
 	if err != nil {
 		return nil, fmt.Errorf("download file: %w", err)
 	}
+	// Not before: the homeserver may be waiting long for another one, which must not keep others' files back.
+	if err = take(ctx, c.media.down); err != nil {
+		_ = resp.Body.Close()
+		return nil, err
+	}
+	defer func() { <-c.media.down }()
 	source := resp.Body
 	if keys != nil {
 		source = keys.DecryptStream(resp.Body)
@@ -263,6 +266,16 @@ func (c *Connector) Download(ctx context.Context, uri id.ContentURIString, keys 
 		return nil, fmt.Errorf("download file: %w", err)
 	}
 	return f, nil
+}
+
+// ParseMXC reads the address of a file as a user has written it. What is none wraps media.ErrType: in a request
+// to the homeserver dots would lead out of the media repository.
+func ParseMXC(uri id.ContentURIString) (id.ContentURI, error) {
+	parsed, err := uri.Parse()
+	if err != nil || !parsed.IsValid() || strings.Trim(parsed.Homeserver, ".") == "" {
+		return id.ContentURI{}, fmt.Errorf("%w: no mxc", media.ErrType)
+	}
+	return parsed, nil
 }
 
 func take(ctx context.Context, slots chan struct{}) error {

@@ -130,6 +130,18 @@ func TestSpoolEndsASourceThatHangs(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
+// damaged is a source that knows only at its end whether it was right, as one that is decrypted.
+type damaged struct{ io.Reader }
+
+func (damaged) Close() error { return errors.New("the hash does not match") }
+
+func TestSpoolSaysTooLargeOfWhatItDoesNotReadToItsEnd(t *testing.T) {
+	_, err := media.Spool(t.Context(), damaged{strings.NewReader(strings.Repeat("x", 101))}, 0, media.Limits{Size: 100})
+	require.ErrorIs(t, err, media.ErrTooLarge)
+	_, err = media.Spool(t.Context(), damaged{strings.NewReader("xx")}, 0, media.Limits{Size: 100})
+	require.ErrorContains(t, err, "the hash does not match")
+}
+
 func FuzzInspect(f *testing.F) {
 	f.Add([]byte("\x89PNG\r\n\x1a\n"))
 	f.Add([]byte("RIFF\x1a\x00\x00\x00WEBPVP8L\x0a\x00\x00\x00\x10\x00\x00\x00"))

@@ -78,12 +78,12 @@ func (f *File) fill(ctx context.Context, source io.ReadCloser, announced int64, 
 	switch {
 	case guarded.ended(ctx) != nil:
 		return guarded.ended(ctx)
+	case l.Size > 0 && n > l.Size: // before what a source that was not read to its end says
+		return fmt.Errorf("%w: over %d bytes", ErrTooLarge, l.Size)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %w", ErrIncomplete, err)
 	case err != nil:
 		return err
-	case l.Size > 0 && n > l.Size:
-		return fmt.Errorf("%w: over %d bytes", ErrTooLarge, l.Size)
 	case n == 0:
 		return ErrEmpty
 	case announced > 0 && n != announced:

@@ -25,6 +25,9 @@ func (h *Handler) Do(ctx context.Context, portal *bridgev2.Portal, origin id.Eve
 		return chat.Event{}, puppet.ErrNoAccount
 	}
 	request.Conversation, request.Origin = ids.ParsePortalID(portal.ID), ids.MakeOrigin(origin, 0)
+	if origin == "" { // account data are events without an id
+		request.Origin.Ref = h.options.NewRef()
+	}
 	if err := h.session.Submit(ctx, request); err != nil {
 		return chat.Event{}, fmt.Errorf("submit request: %w", err)
 	}

@@ -79,6 +79,8 @@ func (h *Handler) carry(ctx context.Context, c chat.Conversation, msg *bridgev2.
 	switch {
 	case errors.Is(linkErr, ErrNoLinks):
 		return nil, nil, err
+	case errors.Is(linkErr, media.ErrType):
+		return nil, nil, fmt.Errorf("%w: %w", errDamaged, linkErr)
 	case linkErr != nil:
 		return nil, nil, linkErr
 	}
@@ -97,7 +99,7 @@ func fileName(content *event.MessageEventContent) string {
 	if content.MsgType == event.CapMsgSticker {
 		name = "sticker"
 	}
-	return cmp.Or(chat.CleanName(name), "file")
+	return cmp.Or(chat.CleanFileName(name), "file")
 }
 
 // photo uploads a picture. A repeat after a crash uploads it again, which nobody sees: only the

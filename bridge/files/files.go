@@ -7,10 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
 	"go.mau.fi/util/exmime"
+	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/crypto/attachment"
 	"maunium.net/go/mautrix/event"
@@ -28,7 +30,8 @@ type Store struct {
 	avatars avatars
 
 	mu      sync.Mutex
-	trouble int // files in a row that did not come
+	trouble int                  // files in a row that did not come
+	failing map[string]time.Time // since when the homeserver fails at a file, by its name
 }
 
 var _ portal.Files = (*Store)(nil)
@@ -37,12 +40,17 @@ var _ portal.Files = (*Store)(nil)
 type Limits struct {
 	Size int64         // most bytes
 	Time time.Duration // longest time to load it, all attempts together
+
+	silence time.Duration // longest time without a byte
 }
 
 const (
 	tries      = 3
 	firstPause = 300 * time.Millisecond
-	// shortest is how long a file may take while none comes.
+	// failures is how many times the time of a file the homeserver may fail at it, so that one that it
+	// cannot take does not hold up a room for ever.
+	failures = 10
+	// shortest is how long a host may be silent while no file comes.
 	shortest = 2 * time.Second
 )
 
@@ -72,10 +80,36 @@ func (s *Store) Inward(ctx context.Context, in portal.InwardFile) (*portal.File,
 	done, err := s.hs.Upload(ctx, homeserver.Upload{
 		Name: in.Name, Room: in.Room, Message: string(in.Message), Part: string(in.Part), FileName: name, Encrypt: encrypt,
 	}, f)
-	if errors.Is(err, media.ErrTooLarge) || homeserver.Refused(err) {
+	if errors.Is(err, media.ErrTooLarge) || homeserver.Refused(err) || s.hopeless(in.Name, err) {
 		err = fmt.Errorf("%w: %w", portal.ErrNoFile, err)
 	}
 	return fileOf(done), err
+}
+
+// hopeless notes how an upload went, and reports whether it is given up: the homeserver itself has failed at
+// this file for long. When it is not there at all, everything waits.
+func (s *Store) hopeless(name string, err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var answer mautrix.HTTPError
+	if !errors.As(err, &answer) || answer.RespError == nil || answer.Response == nil || answer.Response.StatusCode != http.StatusInternalServerError {
+		if err == nil {
+			delete(s.failing, name)
+		}
+		return false
+	}
+	since, known := s.failing[name]
+	if !known {
+		if s.failing == nil {
+			s.failing = map[string]time.Time{}
+		}
+		since, s.failing[name] = time.Now(), time.Now()
+	}
+	if time.Since(since) < failures*s.limits().Time {
+		return false
+	}
+	delete(s.failing, name)
+	return true
 }
 
 func fileOf(m *homeserver.Medium) *portal.File {
@@ -89,10 +123,10 @@ func fileOf(m *homeserver.Medium) *portal.File {
 func (s *Store) fetch(ctx context.Context, in portal.InwardFile, limits Limits, attempts int) (*media.File, string, error) {
 	deadline := time.Now().Add(limits.Time)
 	for n := 1; ; n++ {
-		f, name, err := s.attempt(ctx, in, limits.Size, deadline)
+		f, name, err := s.attempt(ctx, in, limits, deadline)
 		if err == nil {
 			s.came(true)
-			return f, cmp.Or(chat.CleanName(name), in.Title, f.Kind()+exmime.ExtensionFromMimetype(f.MIME)), nil
+			return f, cmp.Or(chat.CleanFileName(name), chat.CleanFileName(in.Title), f.Kind()+exmime.ExtensionFromMimetype(f.MIME)), nil
 		}
 		if ctx.Err() != nil {
 			return nil, "", ctx.Err()
@@ -108,14 +142,17 @@ func (s *Store) fetch(ctx context.Context, in portal.InwardFile, limits Limits, 
 	}
 }
 
-func (s *Store) attempt(ctx context.Context, in portal.InwardFile, size int64, deadline time.Time) (f *media.File, name string, err error) {
+func (s *Store) attempt(ctx context.Context, in portal.InwardFile, l Limits, deadline time.Time) (f *media.File, name string, err error) {
 	until, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
+	silence := min(l.silence, time.Until(deadline)/2+1)
+	silent := time.AfterFunc(silence, cancel)
 	body, info, err := in.Open(until, in.Ref)
+	silent.Stop()
 	if err == nil {
-		f, err = media.Spool(until, body, info.Size, media.Limits{Size: size, Stall: time.Until(deadline)/2 + 1})
+		f, err = media.Spool(until, body, info.Size, media.Limits{Size: l.Size, Stall: silence})
 	}
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+	if err != nil && until.Err() != nil && ctx.Err() == nil {
 		err = fmt.Errorf("%w: %w", media.ErrStalled, err)
 	}
 	return f, info.Name, err
@@ -131,15 +168,16 @@ func mayCome(err error) bool {
 	return true
 }
 
-// patience is what the next file may take: less while none comes, so that a host that is down does
-// not hold up a room for each of its files.
+// patience is what the next file may take. While none comes a host is given up sooner that says nothing, so
+// that one that is down does not hold up a room for each of its files; a file that arrives has its whole time.
 func (s *Store) patience() (l Limits, attempts int) {
 	l, attempts = s.limits(), tries
+	l.silence = l.Time
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.trouble > 1 {
 		attempts = 1
-		l.Time = min(l.Time, max(l.Time>>min(s.trouble-1, 10), shortest))
+		l.silence = min(l.Time, max(l.Time>>min(s.trouble-1, 10), shortest))
 	}
 	return l, attempts
 }
@@ -170,6 +208,16 @@ func (s *Store) HasLinks() bool { return s.hs.Config.PublicMedia.Enabled }
 
 // Link implements portal.Files.
 func (s *Store) Link(ctx context.Context, content *event.MessageEventContent) (string, error) {
+	if !s.HasLinks() {
+		return "", portal.ErrNoLinks
+	}
+	uri := content.URL
+	if content.File != nil {
+		uri = content.File.URL
+	}
+	if _, err := homeserver.ParseMXC(uri); err != nil {
+		return "", fmt.Errorf("make link: %w", err)
+	}
 	address, err := s.hs.GetPublicMediaAddressForEvent(ctx, content)
 	switch {
 	case errors.Is(err, bridgev2.ErrPublicMediaDisabled), errors.Is(err, bridgev2.ErrPublicMediaDatabaseDisabled):

@@ -27,6 +27,8 @@ type Fault struct {
 	RetryAfter time.Duration // of that answer
 	Drop       bool          // close the connection instead of answering
 	After      bool          // first do what was asked, then fail: accepted, but the answer is lost; or only late
+
+	Seen func(*http.Request) // is called for each request that it takes, before anything else
 }
 
 // Inject adds a fault and returns how to take it away. Faults are tried in the order of injection; one that has neither
@@ -80,6 +82,9 @@ func (s *Server) takeFault(r *http.Request) *Fault {
 }
 
 func (f *Fault) serve(s *Server, w http.ResponseWriter, r *http.Request) {
+	if f.Seen != nil {
+		f.Seen(r)
+	}
 	if f.After && f.Status == 0 && !f.Drop {
 		f.answerLate(s, w, r)
 		return
