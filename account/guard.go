@@ -77,7 +77,7 @@ func (g *guarded) People(ctx context.Context, ids []chat.PersonID) ([]chat.Perso
 }
 
 func (g *guarded) FindPeople(ctx context.Context, query chat.PeopleQuery, limit int) ([]chat.Person, error) {
-	return ask(g, func() ([]chat.Person, error) { return g.Connection.FindPeople(ctx, query, limit) })
+	return asking(g, func() ([]chat.Person, error) { return g.Connection.FindPeople(ctx, query, limit) })
 }
 
 func (g *guarded) Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (Answer, error) {
@@ -93,7 +93,7 @@ func (g *guarded) SetWatermark(ctx context.Context, id chat.ConversationID, time
 }
 
 func (g *guarded) GroupLink(ctx context.Context, id chat.ConversationID) (string, error) {
-	return ask(g, func() (string, error) { return g.Connection.GroupLink(ctx, id) })
+	return asking(g, func() (string, error) { return g.Connection.GroupLink(ctx, id) })
 }
 
 func (g *guarded) SetDoNotDisturb(ctx context.Context, lasting time.Duration) error {

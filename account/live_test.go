@@ -178,9 +178,10 @@ func TestANewLoginEndsTheOldCatchUp(t *testing.T) {
 		r := &reader{}
 		b.attach(s, r, "a")
 		b.net.LimitSync(2)
-		until, asked := make(chan struct{}), 0
+		var asked atomic.Int32
+		until := make(chan struct{})
 		n.sync = func(_ context.Context, request func() (account.SyncPage, error)) (account.SyncPage, error) {
-			asked++
+			asked.Add(1)
 			<-until
 			return request()
 		}
@@ -190,11 +191,11 @@ func TestANewLoginEndsTheOldCatchUp(t *testing.T) {
 			b.net.Say(bob, duo, text)
 		}
 		pass(time.Second)
-		require.Equal(t, 1, asked)
+		require.EqualValues(t, 1, asked.Load())
 		b.login(anna)
 		close(until)
 		pass(0)
-		require.Equal(t, 1, asked, "the new login's waits a moment")
+		require.EqualValues(t, 1, asked.Load(), "the new login's waits a moment")
 		pass(10 * time.Second)
 		require.Equal(t, all, r.got(duo))
 		require.Equal(t, chat.Connected, s.State().Status)

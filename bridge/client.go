@@ -70,7 +70,7 @@ func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, sessio
 	people := puppet.New(session, id, c.config.Displayname, c.files.Avatar)
 	client := &Client{puppetHandler: people, connector: c, login: login, id: id, session: session, notices: told}
 	client.portalHandler = portal.New(session, id, people, portal.Options{
-		SendWait: c.sendWait() + confirmWait, Split: c.bridge.Config.SplitPortals, Prefix: c.bridge.Config.CommandPrefix, EventTime: c.eventTime,
+		SendWait: c.sendWait() + confirmWait, Alive: c.alive, Split: c.bridge.Config.SplitPortals, Prefix: c.bridge.Config.CommandPrefix, EventTime: c.eventTime,
 		Sent: c.delivery.hs.Sent, Written: client.keepPast, Room: c.room, Logins: c.people, IsGhost: c.bridge.Matrix.ParseGhostMXID,
 		Domain: c.bridge.Matrix.ServerName(), EditsAsMessages: c.config.EditsAsMessages,
 		Files: c.files, Ghost: client.ghostOf, Open: client.openRoom, NewRef: func() string { return "api/" + rand.Text() },

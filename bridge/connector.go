@@ -43,7 +43,9 @@ type Connector struct {
 	clients map[chat.PersonID]*Client // the latest of each account
 	tasks   sync.WaitGroup            // follow changes of accounts
 
-	onStop func()
+	alive    context.Context // until handlers are to wait for nothing any more
+	endWaits context.CancelFunc
+	onStop   func()
 }
 
 var (
@@ -56,6 +58,7 @@ var (
 
 func newConnector(sections ...config.Section) *Connector {
 	c := &Connector{clients: map[chat.PersonID]*Client{}, config: config.Default(sections...), patience: noticeDelay, sendWait: func() time.Duration { return defaultSendWait }, pages: func() Pages { return Pages{} }}
+	c.alive, c.endWaits = context.WithCancel(context.Background())
 	c.maxFile.Store(50 << 20)
 	return c
 }

@@ -57,8 +57,9 @@ func TestLeavingARoomLeavesTheConversation(t *testing.T) {
 		room := w.world.room("hello Bert")
 		w.bob.WaitText(room, "hello Bert")
 		w.bob.Leave(room)
-		w.bob.SendText(w.management, "open")
-		w.waitNotice(w.management, "UgxTwo")
+		w.room = room
+		w.eventually("the absence", func() bool { return w.absence() == ids.Hidden })
+		w.settled()
 		require.Empty(t, w.did(chat.RequestLeave))
 	})
 	t.Run("answer lost", func(t *testing.T) {

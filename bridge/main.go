@@ -278,6 +278,9 @@ func (m *Main) Shutdown() {
 	m.started = false
 	m.mu.Unlock()
 	if started {
+		// What waits for the network now is handled again at the next start, and holds nothing up.
+		m.hs.EndHandling()
+		m.connector.endWaits()
 		m.Bridge.StopWithTimeout(5 * time.Second)
 		m.awaitCommands()
 	} else if m.hs != nil {

@@ -152,6 +152,9 @@ func (c *Connector) StartHandling(ctx context.Context) {
 	c.ephemeral.start(ctx)
 }
 
+// EndHandling ends the handling of events: whose handlers return from now on is handled again at the next start.
+func (c *Connector) EndHandling() { c.inbox.end() }
+
 // StopHandling ends that and waits for the handlers.
 func (c *Connector) StopHandling() {
 	c.inbox.stop()

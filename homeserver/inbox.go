@@ -149,14 +149,19 @@ func (b *inbox) start(ctx context.Context) {
 	b.startWorkers()
 }
 
-// stop ends handling and waits for the workers. What was not final stays so.
-func (b *inbox) stop() {
+// end ends handling. What was not final stays so.
+func (b *inbox) end() {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.running = false
 	if b.cancel != nil {
 		b.cancel()
 	}
-	b.mu.Unlock()
+}
+
+// stop is end, and waits for the workers.
+func (b *inbox) stop() {
+	b.end()
 	b.workers.Wait()
 }
 
@@ -259,6 +264,9 @@ func (b *inbox) handle(row database.InboxRow) error {
 		}
 		return b.handleOnce(ctx, e, row)
 	}
+	// mautrix: matrix.Connector.sendBridgeCheckpoint reads a sticker in a goroutine while the portal makes it a
+	// message, until it has read it before.
+	e.Mautrix.CheckpointSent = e.Mautrix.CheckpointSent || e.Type == event.EventSticker
 	b.dispatch(ctx, e)
 	if b.ended() {
 		return context.Canceled

@@ -44,14 +44,14 @@ func (h *Handler) send(ctx context.Context, portal *bridgev2.Portal, from *event
 			return nil, statusOf(fmt.Errorf("submit message: %w", err))
 		}
 	}
-	waitCtx, cancel := context.WithTimeout(ctx, h.options.SendWait)
+	waitCtx, cancel := h.waiting(ctx)
 	defer cancel()
 	var rows []*database.Message
 	for n, request := range requests {
 		e, err := h.session.Await(waitCtx, request.Origin)
 		if err != nil {
 			h.keepParts(ctx, portal, rows)
-			if waitCtx.Err() != nil && ctx.Err() == nil {
+			if errors.Is(waitCtx.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
 				err = fmt.Errorf("%w: %w", errStillWaiting, err)
 			}
 			return nil, statusOf(partError(err, n, len(requests)))

@@ -20,6 +20,8 @@ import (
 type Options struct {
 	// SendWait bounds how long HandleMatrixMessage waits for the fate of a message.
 	SendWait time.Duration
+	// Alive ends when the program stops: nothing is waited for then; may be nil.
+	Alive context.Context
 	// EventTime asks the homeserver when an event was sent; nil if it cannot be asked.
 	EventTime func(context.Context, id.RoomID, id.EventID) (time.Time, error)
 	// Sent hears of each message of the initial history that is now in a room, with its rows.
@@ -96,6 +98,19 @@ func (h *Handler) sender(person chat.PersonID, absences map[networkid.UserLoginI
 		return bridgev2.EventSender{Sender: ids.MakeUserID(person)}
 	}
 	return h.people.Sender(person)
+}
+
+// waiting bounds a wait for the fate of requests.
+func (h *Handler) waiting(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, h.options.SendWait)
+	if h.options.Alive == nil {
+		return ctx, cancel
+	}
+	stop := context.AfterFunc(h.options.Alive, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }
 
 // conversation returns the snapshot of a portal's conversation.

@@ -28,7 +28,7 @@ func (h *Handler) Do(ctx context.Context, portal *bridgev2.Portal, origin id.Eve
 	if err := h.session.Submit(ctx, request); err != nil {
 		return chat.Event{}, fmt.Errorf("submit request: %w", err)
 	}
-	waitCtx, cancel := context.WithTimeout(ctx, h.options.SendWait)
+	waitCtx, cancel := h.waiting(ctx)
 	defer cancel()
 	e, err := h.session.Await(waitCtx, request.Origin)
 	if err != nil && waitCtx.Err() != nil && ctx.Err() == nil {

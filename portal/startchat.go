@@ -32,7 +32,7 @@ func (h *Handler) awaited(ctx context.Context, request func(context.Context) (ch
 	if h.session == nil {
 		return chat.Conversation{}, puppet.ErrNoAccount
 	}
-	waitCtx, cancel := context.WithTimeout(ctx, h.options.SendWait)
+	waitCtx, cancel := h.waiting(ctx)
 	defer cancel()
 	c, err := request(waitCtx)
 	if err != nil && waitCtx.Err() != nil && ctx.Err() == nil {
