@@ -17,6 +17,18 @@ import (
 
 func leaving(c *config.Config) { c.OnRoomLeft = config.Leave }
 
+// newLeaving is a scene with a setting in which the rooms of the first login are made: bringing one up to
+// date could bring bob back who leaves just then.
+func newLeaving(t *testing.T, withAlice bool, change func(*config.Config)) *scene {
+	s := newSceneWith(t, withAlice, change)
+	s.roomsMade(bert)
+	if withAlice {
+		s.roomsMade(anna)
+	}
+	s.settled()
+	return s
+}
+
 // hears waits until the bot has said something in a room, as a notice or not.
 func (w *world) hears(room id.RoomID, text string) {
 	w.t.Helper()
@@ -33,7 +45,7 @@ func (w *world) hears(room id.RoomID, text string) {
 func TestLeavingARoomLeavesTheConversation(t *testing.T) {
 	for name, withAlice := range map[string]bool{"alone": false, "shared": true} {
 		t.Run(name, func(t *testing.T) {
-			s := newSceneWith(t, withAlice, leaving)
+			s := newLeaving(t, withAlice, leaving)
 			s.bob.Leave(s.room)
 			s.eventually("the leaving", func() bool { return len(s.did(chat.RequestLeave)) == 1 })
 			s.eventually("the absence", func() bool { return s.absence() == ids.Removed })
@@ -45,13 +57,13 @@ func TestLeavingARoomLeavesTheConversation(t *testing.T) {
 		})
 	}
 	t.Run("hidden by default", func(t *testing.T) {
-		s := newScene(t, false)
+		s := newLeaving(t, false, func(*config.Config) {})
 		s.bob.Leave(s.room)
 		s.eventually("the absence", func() bool { return s.absence() == ids.Hidden })
 		require.Empty(t, s.did(chat.RequestLeave))
 	})
 	t.Run("one of two is hidden only", func(t *testing.T) {
-		w := newSceneWith(t, false, leaving)
+		w := newLeaving(t, false, leaving)
 		w.network.AddConversation("UgxTwo", "", bert, carl)
 		w.network.Say(carl, "UgxTwo", "hello Bert")
 		room := w.world.room("hello Bert")
@@ -63,21 +75,21 @@ func TestLeavingARoomLeavesTheConversation(t *testing.T) {
 		require.Empty(t, w.did(chat.RequestLeave))
 	})
 	t.Run("answer lost", func(t *testing.T) {
-		s := newSceneWith(t, false, leaving)
+		s := newLeaving(t, false, leaving)
 		s.fail(chat.RequestLeave, accounttest.Fault{Err: account.ErrAmbiguous, Accept: true})
 		s.bob.Leave(s.room)
 		s.eventually("the absence", func() bool { return s.absence() == ids.Removed })
 		require.Len(t, s.did(chat.RequestLeave), 1)
 	})
 	t.Run("refused", func(t *testing.T) {
-		s := newSceneWith(t, false, leaving)
+		s := newLeaving(t, false, leaving)
 		s.fail(chat.RequestLeave, accounttest.Fault{Err: chat.ErrRefused})
 		s.bob.Leave(s.room)
 		s.hears(s.management, "You have left the room of Family, but not the conversation on Hangouts: Hangouts refused it.")
 		require.Equal(t, ids.Hidden, s.absence())
 	})
 	t.Run("taken out by somebody else", func(t *testing.T) {
-		s := newSceneWith(t, true, leaving)
+		s := newLeaving(t, true, leaving)
 		_, err := s.main.Matrix.Bot.SetPowerLevel(t.Context(), s.room, s.alice.UserID(), 99)
 		require.NoError(t, err)
 		s.alice.Kick(s.room, s.bob.UserID())
@@ -85,7 +97,7 @@ func TestLeavingARoomLeavesTheConversation(t *testing.T) {
 		require.Empty(t, s.did(chat.RequestLeave))
 	})
 	t.Run("logged out", func(t *testing.T) {
-		s := newSceneWith(t, true, leaving)
+		s := newLeaving(t, true, leaving)
 		s.bob.SendText(s.management, "logout "+string(bert))
 		s.eventually("bob to be out", func() bool { return !s.isBob("join") })
 		s.network.Say(carl, group, "after")
@@ -95,14 +107,14 @@ func TestLeavingARoomLeavesTheConversation(t *testing.T) {
 }
 
 func TestLeavingAConversationLeavesTheRoom(t *testing.T) {
-	s := newSceneWith(t, false, func(c *config.Config) { c.OnConversationLeft = config.Leave })
+	s := newLeaving(t, false, func(c *config.Config) { c.OnConversationLeft = config.Leave })
 	s.bob.SendText(s.room, "!hangouts leave")
 	s.eventually("bob to be out", func() bool { return s.isBob("leave") })
 	s.eventually("the absence", func() bool { return s.absence() == ids.Removed })
 	require.Len(t, s.did(chat.RequestLeave), 1)
 	require.False(t, slices.ContainsFunc(s.notices(s.room), func(n string) bool { return strings.Contains(n, "stay readable") }))
 
-	removed := newSceneWith(t, false, func(c *config.Config) { c.OnConversationLeft = config.Leave })
+	removed := newLeaving(t, false, func(c *config.Config) { c.OnConversationLeft = config.Leave })
 	removed.change(carl, false, bert) // by somebody else: the room stays to read
 	removed.waitNotice(removed.room, "You were removed from this conversation.")
 	require.True(t, removed.isBob("join"))
