@@ -59,6 +59,7 @@ func TestRefusedCredentials(t *testing.T) {
 	mark := bridge.Mark()
 	p.run("login", "-refresh-token", p.write("token", ada.RefreshToken()), "-irc-user", "ada").ok()
 	adaChat.AwaitFunc("what carol wrote meanwhile", says("are you there?"))
+	adaChat.AwaitFunc("the good news", notice("Connected to the network again"))
 	require.True(t, bridge.Running())
 	require.NotContains(t, strings.Join(strings.Split(bridge.Log(), "\n")[mark:], "\n"), "panic")
 	from = len(service.Events("carol"))

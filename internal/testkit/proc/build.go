@@ -2,13 +2,13 @@ package proc
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,12 +61,22 @@ func goBuild(pkg string) (string, error) {
 	return path, nil
 }
 
+// ports are those that a test process hands out, one after another: each process has a range of its own, as far as there
+// are enough, so that nobody takes a port before its server listens.
+var ports atomic.Int64
+
+const (
+	firstPort, allPorts = 10_000, 20_000
+	portsOfProcess      = 500
+)
+
 // FreePort returns a TCP port of the loopback interface that is free at the moment, and that the system gives to no
 // outgoing connection.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	for range 100 {
-		port := 10_000 + rand.IntN(20_000)
+	for range portsOfProcess {
+		n := os.Getpid()*portsOfProcess + int(ports.Add(1))%portsOfProcess
+		port := firstPort + n%allPorts
 		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			_ = listener.Close()
 			return port
