@@ -20,7 +20,8 @@ import (
 // past is a room that shows the last 3 of 10 messages of its conversation.
 func past(t *testing.T) (w *world, alice *mxclient.Client, room id.RoomID) {
 	w = newWorld(t)
-	w.change = func(c *bridgeconfig.Config) { c.Backfill.MaxInitialMessages = 3 }
+	w.timing.Overlap = time.Nanosecond // catch-ups bring nothing of the history
+	w.change = func(c *bridgeconfig.Config) { c.Bridge.Backfill.MaxInitialMessages = 3 }
 	for n := range 10 {
 		author := carl
 		if n%2 == 1 {
@@ -91,7 +92,7 @@ func TestOlderHistoryIsCutShort(t *testing.T) {
 	stop := w.hs.Inject(failing)
 	alice.SendText(room, "!hangouts history 6")
 	w.eventually("an attempt that fails", func() bool {
-		return len(w.hs.Requests(func(r nullhs.Request) bool { return r.Route == "fault" })) > 1
+		return len(w.hs.Requests(func(r nullhs.Request) bool { return r.Route == "fault" })) > 0
 	})
 	w.stop()
 	stop()
