@@ -76,7 +76,15 @@ func (c *consumer) arrive(ctx context.Context, room *bridgev2.Portal) error {
 // held.
 func (c *consumer) noteGap(ctx context.Context, room *bridgev2.Portal) error {
 	meta := ids.PortalMeta(room)
-	if !meta.Filled || meta.GapAfter != 0 {
+	if !meta.Filled || meta.GapAfter != 0 && meta.GapBefore == 0 {
+		return nil
+	}
+	if before := meta.GapBefore; before != 0 { // older history was cut short: one gap is both
+		meta.GapBefore = 0
+		if err := room.Save(ctx); err != nil {
+			meta.GapBefore = before
+			return fmt.Errorf("%w: note gap: %w", bridgev2.ErrDatabaseError, err)
+		}
 		return nil
 	}
 	last, err := c.connector.bridge.DB.Message.GetLastPartAtOrBeforeTime(ctx, room.PortalKey, time.Now().AddDate(1, 0, 0))
@@ -99,7 +107,7 @@ func (c *consumer) noteGap(ctx context.Context, room *bridgev2.Portal) error {
 // what is there already is left out the next time.
 func (c *consumer) fillGap(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation) error {
 	meta := ids.PortalMeta(room)
-	events, err := c.since(ctx, conversation.ID, meta.GapAfter)
+	events, err := c.between(ctx, conversation.ID, meta.GapAfter, meta.GapBefore)
 	if mayHelp(err) {
 		return err
 	} else if err != nil {
@@ -108,19 +116,19 @@ func (c *consumer) fillGap(ctx context.Context, room *bridgev2.Portal, conversat
 	if err = c.showPast(ctx, room, conversation, events, true); err != nil {
 		return err
 	}
-	gap := meta.GapAfter
-	meta.GapAfter = 0
+	after, before := meta.GapAfter, meta.GapBefore
+	meta.GapAfter, meta.GapBefore = 0, 0
 	if err = room.Save(ctx); err != nil {
-		meta.GapAfter = gap
+		meta.GapAfter, meta.GapBefore = after, before
 		return fmt.Errorf("%w: note that a gap is filled: %w", bridgev2.ErrDatabaseError, err)
 	}
 	return nil
 }
 
-// since returns the events of a conversation after a time (µs), oldest first.
-func (c *consumer) since(ctx context.Context, conversation chat.ConversationID, after int64) (events []chat.Event, err error) {
+// between returns the events of a conversation after a time and before another one (µs; 0 = up to the present),
+// oldest first.
+func (c *consumer) between(ctx context.Context, conversation chat.ConversationID, after, before int64) (events []chat.Event, err error) {
 	known := map[chat.EventID]bool{}
-	before := int64(0)
 	for len(events) < gapEvents {
 		page, err := c.session.History(ctx, account.HistoryQuery{Conversation: conversation, Before: before, Limit: gapPage, Complete: true})
 		if err != nil {

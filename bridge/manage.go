@@ -9,7 +9,6 @@ import (
 	"maunium.net/go/mautrix/bridgev2/commands"
 	"maunium.net/go/mautrix/id"
 
-	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/portal"
@@ -27,7 +26,7 @@ type conversationCommand struct {
 // place is the conversation of a room as the account of a command sees it.
 type place struct {
 	chat.Conversation
-	session account.Session
+	client *Client
 }
 
 // onOff makes a command of a state that is shown without arguments.
@@ -70,9 +69,9 @@ var manageCommands = []conversationCommand{
 	{name: "delete-chat", help: "Delete your history of this conversation on Hangouts. The room stays until you leave it", request: func(_ *commands.Event, c place) (chat.Request, string, string) {
 		return chat.Request{Clear: &chat.Clear{UpTo: c.SortTime}}, "Your history of this conversation is deleted on Hangouts. This room stays until you leave it.", ""
 	}},
-	onOff("history", "Show whether Hangouts keeps new messages of this conversation, or change it", "History",
+	showingOlder(onOff("history", "Show whether Hangouts keeps new messages of this conversation, or change it; with a number, show so many older messages", "History",
 		func(c chat.Conversation) bool { return !c.HistoryOff },
-		func(on bool) chat.Request { return chat.Request{HistoryMode: &chat.HistoryMode{Off: !on}} }),
+		func(on bool) chat.Request { return chat.Request{HistoryMode: &chat.HistoryMode{Off: !on}} })),
 	showingLink(onOff("link", "Show whether others can join this conversation by its link, and the link, or change it", "Joining by link",
 		func(c chat.Conversation) bool { return c.LinkSharing },
 		func(on bool) chat.Request { return chat.Request{LinkSharing: &chat.LinkSharing{On: on}} })),
@@ -102,7 +101,7 @@ func showingLink(command conversationCommand) conversationCommand {
 		if len(ce.Args) > 0 || !c.LinkSharing {
 			return r, done, refusal
 		}
-		link, err := c.session.GroupLink(ce.Ctx, c.ID)
+		link, err := c.client.session.GroupLink(ce.Ctx, c.ID)
 		if err != nil {
 			return r, done, refusal + " The link cannot be shown now: " + portal.Sentence(err)
 		}
@@ -113,7 +112,7 @@ func showingLink(command conversationCommand) conversationCommand {
 
 // easterEgg makes the request of an animation.
 func easterEgg(ce *commands.Event, c place) (chat.Request, string, string) {
-	all := c.session.Features(c.Conversation).EasterEggs
+	all := c.client.session.Features(c.Conversation).EasterEggs
 	wanted := strings.ToLower(strings.Join(ce.Args, " "))
 	if len(all) > 0 && !slices.Contains(all, wanted) {
 		return chat.Request{}, "", fmt.Sprintf("There are these animations: `%s`. Usage: `$cmdprefix easter-egg %s`", strings.Join(all, "`, `"), all[0])
@@ -181,7 +180,7 @@ func (command conversationCommand) run(ce *commands.Event) {
 		ce.Reply("%s", portal.Sentence(err))
 		return
 	}
-	request, done, refusal := command.request(ce, place{conversation, client.session})
+	request, done, refusal := command.request(ce, place{conversation, client})
 	if refusal != "" {
 		ce.Reply("%s", strings.ReplaceAll(refusal, "$cmdprefix", ce.Bridge.Config.CommandPrefix))
 		return

@@ -36,6 +36,8 @@ type PortalMetadata struct {
 	// GapAfter (µs) says that events after this time may be missing from the room, since
 	// no login delivered to it for a while; 0 = none are.
 	GapAfter int64 `json:"gap_after,omitempty"`
+	// GapBefore (µs) ends the gap; 0 = it goes on to the present.
+	GapBefore int64 `json:"gap_before,omitempty"`
 }
 
 // Absence says why the Matrix user of a login does not take part in a portal's room. ""
