@@ -113,9 +113,11 @@ func TestLeavingAConversationLeavesTheRoom(t *testing.T) {
 	s.eventually("the absence", func() bool { return s.absence() == ids.Removed })
 	require.Len(t, s.did(chat.RequestLeave), 1)
 	require.False(t, slices.ContainsFunc(s.notices(s.room), func(n string) bool { return strings.Contains(n, "stay readable") }))
+}
 
-	removed := newLeaving(t, false, func(c *config.Config) { c.OnConversationLeft = config.Leave })
-	removed.change(carl, false, bert) // by somebody else: the room stays to read
-	removed.waitNotice(removed.room, "You were removed from this conversation.")
-	require.True(t, removed.isBob("join"))
+func TestRemovedKeepsTheRoomToRead(t *testing.T) {
+	s := newLeaving(t, false, func(c *config.Config) { c.OnConversationLeft = config.Leave })
+	s.change(carl, false, bert) // by somebody else
+	s.waitNotice(s.room, "You were removed from this conversation.")
+	require.True(t, s.isBob("join"))
 }
