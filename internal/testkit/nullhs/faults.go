@@ -28,7 +28,7 @@ type Fault struct {
 	Drop       bool          // close the connection instead of answering
 	After      bool          // first do what was asked, then fail: accepted, but the answer is lost; or only late
 
-	Seen func(*http.Request) // is called for each request that it takes, before anything else
+	Seen func(*http.Request) `json:"-"` // is called for each request that it takes, before anything else; not in a process of its own
 }
 
 // Inject adds a fault and returns how to take it away. Faults are tried in the order of injection; one that has neither
