@@ -148,7 +148,7 @@ func TestSecretsLeaveTheRoom(t *testing.T) {
 	eve.AutoJoin()
 	room := eve.CreateRoom(&mautrix.ReqCreateRoom{IsDirect: true, Invite: []id.UserID{stage.Bot}})
 	w.Eventually(patience, "the bot to join", func() bool { return eve.Members(room)[stage.Bot] == "join" })
-	w.heard(eve, room, "marked as your management room")
+	w.heard(eve, room, "I ask for what I need, and only here")
 	w.answered(eve, room, "login token")
 	w.heard(eve, room, "Your message is removed from the room at once") // as her own: she has a double puppet
 	w.heard(eve, room, "Please enter your refresh token")
