@@ -235,8 +235,6 @@ func (g *Gateway) dismiss(s *session) {
 	}
 }
 
-const accessRevoked = "Access to the account was revoked"
-
 // accountChanged ends the sessions of those who lost their grant, or the account.
 func (g *Gateway) accountChanged(c account.Change) {
 	g.mu.Lock()
@@ -249,7 +247,7 @@ func (g *Gateway) accountChanged(c account.Change) {
 		if c.Removed {
 			s.end("The account was removed")
 		} else if c.Revoked != nil && c.Revoked.User == (account.User{Side: chat.OriginIRC, ID: l.user}) {
-			s.end(accessRevoked)
+			s.end("Access to the account was revoked")
 		}
 	}
 	if h := g.hubs[c.Account]; c.Removed && h != nil {
@@ -258,7 +256,7 @@ func (g *Gateway) accountChanged(c account.Change) {
 	}
 }
 
-// checkTokens ends the sessions whose password or grant was revoked, also by another process.
+// checkTokens ends the sessions whose password was revoked, also by another process.
 func (g *Gateway) checkTokens() {
 	tick := time.NewTicker(tokenCheckEvery)
 	defer tick.Stop()
@@ -280,37 +278,16 @@ func (g *Gateway) dropRevoked(now time.Time) {
 		}
 		return
 	}
-	grants, err := g.accounts.Grants(g.ctx, "", account.User{Side: chat.OriginIRC})
-	if err != nil {
-		if g.ctx.Err() == nil {
-			g.log.Err(err).Msg("Failed to check grants")
-		}
-		return
-	}
 	valid := make(map[string]bool, len(tokens))
 	for _, t := range tokens {
 		valid[t.Hash] = true
 	}
-	// The manager announces a revocation only of a grant that it has seen, and to sessions that are bound by then.
-	type grantee struct {
-		account chat.PersonID
-		user    string
-	}
-	granted := make(map[grantee]bool, len(grants))
-	for _, grant := range grants {
-		granted[grantee{grant.Account, grant.User.ID}] = true
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for s := range g.sessions {
-		// What was issued after the lists were read belongs to a session younger than they are.
-		l := s.boundTo()
-		switch {
-		case l == nil || now.Sub(s.since) <= tokenCheckEvery:
-		case !valid[l.token]:
+		// A password issued after the list was read belongs to a session younger than it.
+		if l := s.boundTo(); l != nil && !valid[l.token] && now.Sub(s.since) > tokenCheckEvery {
 			s.end("Your password was revoked")
-		case !granted[grantee{l.account.ID(), l.user}]:
-			s.end(accessRevoked)
 		}
 	}
 }
