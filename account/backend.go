@@ -66,20 +66,18 @@ type Connection interface {
 	// FindPeople looks for people whom the account need not know, best first, at most limit; nobody
 	// is no error. A telephone number may get an id by being looked for.
 	FindPeople(ctx context.Context, query chat.PeopleQuery, limit int) ([]chat.Person, error)
-	// Send carries a request out. id is the request's deterministic id; the network
-	// gives it back in the sender's own copy of the event.
-	// A kind that the network has not gives chat.ErrUnsupported, like everything that
-	// Features denies. AddPeople has at most AddAtOnce people, RemovePeople one. For a
-	// request that Finds, conversation is empty. A request that is Repeatable succeeds also when it changes nothing
-	// any more.
+	// Send carries a request out. id is the request's deterministic id; the sender's own copy
+	// of the event carries it. A kind that Features denies returns chat.ErrUnsupported.
+	// AddPeople has at most AddAtOnce people, RemovePeople one. For a request that Finds,
+	// conversation is empty. Repeating a Repeatable request succeeds even if it changes nothing.
 	Send(ctx context.Context, id uint64, conversation chat.Conversation, request chat.Request) (Answer, error)
 	// Open reads a file of the network by its Attachment.Ref or another handle; the stream ends
 	// with ctx and has to be closed. chat.ErrRefused means that it will never be had,
 	// chat.ErrUnavailable that trying again may help.
 	Open(ctx context.Context, ref []byte) (io.ReadCloser, MediaInfo, error)
-	// Upload gives the network a file of size bytes for a message, and returns its Attachment.Ref. It
-	// has no effect that anybody sees, so that it may be repeated. A repeat needs r anew;
-	// where r is an io.ReaderAt, the file begins at its offset 0.
+	// Upload stores a file of size bytes on the network for a later message and returns its
+	// Attachment.Ref. The upload alone is invisible, so it may be retried with a fresh r.
+	// If r is an io.ReaderAt, the file begins at its offset 0.
 	Upload(ctx context.Context, conversation chat.ConversationID, name, mime string, size int64, r io.Reader) (ref []byte, err error)
 	// SetTyping shows the account's own typing state.
 	SetTyping(ctx context.Context, conversation chat.ConversationID, state chat.TypingState) error

@@ -399,7 +399,7 @@ func TestAPauseHasAnEnd(t *testing.T) {
 	})
 }
 
-// A request that was under way, and is told to wait for a second, does not end a longer pause.
+// A rate limit of one second, answered to a request in flight, does not shorten a longer pause.
 func TestAShortPauseEndsNoLongOne(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		s := b.login(anna)

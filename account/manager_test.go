@@ -88,7 +88,7 @@ func TestRemoveErasesTheAccountsOwn(t *testing.T) {
 	b.expect(rc, trio, "shared", "on")
 }
 
-// A grant that came and went between two looks at the database may have been relied upon: its end is told.
+// A grant that was read, and revoked before the next refresh, is announced as revoked.
 func TestAShortGrantIsRevoked(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.login(anna)

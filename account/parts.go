@@ -31,7 +31,7 @@ func nextPart(row *database.OutboxRow, c chat.Conversation) (next part, ok bool)
 	default:
 		return next, row.Attempts == 0 || row.Request.Repeatable() || !row.Request.Reached(c)
 	}
-	people := row.Request.LeftToDo(c)
+	people := row.Request.Remaining(c)
 	if len(people) > most {
 		people, next.more = people[:most], people[most:]
 		next.id = RequestID(chat.Origin{Side: row.Request.Origin.Side, Ref: row.Request.Origin.Ref + "\x00" + string(people[0])})

@@ -11,7 +11,7 @@ import (
 // ownTyping is what our sides do in one conversation.
 type ownTyping struct {
 	sources map[chat.Origin]typingSource
-	state   chat.TypingState // of all together, as the network was told
+	state   chat.TypingState // of all together, as last reported to the network
 	origin  chat.Origin      // whose it is: who made it so, or another source once that one has stopped
 	told    time.Time
 }

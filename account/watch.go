@@ -8,9 +8,9 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
-// watchdog is the part of a link that finds out when an account seems connected but hears nothing:
-// the push channel brings no byte at all, or a catch-up brings what should have been pushed. Then, and
-// when connecting does not come to an end, the channel is made anew.
+// watchdog is the part of a link that reconnects an account that seems connected but is deaf: the push
+// channel brings no byte at all, or a catch-up brings what should have been pushed. It also
+// reconnects when connecting takes too long.
 type watchdog struct {
 	last     time.Time                     // sign of life of the push channel
 	complete int                           // the epoch of which a catch-up has brought the beginning

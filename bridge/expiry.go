@@ -3,18 +3,17 @@ package bridge
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"maunium.net/go/mautrix/bridgev2"
 	bridgedb "maunium.net/go/mautrix/bridgev2/database"
-	"maunium.net/go/mautrix/event"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
 
-// expire has a message that is in a room redacted at the time the network gives. It may be called
-// again; the framework's loop does what fell due while the bridge was down.
+// expire schedules the redaction of a message in a room for the time that the network gives. A retried
+// delivery schedules it again, which replaces the first; the framework's loop redacts what fell due while the bridge was down.
 func (c *Client) expire(ctx context.Context, room *bridgev2.Portal, e chat.Event) error {
 	if e.Expires == 0 {
 		return nil
@@ -28,8 +27,7 @@ func (c *Client) expire(ctx context.Context, room *bridgev2.Portal, e chat.Event
 			continue
 		}
 		err = c.connector.bridge.DisappearLoop.Add(ctx, &bridgedb.DisappearingMessage{
-			RoomID: room.MXID, EventID: part.MXID, Timestamp: part.Timestamp,
-			DisappearingSetting: bridgedb.DisappearingSetting{Type: event.DisappearingTypeAfterSend, Timer: time.UnixMicro(e.Expires).Sub(timeOf(e)), DisappearAt: time.UnixMicro(e.Expires)},
+			RoomID: room.MXID, EventID: part.MXID, Timestamp: part.Timestamp, DisappearingSetting: portal.Disappears(e),
 		})
 		if err != nil {
 			return fmt.Errorf("%w: note when a message expires: %w", bridgev2.ErrDatabaseError, err)

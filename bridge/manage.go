@@ -105,7 +105,7 @@ func showingLink(command conversationCommand) conversationCommand {
 		if err != nil {
 			return r, done, refusal + " The link cannot be shown now: " + portal.Sentence(err)
 		}
-		return r, done, refusal + " Whoever has this link can join: " + link
+		return r, done, refusal + " Anyone can join with this link: " + link
 	}
 	return command
 }

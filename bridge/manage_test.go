@@ -113,7 +113,7 @@ func TestCommandsOfAConversation(t *testing.T) {
 		{"history perhaps", "Usage: `!hangouts history on`", nil},
 		{"link", "Joining by link is off.", nil},
 		{"link on", "Joining by link is on now.", &chat.Request{LinkSharing: &chat.LinkSharing{On: true}}},
-		{"link", "Whoever has this link can join: https://example.com/group/x", nil},
+		{"link", "Anyone can join with this link: https://example.com/group/x", nil},
 		{"link off", "Joining by link is off now.", &chat.Request{LinkSharing: &chat.LinkSharing{}}},
 		{"mute", "This conversation is muted.", &chat.Request{Muted: yes}},
 		{"unmute", "not muted any more", &chat.Request{Muted: no}},

@@ -113,7 +113,7 @@ func (r Request) Repeatable() bool {
 func (r Request) Reached(c Conversation) bool {
 	switch r.Kind() {
 	case RequestAddPeople, RequestRemovePeople:
-		return len(r.LeftToDo(c)) == 0
+		return len(r.Remaining(c)) == 0
 	case RequestJoin:
 		return c.Standing == Active
 	case RequestDecline, RequestLeave:
@@ -130,8 +130,8 @@ func (r Request) Reached(c Conversation) bool {
 	return false
 }
 
-// LeftToDo are the people who are still to be added or removed.
-func (r Request) LeftToDo(c Conversation) (people []PersonID) {
+// Remaining are the people who are still to be added or removed.
+func (r Request) Remaining(c Conversation) (people []PersonID) {
 	for _, id := range r.AddPeople {
 		if !c.Has(id) {
 			people = append(people, id)

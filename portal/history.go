@@ -60,7 +60,7 @@ func (h *Handler) FetchMessages(ctx context.Context, params bridgev2.FetchMessag
 			return nil, fmt.Errorf("load files of history: %w", err)
 		}
 		response.Messages = append(response.Messages, &bridgev2.BackfillMessage{
-			ConvertedMessage: &bridgev2.ConvertedMessage{Parts: content.parts, Disappear: disappears(e)},
+			ConvertedMessage: &bridgev2.ConvertedMessage{Parts: content.parts, Disappear: Disappears(e)},
 			Sender:           h.sender(e.Author, absences),
 			ID:               message,
 			Timestamp:        time.UnixMicro(e.Time),

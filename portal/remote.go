@@ -134,11 +134,11 @@ type message struct {
 	*converted
 	id   networkid.MessageID
 	have map[networkid.PartID]bool
-	gone database.DisappearingSetting
+	gone database.DisappearingSetting // for clients; bridge.Client.expire schedules the redaction
 }
 
-// disappears is when an event expires, in bridgev2's form.
-func disappears(e chat.Event) database.DisappearingSetting {
+// Disappears is when an event expires, in bridgev2's form.
+func Disappears(e chat.Event) database.DisappearingSetting {
 	if e.Expires == 0 {
 		return database.DisappearingSetting{}
 	}
@@ -153,7 +153,7 @@ func newMessage(meta simplevent.EventMeta, e chat.Event, content *converted) *me
 		EventMeta: meta.WithType(bridgev2.RemoteEventMessageUpsert),
 		id:        ids.MakeMessageID(e.Conversation, e.ID),
 		converted: content,
-		gone:      disappears(e),
+		gone:      Disappears(e),
 	}
 }
 

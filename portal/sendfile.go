@@ -162,7 +162,7 @@ func (h *Handler) upload(ctx context.Context, conversation chat.ConversationID, 
 func (h *Handler) place(c chat.Conversation, msg *bridgev2.MatrixMessage, content *event.MessageEventContent, text chat.Text) (chat.Text, *chat.Attachment, error) {
 	latitude, longitude, ok := parsePoint(content.GeoURI)
 	if !ok {
-		return nil, nil, fmt.Errorf("%w: %q", errNoPoint, content.GeoURI)
+		return nil, nil, errNoPoint
 	}
 	name := placeName(msg.Event.Content.Raw, content.Body)
 	if msg.OrigSender == nil {

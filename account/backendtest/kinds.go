@@ -192,7 +192,7 @@ func joinLink(b *bench) {
 	require.NoError(b, err)
 	require.NotEmpty(b, link)
 	_, err = b.one.conn.GroupLink(b.Context(), b.Linked)
-	require.ErrorIs(b, err, chat.ErrUnknownConversation, "a link is told to members only")
+	require.ErrorIs(b, err, chat.ErrUnknownConversation, "only members get the link")
 	for range 2 {
 		made := b.send(100, chat.Request{JoinLink: link})
 		require.Len(b, made.Conversations, 1)

@@ -79,7 +79,7 @@ func (c *connection) peopleOf(entities []*pb.Entity) []chat.Person {
 }
 
 // invitees are people as a request names them. One who is only known by a telephone number needs an
-// id, which the service gives to whoever is looked up (protocol §11.6).
+// id; looking the number up assigns one (protocol §11.6).
 func (c *connection) invitees(ctx context.Context, people []chat.PersonID) (list []*pb.InviteeID, err error) {
 	for _, id := range people {
 		if phone, ok := id.Phone(); ok {

@@ -29,7 +29,7 @@ const (
 )
 
 // avatars are the photos of people that are in the media repository, by the handle that the network
-// gave. The same picture is there once, whoever has it.
+// gave. People with the same picture share one upload.
 type avatars struct {
 	loading chan struct{} // as many photos at once
 	putting chan struct{} // one at a time, so that two who have the same picture do not upload it twice
