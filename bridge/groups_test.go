@@ -1,7 +1,6 @@
 package bridge_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"sync"
@@ -111,11 +110,7 @@ func TestGroupWithoutAnAnswer(t *testing.T) {
 func TestKilledWhileAGroupIsMade(t *testing.T) {
 	w := newWorld(t)
 	w.network.AddPerson(dora, "Dora Dahl")
-	settings, err := json.Marshal(childSettings{w.dir, w.hs.URL(), serveNetwork(t, w.network), w.port, w.tokens, w.timing})
-	require.NoError(t, err)
-	c := &child{t: t, settings: string(settings)}
-	c.start()
-	t.Cleanup(c.kill)
+	c := w.startChild()
 	alice := w.user("alice")
 	w.login(alice, anna)
 	w.network.Say(carl, group, "start")

@@ -91,6 +91,28 @@ func (c *child) kill() {
 	}
 }
 
+// startChild runs the bridge of a world as a child, which is killed when the test ends.
+func (w *world) startChild() *child {
+	w.t.Helper()
+	settings, err := json.Marshal(childSettings{w.dir, w.hs.URL(), serveNetwork(w.t, w.network), w.port, w.tokens, w.timing})
+	require.NoError(w.t, err)
+	c := &child{t: w.t, settings: string(settings)}
+	c.start()
+	w.t.Cleanup(c.kill)
+	return c
+}
+
+// talkToChild is startChild with alice in the room of a conversation, where carl has said a text.
+func (w *world) talkToChild(conversation chat.ConversationID, text string) (c *child, alice *mxclient.Client, room id.RoomID) {
+	w.t.Helper()
+	c, alice = w.startChild(), w.user("alice")
+	w.login(alice, anna)
+	w.network.Say(carl, conversation, text)
+	room = w.room(text)
+	alice.WaitText(room, text)
+	return c, alice, room
+}
+
 // seed is BRIDGE_TEST_SEED or new; it is printed, so that a failure can be repeated.
 func seed(t *testing.T) *rand.Rand {
 	n := rand.Uint64()
@@ -107,16 +129,7 @@ func TestKilledBridgeLosesAndDoublesNothing(t *testing.T) {
 	const messages, kills = 400, 8
 	random := seed(t)
 	w := newWorld(t)
-	settings, err := json.Marshal(childSettings{w.dir, w.hs.URL(), serveNetwork(t, w.network), w.port, w.tokens, w.timing})
-	require.NoError(t, err)
-	c := &child{t: t, settings: string(settings)}
-	c.start()
-	t.Cleanup(c.kill)
-	alice := w.user("alice")
-	w.login(alice, anna)
-	w.network.Say(carl, direct, "start")
-	room := w.room("start")
-	alice.WaitText(room, "start")
+	c, alice, room := w.talkToChild(direct, "start")
 
 	done := make(chan struct{}, 2)
 	pause := func() time.Duration { return time.Duration(random.IntN(6)) * time.Millisecond }
@@ -201,11 +214,7 @@ func TestKilledWhileMakingRooms(t *testing.T) {
 			want[string(conversation)] = append(want[string(conversation)], text)
 		}
 	}
-	settings, err := json.Marshal(childSettings{w.dir, w.hs.URL(), serveNetwork(t, w.network), w.port, w.tokens, w.timing})
-	require.NoError(t, err)
-	c := &child{t: t, settings: string(settings)}
-	c.start()
-	t.Cleanup(c.kill)
+	c := w.startChild()
 	alice := w.user("alice")
 	w.login(alice, anna)
 	for range kills {
@@ -241,11 +250,7 @@ func TestRoomHalfFilledAtACrashIsCompleted(t *testing.T) {
 		want = append(want, line{ghost(carl), text})
 	}
 	w.timing.Overlap = time.Nanosecond // catch-ups bring nothing of the history
-	settings, err := json.Marshal(childSettings{w.dir, w.hs.URL(), serveNetwork(t, w.network), w.port, w.tokens, w.timing})
-	require.NoError(t, err)
-	c := &child{t: t, settings: string(settings)}
-	c.start()
-	t.Cleanup(c.kill)
+	c := w.startChild()
 	alice := w.user("alice")
 	// Two of the history pass, all after them fail.
 	send := nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", User: string(ghost(carl))}

@@ -1,7 +1,6 @@
 package bridge_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -23,16 +22,7 @@ func TestKilledWhileAConversationChanges(t *testing.T) {
 		people[n] = chat.PersonID(fmt.Sprintf("2%020d", n))
 		w.network.AddPerson(people[n], fmt.Sprint("Person ", n))
 	}
-	settings, err := json.Marshal(childSettings{w.dir, w.hs.URL(), serveNetwork(t, w.network), w.port, w.tokens, w.timing})
-	require.NoError(t, err)
-	c := &child{t: t, settings: string(settings)}
-	c.start()
-	t.Cleanup(c.kill)
-	alice := w.user("alice")
-	w.login(alice, anna)
-	w.network.Say(carl, group, "start")
-	room := w.room("start")
-	alice.WaitText(room, "start")
+	c, alice, room := w.talkToChild(group, "start")
 
 	var names, changes []string
 	for n := range rounds {

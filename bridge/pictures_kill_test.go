@@ -1,7 +1,6 @@
 package bridge_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -18,16 +17,7 @@ func TestKilledWhilePicturesGoBothWays(t *testing.T) {
 	const pictures, kills = 30, 8
 	random := seed(t)
 	w := newWorld(t)
-	settings, err := json.Marshal(childSettings{w.dir, w.hs.URL(), serveNetwork(t, w.network), w.port, w.tokens, w.timing})
-	require.NoError(t, err)
-	c := &child{t: t, settings: string(settings)}
-	c.start()
-	t.Cleanup(c.kill)
-	alice := w.user("alice")
-	w.login(alice, anna)
-	w.network.Say(carl, direct, "first")
-	room := w.room("first")
-	alice.WaitText(room, "first")
+	c, alice, room := w.talkToChild(direct, "first")
 	before := w.hs.MediaCount()
 
 	done := make(chan struct{}, 2)
