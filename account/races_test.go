@@ -274,7 +274,7 @@ func TestRotatedCredentialsAreStoredInTheEnd(t *testing.T) {
 	allow := b.refuse("UPDATE OF credentials ON account")
 	s.sinks[0].Credentials([]byte("first"))
 	s.sinks[0].Credentials([]byte("second"))
-	time.Sleep(100 * time.Millisecond) // several tries
+	time.Sleep(100 * time.Millisecond) // refusals leave no trace to wait for
 	allow()
 	stored := func() string {
 		row, err := b.db.Accounts().Get(context.Background(), anna)
