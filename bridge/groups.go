@@ -14,6 +14,7 @@ import (
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/secret"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/portal"
 )
@@ -103,6 +104,9 @@ func (c *Client) gathered(ce *commands.Event) (name string, people []chat.Person
 	}
 	if named, err := c.connector.matrix().GetStateEvent(ce.Ctx, ce.RoomID, event.StateRoomName, ""); err == nil && named != nil {
 		name = chat.CleanName(named.Content.AsRoomName().Name)
+	}
+	if secret.In(name) { // the guard has not seen it: the bot came later
+		return "", nil, "The name of this room looks like a key to a Google account. **Please give the room another name**, and then write this again."
 	}
 	return name, people, ""
 }

@@ -68,6 +68,19 @@ func TestGroupOfARoom(t *testing.T) {
 	require.Len(t, w.groupsMade(), 2)
 }
 
+// A secret in the name of a room that had it before the bot came is not the name of a group.
+func TestGroupOfASecretName(t *testing.T) {
+	w, alice, _ := managed(t)
+	w.trip(alice)
+	room := alice.CreateRoom(&mautrix.ReqCreateRoom{Name: "my " + aSecret, Invite: []id.UserID{bot, ghost(carl), ghost(dora)}})
+	w.eventually("the bot to join", func() bool { return w.hs.Membership(room, bot) == "join" })
+	w.ask(alice, room, "create-group", "give the room another name")
+	require.Empty(t, w.groupsMade())
+	alice.SetName(room, "Trip")
+	w.ask(alice, room, "create-group", "The group is made")
+	require.Equal(t, "Trip", w.groupsMade()[0].Name)
+}
+
 func TestGroupOfNamedPeople(t *testing.T) {
 	w, alice, _ := managed(t)
 	w.network.AddContact(dora, "dora@example.com", "+15551230000")
