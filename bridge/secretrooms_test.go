@@ -70,6 +70,32 @@ func TestSecretsInARoomStayIn(t *testing.T) {
 	w.waitTexts(direct, "first", "after")
 }
 
+// A credential as the reason of a change of members is removed; the change is made.
+func TestSecretReason(t *testing.T) {
+	w, alice, room := managed(t)
+	kick := alice.SetState(room, event.StateMember, string(ghost(carl)), &event.MemberEventContent{Membership: event.MembershipLeave, Reason: "key: " + aSecret})
+	w.waitAnswer(room, kick, "I removed your message from the room")
+	w.eventually("carl to be removed", func() bool { return len(w.did(chat.RequestRemovePeople)) == 1 })
+	require.Equal(t, "leave", w.hs.Membership(room, ghost(carl)))
+	require.NotContains(t, w.hs.State(room, "m.room.member", string(ghost(carl))).Content.Raw, "reason")
+}
+
+// A credential as a room's name or topic goes nowhere, and the room gets back what it had.
+func TestSecretNameAndTopic(t *testing.T) {
+	w, alice, room := managed(t)
+	name, topic := w.state(room, "m.room.name"), "about us"
+	w.network.Post(chat.Event{Conversation: group, Author: carl, Kind: chat.KindDescription, Description: &chat.Description{New: topic}})
+	w.eventually("the topic", func() bool { return w.state(room, "m.room.topic") == topic })
+	_, err := w.main.Matrix.Bot.SetPowerLevel(t.Context(), room, alice.UserID(), 99)
+	require.NoError(t, err)
+	w.waitAnswer(room, alice.SetState(room, event.StateRoomName, "", &event.RoomNameEventContent{Name: aSecret}), "I removed your message")
+	w.waitAnswer(room, alice.SetState(room, event.StateTopic, "", &event.TopicEventContent{Topic: aSecret}), "I removed your message")
+	w.eventually("the name", func() bool { return w.state(room, "m.room.name") == name })
+	w.eventually("the topic", func() bool { return w.state(room, "m.room.topic") == topic })
+	require.Empty(t, w.did(chat.RequestRename))
+	require.Empty(t, w.did(chat.RequestTopic))
+}
+
 // What is meant to be sent all the same is sent, once, as an ordinary message.
 func TestSendAnyway(t *testing.T) {
 	w, alice, room := talk(t)

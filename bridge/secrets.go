@@ -54,6 +54,23 @@ func (g *secretGuard) watch() {
 	for _, kind := range guardedTypes {
 		g.m.Matrix.EventProcessor.PrependHandler(kind, g.handle)
 	}
+	g.m.Matrix.EventProcessor.PrependHandler(event.StateMember, g.handleReason)
+}
+
+// handleReason removes a credential that is given as the reason of a change of members. The change
+// itself is handled.
+func (g *secretGuard) handleReason(ctx context.Context, e *event.Event) {
+	content, ok := e.Content.Parsed.(*event.MemberEventContent)
+	if !ok || !secret.InContent(content.Reason) || g.m.hs.IsOwn(e) {
+		return
+	}
+	content.Reason = ""
+	delete(e.Content.Raw, "reason")
+	user, err := g.m.Bridge.GetExistingUserByMXID(ctx, e.Sender)
+	if err != nil {
+		zerolog.Ctx(ctx).Err(err).Msg("Failed to look up who changed the members of a room")
+	}
+	g.refuse(ctx, e, user)
 }
 
 // handle lets an event pass, or drops it. A panic drops it, too.
@@ -166,10 +183,27 @@ func (g *secretGuard) refuse(ctx context.Context, e *event.Event, user *bridgev2
 	}
 	if portal, err := g.m.Bridge.GetPortalByMXID(ctx, e.RoomID); err == nil && portal != nil {
 		says += howToSend
+		g.restore(ctx, portal, e.Type)
 	} else {
 		says += howToLogin
 	}
 	g.say(ctx, e, says)
+}
+
+// restore gives a room back the name or topic that it had before a credential.
+func (g *secretGuard) restore(ctx context.Context, portal *bridgev2.Portal, kind event.Type) {
+	content := event.Content{}
+	switch kind {
+	case event.StateRoomName:
+		content.Parsed = &event.RoomNameEventContent{Name: portal.Name}
+	case event.StateTopic:
+		content.Parsed = &event.TopicEventContent{Topic: portal.Topic}
+	default:
+		return
+	}
+	if _, err := g.m.Bridge.Bot.SendState(ctx, portal.MXID, kind, "", &content, zeroTime); err != nil {
+		zerolog.Ctx(ctx).Err(err).Stringer("room", portal.MXID).Msg("Failed to give a room its name or topic back")
+	}
 }
 
 // erase removes an event from its room: as the bot, or as its writer where the bot may not.

@@ -132,16 +132,31 @@ func (m *addEvent) apply(d *data) {
 	}
 	r.events = append(r.events, ev)
 	r.byID[ev.EventID] = ev
-	if target := r.byID[ev.Redacts]; ev.Type == "m.room.redaction" && target != nil && target.StateKey == nil {
-		redacted := *target // clients and transactions may hold the old one
-		redacted.Content = json.RawMessage("{}")
-		redacted.Unsigned = map[string]any{"redacted_because": ev}
-		r.byID[target.EventID] = &redacted
-		for i := len(r.events) - 1; i >= 0; i-- {
-			if r.events[i] == target {
-				r.events[i] = &redacted
-				break
-			}
+	if target := r.byID[ev.Redacts]; ev.Type == "m.room.redaction" && target != nil {
+		r.redact(target, ev)
+	}
+}
+
+// redact takes the content of an event away; of a change of members the membership stays.
+func (r *room) redact(target, because *pdu) {
+	redacted := *target // clients and transactions may hold the old one
+	redacted.Content = json.RawMessage("{}")
+	if target.Type == "m.room.member" {
+		var member struct {
+			Membership string `json:"membership"`
+		}
+		_ = json.Unmarshal(target.Content, &member)
+		redacted.Content, _ = json.Marshal(member)
+	}
+	redacted.Unsigned = map[string]any{"redacted_because": because}
+	r.byID[target.EventID] = &redacted
+	if target.StateKey != nil && r.state[stateKey{target.Type, *target.StateKey}] == target {
+		r.state[stateKey{target.Type, *target.StateKey}] = &redacted
+	}
+	for i := len(r.events) - 1; i >= 0; i-- {
+		if r.events[i] == target {
+			r.events[i] = &redacted
+			break
 		}
 	}
 }
