@@ -6,13 +6,16 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
 )
 
 func leaving(c *config.Config) { c.OnRoomLeft = config.Leave }
@@ -104,6 +107,25 @@ func TestLeavingARoomLeavesTheConversation(t *testing.T) {
 		s.alice.WaitText(s.room, "after")
 		require.Empty(t, s.did(chat.RequestLeave))
 	})
+}
+
+// Who refuses the invitation to a room has not been in it, and does not leave the conversation.
+func TestRefusingARoomLeavesNoConversation(t *testing.T) {
+	s := &scene{world: newWorld(t)}
+	s.prepare = func(m *bridge.Main) { leaving(m.Network()) }
+	s.world.change = func(c *bridgeconfig.Config) { c.DoublePuppet.Secrets = nil }
+	s.start()
+	s.bob = mxclient.New(t, s.hs, "bob")
+	s.management = s.login(s.bob, bert)
+	s.network.Say(carl, group, "first")
+	s.room = s.world.room("first")
+	s.eventually("the invitation", func() bool { return s.isBob("invite") })
+	s.settled()
+	s.bob.Leave(s.room)
+	s.eventually("the absence", func() bool { return s.absence() != "" })
+	s.settled()
+	require.Empty(t, s.did(chat.RequestLeave))
+	require.Equal(t, ids.Hidden, s.absence())
 }
 
 func TestLeavingAConversationLeavesTheRoom(t *testing.T) {

@@ -110,7 +110,7 @@ const leftRef = "left/"
 // that: not by what we do as the user. Repeated it is the same request.
 func (c *Client) leaveToo(ctx context.Context, room *bridgev2.Portal, e *event.Event) {
 	_, ours := e.Content.Raw[appservice.DoublePuppetKey]
-	if c.connector.config.OnRoomLeft != config.Leave || ours || e.Sender != c.login.UserMXID || c.session == nil {
+	if c.connector.config.OnRoomLeft != config.Leave || ours || e.Sender != c.login.UserMXID || c.session == nil || !wasIn(e) {
 		return
 	}
 	conversation, err := c.session.Conversation(ctx, ids.ParsePortalID(room.ID))
@@ -124,6 +124,17 @@ func (c *Client) leaveToo(ctx context.Context, room *bridgev2.Portal, e *event.E
 	if err != nil {
 		c.notLeft(ctx, conversation, err)
 	}
+}
+
+// wasIn reports whether a change of a member's own membership began in the room: who refuses an
+// invitation was not.
+func wasIn(e *event.Event) bool {
+	before := e.Unsigned.PrevContent
+	if before == nil {
+		return false
+	}
+	_ = before.ParseRaw(event.StateMember) // it may be parsed already
+	return before.AsMember().Membership == event.MembershipJoin
 }
 
 // notLeft says where the user talks to the bot that a conversation was not left.
