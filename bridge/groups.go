@@ -99,7 +99,7 @@ func (c *Client) gathered(ce *commands.Event) (name string, people []chat.Person
 				people = append(people, person)
 			}
 		} else if user != ce.User.MXID && member.Membership == event.MembershipJoin {
-			people = append(people, accountsOf(ce.Ctx, ce.Bridge, user)...)
+			people = append(people, accountOf(ce.Ctx, ce.Bridge, user)...)
 		}
 	}
 	if named, err := c.connector.matrix().GetStateEvent(ce.Ctx, ce.RoomID, event.StateRoomName, ""); err == nil && named != nil {
@@ -111,12 +111,13 @@ func (c *Client) gathered(ce *commands.Event) (name string, people []chat.Person
 	return name, people, ""
 }
 
-func accountsOf(ctx context.Context, bridge *bridgev2.Bridge, user id.UserID) (people []chat.PersonID) {
+// accountOf is the account with which somebody works by default. Others that they have are not told.
+func accountOf(ctx context.Context, bridge *bridgev2.Bridge, user id.UserID) (people []chat.PersonID) {
 	known, err := bridge.GetExistingUserByMXID(ctx, user)
 	if err != nil || known == nil {
 		return nil
 	}
-	for _, login := range known.GetUserLogins() {
+	if login := known.GetDefaultLogin(); login != nil {
 		if client, ok := login.Client.(*Client); ok && client.session != nil {
 			people = append(people, client.id)
 		}

@@ -68,6 +68,23 @@ func TestGroupOfARoom(t *testing.T) {
 	require.Len(t, w.groupsMade(), 2)
 }
 
+// Of somebody with several accounts one is in the group, and the others are not told.
+func TestGroupOfSeveralAccounts(t *testing.T) {
+	w, alice, _ := managed(t)
+	bob := w.user("bob")
+	w.login(bob, bert)
+	w.network.AddPerson("200000000000000000000", "Bert's other account")
+	_, err := w.manager.Login(t.Context(), chat.Credentials{RefreshToken: "200000000000000000000"}, account.User{Side: chat.OriginMatrix, ID: string(bob.UserID())})
+	require.NoError(t, err)
+	w.eventually("the second login", func() bool {
+		return w.main.Bridge.GetCachedUserLoginByID("200000000000000000000") != nil
+	})
+	room := w.trip(alice, bob.UserID())
+	bob.Join(room)
+	w.ask(alice, room, "create-group", "The group is made")
+	require.Equal(t, []chat.PersonID{bert, carl, dora}, w.groupsMade()[0].People)
+}
+
 // A secret in the name of a room that had it before the bot came is not the name of a group.
 func TestGroupOfASecretName(t *testing.T) {
 	w, alice, _ := managed(t)
