@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.mau.fi/util/ptr"
 	"maunium.net/go/mautrix/bridgev2"
+	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
 	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
@@ -145,6 +146,45 @@ func TestCommandsOfAConversation(t *testing.T) {
 	}
 	w.waitNotice(room, "You left this conversation.")
 	require.True(t, slices.ContainsFunc(w.hs.Messages(room), func(e *event.Event) bool { return strings.Contains(e.Content.AsMessage().Body, "sent ponies") }), "the animation is a line")
+}
+
+// In a room that two accounts share, a command is its writer's; who has no account, or is relayed, changes nothing.
+func TestCommandsInASharedRoom(t *testing.T) {
+	w := newWorld(t)
+	w.network.AddPerson(dora, "Dora Dahl")
+	w.change = func(c *bridgeconfig.Config) {
+		c.Bridge.Relay.Enabled = true
+		c.Bridge.Permissions["@eve:"+domain] = &bridgeconfig.PermissionLevelUser
+		c.Bridge.Permissions["@rick:"+domain] = &bridgeconfig.PermissionLevelRelay
+	}
+	w.start()
+	alice, bob, eve, rick := w.user("alice"), w.user("bob"), w.user("eve"), w.user("rick")
+	w.login(alice, anna)
+	w.login(bob, bert)
+	w.network.Say(carl, group, "first")
+	room := w.room("first")
+	bob.WaitText(room, "first")
+	w.ask(alice, room, "set-relay", "will now be relayed")
+	w.invite(room, eve)
+	w.invite(room, rick)
+	commands := []string{"mute", "archive", "unarchive", "history off", "history 5", "link on", "link", "easter-egg ponies", "rename X",
+		"add " + string(dora), "remove " + string(dora), "delete-chat", "accept", "decline", "join", "leave"}
+	for _, text := range commands {
+		rick.SendText(room, "!hangouts "+text)
+		w.ask(eve, room, text, "requires you to be logged in")
+	}
+	require.Empty(t, w.network.Sends())
+	asked := 0
+	for _, text := range commands {
+		heard := len(w.notices(room))
+		bob.SendText(room, "!hangouts "+text)
+		w.eventually("an answer to "+text, func() bool { return len(w.notices(room)) > heard })
+	}
+	for _, sent := range w.network.Sends() {
+		require.Equal(t, bert, sent.Account, sent.Request.Kind())
+		asked++
+	}
+	require.Equal(t, len(commands)-5, asked, "all but history 5, link, accept, decline and join")
 }
 
 // wantedOf is the wanted request with what every request has of its own.
