@@ -82,6 +82,13 @@ func (w *mallorys) alices() (out []string) {
 	session, ok := w.manager.Get(anna)
 	add("account: %t", ok && session.Ready(ctx) == nil)
 	add("grants: %v", w.grants(anna))
+	quiet, set := w.network.DoNotDisturb(anna)
+	add("quiet: %s %t", quiet, set)
+	for _, sent := range w.network.Sends() {
+		if sent.Account == anna {
+			add("request: %s", sent.Request.Kind())
+		}
+	}
 	portals, err := w.main.Bridge.DB.Portal.GetAllWithMXID(ctx)
 	require.NoError(w.t, err)
 	for _, portal := range portals {
@@ -132,7 +139,7 @@ var judged = map[string][]try{
 	"create-group":        {{"direct", "create-group", notYours}, {"own", "create-group", "nobody here"}, {"own", "doin $D create-group $A", notYours}},
 	"join":                {{"group", "join", notYours}, {"own", "join https://example.com/group/x", "does not accept this link"}},
 	"easter-egg":          {{"group", "easter-egg ponies", notYours}},
-	"do-not-disturb":      {{"own", "do-not-disturb $A 1", "Usage"}},
+	"do-not-disturb":      {{"own", "do-not-disturb $A 1", "Usage"}, {"direct", "do-not-disturb 1", "quiet for 1 hours"}},
 	"search":              {{"own", "search $A x", "Nobody was found"}},
 	"create-portal": {
 		{"own", "create-portal $A UgxUnseen", noConversation}, {"own", "create-portal UgxUnseen", noConversation}, {"own", "create-portal " + string(aaron) + " UgxGroup", noConversation},
