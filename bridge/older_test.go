@@ -102,3 +102,39 @@ func TestOlderHistoryIsCutShort(t *testing.T) {
 	alice.WaitText(room, "new")
 	w.waitSaid(alice, room, 7, 8, 9, 1, 2, 3, 4, 5, 6)
 }
+
+// A command that is cut short is finished by the next one, before that brings what is older still.
+func TestOlderHistoryIsCutShortAndAskedForAgain(t *testing.T) {
+	w, alice, room := past(t)
+	fault := nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", User: string(ghost(carl))}
+	passing, failing := fault, fault
+	passing.Times, passing.Delay = 1, time.Millisecond
+	failing.Status = http.StatusBadGateway
+	w.hs.Inject(passing)
+	stop := w.hs.Inject(failing)
+	alice.SendText(room, "!hangouts history 6")
+	w.waitNotice(room, "This has failed")
+	stop()
+	alice.SendText(room, "!hangouts history 4")
+	w.waitNotice(room, "1 older messages")
+	w.waitSaid(alice, room, 7, 8, 9, 1, 2, 3, 4, 5, 6, 0)
+}
+
+// A command is cut short and the account logs out: at the next login both the older messages and those that came
+// meanwhile are brought.
+func TestOlderHistoryIsCutShortByALogout(t *testing.T) {
+	w, alice, room := past(t)
+	stop := w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", User: string(ghost(carl)), Status: http.StatusBadGateway})
+	alice.SendText(room, "!hangouts history 6")
+	w.eventually("an attempt that fails", func() bool {
+		return len(w.hs.Requests(func(r nullhs.Request) bool { return r.Route == "fault" })) > 0
+	})
+	w.waitNotice(room, "This has failed")
+	management := w.managementRoom(alice)
+	alice.SendText(management, "logout "+string(anna))
+	w.waitNotice(management, "Logged out")
+	w.network.Say(carl, direct, "m10")
+	stop()
+	alice.SendText(management, "login token "+string(anna))
+	w.waitSaid(alice, room, 7, 8, 9, 1, 2, 3, 4, 5, 6, 10)
+}
