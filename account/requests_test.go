@@ -246,6 +246,12 @@ func TestWhatCannotBeDoneIsRefusedBeforeItIsStored(t *testing.T) {
 		require.ErrorIs(t, s.Submit(t.Context(), r), chat.ErrInvalidRequest, name)
 	}
 	require.ErrorIs(t, s.Submit(t.Context(), chat.Request{Conversation: trio, Join: true}), chat.ErrRefused)
+	b.net.Post(chat.Event{Conversation: trio, Author: bob, Kind: chat.KindMembership, Membership: &chat.Membership{People: []chat.PersonID{anna}}})
+	eventually(t, func() bool {
+		c, err := s.Conversation(t.Context(), trio)
+		return err == nil && c.Standing == chat.Left
+	}, "anna to be out")
+	require.ErrorIs(t, s.Submit(t.Context(), chat.Request{Conversation: trio, Rename: &chat.Rename{New: "x"}}), chat.ErrRefused)
 	open, err := b.db.Outbox().Open(t.Context(), anna, "")
 	require.NoError(t, err)
 	require.Empty(t, open)
