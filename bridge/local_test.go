@@ -96,6 +96,10 @@ func TestNewcomersAreGreeted(t *testing.T) {
 	w.waitNotice(room, "Authentication")
 	help := w.notices(room)[0]
 	require.Contains(t, help, "accept** - Accept the invitation to this conversation")
+	for _, command := range []string{"accept", "decline", "leave", "mute", "archive", "unarchive", "delete-chat", "history", "link", "easter-egg", "rename", "add",
+		"remove", "create-group", "join", "do-not-disturb", "search", "start-chat", "resolve-identifier", "open", "send-anyway", "login", "logout"} {
+		require.Regexp(t, `\*\*`+command+`\*\*( [^\n]*)? - \w`, help)
+	}
 	for _, other := range []string{"remote network", "double puppet", "block-user", "image pack", "portal room"} {
 		require.NotContains(t, help, other)
 	}

@@ -193,6 +193,15 @@ func wantedOf(got, wanted chat.Request) chat.Request {
 	return wanted
 }
 
+// The topic says what is special about a conversation while it is.
+func TestHintsInTheTopic(t *testing.T) {
+	w, alice, room := managed(t)
+	w.ask(alice, room, "history off", "History is off now")
+	w.eventually("the hint", func() bool { return w.state(room, "m.room.topic") == "History is off: messages disappear after a while." })
+	w.ask(alice, room, "history on", "History is on now")
+	w.eventually("no hint", func() bool { return w.state(room, "m.room.topic") == "" })
+}
+
 func TestInvitationIsAnswered(t *testing.T) {
 	t.Run("accept", func(t *testing.T) {
 		s := newInvited(t, false)
