@@ -28,6 +28,9 @@ func (s *session) check(ctx context.Context, r chat.Request) error {
 	if c.Standing == chat.Left && r.Archived == nil && r.Clear == nil {
 		return fmt.Errorf("%w: the account has left this conversation", chat.ErrRefused)
 	}
+	if c.Standing == chat.Invited && reachesOthers(r.Kind()) {
+		return chat.ErrInvited
+	}
 	features := s.Features(c)
 	if !features.Allows(r.Kind()) {
 		return fmt.Errorf("%w: this conversation has no %s", chat.ErrUnsupported, strings.ReplaceAll(string(r.Kind()), "_", " "))
@@ -49,6 +52,16 @@ func (s *session) check(ctx context.Context, r chat.Request) error {
 		return fmt.Errorf("%w: leaving is a request of its own", chat.ErrInvalidRequest)
 	}
 	return checkPeople(slices.Concat(r.AddPeople, r.RemovePeople))
+}
+
+// reachesOthers reports whether the others in a conversation see what requests of a kind do, but for
+// who answers an invitation or leaves.
+func reachesOthers(kind chat.RequestKind) bool {
+	switch kind {
+	case chat.RequestJoin, chat.RequestDecline, chat.RequestLeave, chat.RequestMuted, chat.RequestArchived, chat.RequestUnread, chat.RequestClear:
+		return false
+	}
+	return true
 }
 
 func checkCreate(n chat.NewConversation, self chat.PersonID) error {

@@ -212,6 +212,15 @@ func TestInvitationIsAnswered(t *testing.T) {
 		s.bob.SendText(s.room, "now I may")
 		s.eventually("bob's text", func() bool { return slices.Contains(s.texts(group), "now I may") })
 	})
+	t.Run("nothing before", func(t *testing.T) {
+		s := newInvited(t, false)
+		s.bob.Join(s.room)
+		for _, command := range []string{"rename X", "history off", "link on", "add " + string(dora), "remove " + string(carl), "easter-egg ponies"} {
+			s.ask(s.bob, s.room, command, "You are only invited to this conversation.")
+		}
+		require.Empty(t, s.network.Sends())
+		s.ask(s.bob, s.room, "mute", "is muted")
+	})
 	t.Run("decline", func(t *testing.T) {
 		s := newInvited(t, false)
 		s.bob.Join(s.room)

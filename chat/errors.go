@@ -17,6 +17,8 @@ var (
 	ErrUnavailable = errors.New("network unavailable")
 	// ErrRefused: the network understood the request and said no; trying again is useless.
 	ErrRefused = errors.New("refused by the network")
+	// ErrInvited: the account is only invited to the conversation, and has not accepted that.
+	ErrInvited = errors.New("only invited to the conversation")
 	// ErrUnconfirmed: it is not known, and was not found out in time, whether the network
 	// took the request.
 	ErrUnconfirmed = errors.New("delivery could not be confirmed")

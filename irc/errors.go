@@ -10,7 +10,6 @@ var (
 	// ErrConfig: the configuration cannot be used.
 	ErrConfig = errors.New("invalid irc configuration")
 
-	errInvited   = errors.New("the account is only invited")
 	errPassword  = errors.New("user or password is wrong")
 	errTooMany   = errors.New("user or password is wrong; too many failed logins")
 	errFull      = errors.New("too many connections")

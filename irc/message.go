@@ -124,7 +124,7 @@ func (s *session) recipient(command, target string) (chat.Conversation, bool) {
 func (s *session) writable(command, target string, id chat.ConversationID) (chat.Conversation, bool) {
 	c, err := s.hub.account.Conversation(s.ctx, id)
 	if err == nil && c.Standing == chat.Invited {
-		err = errInvited
+		err = chat.ErrInvited
 	}
 	if err != nil {
 		s.refuse(command, target, err)
@@ -191,7 +191,7 @@ func (s *session) explain(err error) string {
 		err  error
 		text string
 	}{
-		{errInvited, "you are only invited; accept the invitation in a Hangouts app first"},
+		{chat.ErrInvited, "you are only invited; accept the invitation in a Hangouts app first"},
 		{chat.ErrBadCredentials, "the account has to log in again"},
 		{chat.ErrExpired, "the network could not be reached in time"},
 		{chat.ErrUnconfirmed, "it is not known whether it arrived"},

@@ -108,7 +108,7 @@ func (h *Handler) open(ctx context.Context, portal *bridgev2.Portal) (chat.Conve
 	case c.Standing == chat.Left:
 		return c, errLeft
 	case c.Standing == chat.Invited:
-		return c, errInvited
+		return c, chat.ErrInvited
 	}
 	return c, nil
 }
@@ -232,6 +232,5 @@ func (e *partsError) Unwrap() error { return e.err }
 var (
 	errEmpty        = errors.New("the message has no text")
 	errLeft         = errors.New("not in the conversation any more")
-	errInvited      = errors.New("only invited to the conversation")
 	errStillWaiting = errors.New("no answer yet")
 )

@@ -27,7 +27,7 @@ var statuses = []struct {
 	{chat.ErrBadCredentials, "Hangouts does not accept your login any more. Log in again with the command `login`.", true, event.MessageStatusRetriable, event.MessageStatusNoPermission},
 	{puppet.ErrNoAccount, "Your Hangouts account is not known any more. Log in again with the command `login`.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
 	{errLeft, "You are not in this conversation any more.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
-	{errInvited, "You are only invited to this conversation. Accept the invitation first, with the command `accept`.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
+	{chat.ErrInvited, "You are only invited to this conversation. Accept the invitation first, with the command `accept`.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
 	{chat.ErrUnknownConversation, "Hangouts does not know this conversation.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
 	{errNotYours, "Only who wrote a message can change it.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
 	{errRelayed, "Only who is in this conversation with an account of their own can change it.", true, event.MessageStatusFail, event.MessageStatusNoPermission},
