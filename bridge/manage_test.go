@@ -197,7 +197,9 @@ func wantedOf(got, wanted chat.Request) chat.Request {
 func TestHintsInTheTopic(t *testing.T) {
 	w, alice, room := managed(t)
 	w.ask(alice, room, "history off", "History is off now")
-	w.eventually("the hint", func() bool { return w.state(room, "m.room.topic") == "History is off: messages disappear after a while." })
+	w.eventually("the hint", func() bool {
+		return w.state(room, "m.room.topic") == "History is off: messages disappear after a while."
+	})
 	w.ask(alice, room, "history on", "History is on now")
 	w.eventually("no hint", func() bool { return w.state(room, "m.room.topic") == "" })
 }
