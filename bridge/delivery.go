@@ -172,12 +172,17 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 	if e, err = c.madeBy(ctx, key, e); err != nil {
 		return err
 	}
-	if e.Kind == chat.KindMessage && e.Origin.Side == chat.OriginMatrix && (key.Receiver == "" || e.Author == c.id) {
+	if here := e.Origin.Side == chat.OriginMatrix && (key.Receiver == "" || e.Author == c.id); here && e.Target() != "" {
+		if err = c.handled(ctx, e); err != nil || e.Kind != chat.KindDeletion {
+			return err
+		} // the message may be more than the event that was redacted
+	} else if here && e.Kind == chat.KindMessage {
 		if err = c.settleOwn(ctx, e, key); !errors.Is(err, portal.ErrTaken) {
 			return err
 		} // a request that the network has carried out twice: the second message is shown
 	}
-	try := homeserver.NewAttempt(ctx)
+	message := ids.MakeMessageID(e.Conversation, e.ID)
+	try := homeserver.NewAttempt(ctx, message)
 	remote, err := c.Remote(ctx, e, conversation, try.Mutate)
 	if err != nil || remote == nil {
 		return err
@@ -206,20 +211,25 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 	if err = c.queueMessage(ctx, try, remote, involved...); err != nil {
 		return err
 	}
-	if !portal.IsMessage(remote) {
-		return nil
+	if portal.IsMessage(remote) {
+		if err = c.expire(ctx, room, e); err != nil {
+			return err
+		}
 	}
-	if err = c.expire(ctx, room, e); err != nil {
-		return err
-	}
-	c.d.hs.Sent(room.MXID, ids.MakeMessageID(e.Conversation, e.ID))
+	c.d.hs.Sent(room.MXID, message)
 	return nil
 }
 
 // involved are the people whose ghosts an event needs, made known before.
 func (c *consumer) involved(ctx context.Context, e chat.Event, conversation chat.Conversation) ([]chat.PersonID, error) {
 	if e.Membership == nil {
-		return []chat.PersonID{e.Author}, nil
+		people := []chat.PersonID{e.Author}
+		if e.Reactions != nil {
+			for _, r := range e.Reactions.List {
+				people = append(people, r.People...)
+			}
+		}
+		return people, nil
 	}
 	changed := e.Membership.People
 	if e.Membership.Joined {
@@ -286,22 +296,30 @@ func (c *consumer) hasRow(remote bridgev2.RemoteEvent) error {
 // settleOwn takes care of an event that began in this room: it is never sent, but has to
 // have its row. Its handler writes the row; the rest is for handlers that were cut short.
 func (c *consumer) settleOwn(ctx context.Context, e chat.Event, key networkid.PortalKey) error {
-	eventID, _, ok := ids.ParseOrigin(e.Origin)
-	if !ok {
-		return nil
-	}
 	room, err := c.connector.bridge.GetExistingPortalByKey(ctx, key)
 	if err != nil {
 		return fmt.Errorf("%w: get portal: %w", bridgev2.ErrDatabaseError, err)
 	} else if room == nil || room.MXID == "" {
 		return nil
 	}
-	patience, cancel := context.WithTimeout(ctx, handlerPatience)
-	defer cancel()
-	if err = c.d.hs.Final(patience, eventID); err != nil {
-		return fmt.Errorf("wait for the handler of %s: %w", eventID, err)
+	if err = c.handled(ctx, e); err != nil {
+		return err
 	}
 	return c.keepOwnRow(ctx, room, e)
+}
+
+// handled waits until the Matrix event that an event began with is handled.
+func (c *consumer) handled(ctx context.Context, e chat.Event) error {
+	eventID, _, ok := ids.ParseOrigin(e.Origin)
+	if !ok {
+		return nil
+	}
+	patience, cancel := context.WithTimeout(ctx, handlerPatience)
+	defer cancel()
+	if err := c.d.hs.Final(patience, eventID); err != nil {
+		return fmt.Errorf("wait for the handler of %s: %w", eventID, err)
+	}
+	return nil
 }
 
 // keepOwnRow writes the row of an event that began in this room, or returns [portal.ErrTaken].

@@ -36,7 +36,7 @@ func (c *consumer) fill(ctx context.Context, room *bridgev2.Portal, conversation
 // showPast shows past events that have no message yet. In a room that was there when they
 // happened, what was written in Matrix is already there.
 func (c *consumer) showPast(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation, events []chat.Event, wasThere bool) error {
-	for _, e := range events {
+	for _, e := range chat.Fold(events) {
 		if err := c.showPastEvent(ctx, room, conversation, e, wasThere); err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (c *consumer) showPastEvent(ctx context.Context, room *bridgev2.Portal, con
 	if here, err := c.keepWritten(ctx, room, e); err != nil || here {
 		return err
 	}
-	try := homeserver.NewAttempt(ctx)
+	try := homeserver.NewAttempt(ctx, message)
 	remote, err := c.HistoryEvent(ctx, e, conversation, try.Mutate)
 	if err != nil || remote == nil {
 		return err

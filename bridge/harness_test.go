@@ -68,6 +68,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), network: accounttest.New(), port: proc.FreePort(t), timing: quick, options: bridge.Options{Timing: homeserver.Timing{ReconcilePause: 50 * time.Millisecond}}, change: func(*bridgeconfig.Config) {}, prepare: func(*bridge.Main) {}}
 	w.backend = w.network
+	w.network.LimitFeatures(asHangouts)
 	w.network.AddPerson(anna, "Anna Ahrens")
 	w.network.AddPerson(bert, "Bert Blum")
 	w.network.AddPerson(carl, "Carl Conrad")
@@ -80,6 +81,13 @@ func newWorld(t *testing.T) *world {
 	}
 	w.hs = nullhs.Start(t, nullhs.Options{ServerName: domain, Registrations: []*appservice.Registration{w.tokens, w.puppets}})
 	return w
+}
+
+// asHangouts is what classic Hangouts has of what concerns single messages: none of it.
+func asHangouts(c chat.Conversation) chat.Features {
+	f := accounttest.EveryFeature(c)
+	f.Edits, f.Deletions, f.Reactions, f.Replies, f.Threads, f.CustomEmoji = false, false, false, false, chat.NoThreads, false
+	return f
 }
 
 // newMain makes a bridge with the shipped defaults, changed only where it has to fit the

@@ -69,7 +69,7 @@ var errAuthorBehind = fmt.Errorf("%w: the author's account is catching up", chat
 func (c *Client) madeBy(ctx context.Context, key networkid.PortalKey, e chat.Event) (chat.Event, error) {
 	author := c.connector.loginOf(e.Author)
 	own := e.Author == c.id
-	if e.Kind != chat.KindMessage || own && e.Seq != 0 || !own && key.Receiver != "" || author == nil || author.session == nil {
+	if e.Kind != chat.KindMessage && e.Target() == "" || own && e.Seq != 0 || !own && key.Receiver != "" || author == nil || author.session == nil {
 		return e, nil
 	}
 	if _, there := c.connector.accounts.Get(author.id); !there {

@@ -25,6 +25,8 @@ var (
 	errEarlierFailed = errors.New("an earlier message was not sent")
 	// errCannotOverwrite: a file was uploaded already.
 	errCannotOverwrite = mautrix.RespError{ErrCode: "M_CANNOT_OVERWRITE_MEDIA"}
+	// errDuplicateAnnotation: the user has reacted with this emoji already.
+	errDuplicateAnnotation = mautrix.RespError{ErrCode: "M_DUPLICATE_ANNOTATION"}
 	// errUnknownDevice: the device of a request was deleted.
 	errUnknownDevice = mautrix.RespError{ErrCode: "M_UNKNOWN_DEVICE"}
 )

@@ -20,24 +20,38 @@ type Intent struct {
 	c *Connector
 }
 
-// SendMessage sends an event. The parts of a bridged message go through the sender, and a
+// SendMessage sends an event. What shows an event of the network goes through the sender, and a
 // redaction that is repeated stays one.
 func (i *Intent) SendMessage(ctx context.Context, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
-	if redaction, ok := content.Parsed.(*event.RedactionEventContent); ok && extra == nil {
-		extra = &bridgev2.MatrixSendExtra{TransactionID: OnceID("redact", redaction.Redacts)}
+	if redaction, ok := content.Parsed.(*event.RedactionEventContent); ok {
+		return i.redact(ctx, room, redaction, content, extra)
 	}
 	if i.GetMXID() == i.c.Bot.UserID {
 		content = i.c.host.BotSays(content)
 	}
-	if extra == nil || extra.MessageMeta == nil || extra.MessageMeta.ID == "" || kind != event.EventMessage || isEdit(content) {
-		return i.ASIntent.SendMessage(ctx, room, kind, content, extra)
+	if part, ok := partOf(ctx, kind, content, extra); ok {
+		return i.c.sender.send(ctx, i, room, part, kind, content, extra)
 	}
-	return i.c.sender.send(ctx, i, room, kind, content, extra)
+	return i.ASIntent.SendMessage(ctx, room, kind, content, extra)
 }
 
-func isEdit(content *event.Content) bool {
-	message, ok := content.Parsed.(*event.MessageEventContent)
-	return ok && message.RelatesTo.GetReplaceID() != ""
+func (i *Intent) redact(ctx context.Context, room id.RoomID, redaction *event.RedactionEventContent, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
+	once := bridgev2.MatrixSendExtra{}
+	if extra != nil {
+		once = *extra
+	}
+	if once.TransactionID == "" {
+		once.TransactionID = OnceID("redact", redaction.Redacts)
+	}
+	a, _ := ctx.Value(keyAttempt).(*Attempt)
+	if a != nil && a.failed != nil {
+		return nil, fmt.Errorf("%w: %w", errEarlierFailed, a.failed)
+	}
+	resp, err := i.ASIntent.SendMessage(ctx, room, event.EventRedaction, content, &once)
+	if err != nil && a != nil {
+		a.failed = err
+	}
+	return resp, err
 }
 
 // OnceID is the transaction id of the one thing of a kind that is sent because of an event.

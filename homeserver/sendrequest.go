@@ -54,7 +54,10 @@ func newSend(ctx context.Context, as *Intent, room id.RoomID, kind event.Type, c
 		millis = at.UnixMilli()
 		query["ts"] = strconv.FormatInt(millis, 10)
 	}
-	encrypted, err := as.encrypts(ctx, room)
+	encrypted, err := false, error(nil)
+	if kind != event.EventReaction { // clients and servers have to count reactions
+		encrypted, err = as.encrypts(ctx, room)
+	}
 	if err == nil && encrypted {
 		as.Matrix.AddDoublePuppetValueWithTS(marked, millis)
 		kind, err = event.EventEncrypted, as.Connector.Crypto.Encrypt(ctx, room, kind, marked)

@@ -1,6 +1,7 @@
 package homeserver
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,7 +13,6 @@ import (
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2"
-	bridgedb "maunium.net/go/mautrix/bridgev2/database"
 	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
@@ -52,10 +52,44 @@ type sender struct {
 	open map[sentMessage]map[string]*openSend // by transaction id
 }
 
-// sentMessage is a message in a room.
+// sentMessage is a message of the network, or another event that shows as several, in a room.
 type sentMessage struct {
 	room    id.RoomID
 	message networkid.MessageID
+}
+
+// part names one Matrix event among those that show an event of the network.
+type part struct {
+	message networkid.MessageID // id of that event, in the form of a message's
+	name    string
+	author  networkid.UserID
+}
+
+// partOf names what is sent: a part of a message, the edit of a part, or a reaction. ok is false for anything else.
+func partOf(ctx context.Context, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (p part, ok bool) {
+	if extra == nil {
+		return part{}, false
+	}
+	shown := networkid.MessageID("")
+	if a, ok := ctx.Value(keyAttempt).(*Attempt); ok {
+		shown = a.shows
+	}
+	message, reaction := extra.MessageMeta, extra.ReactionMeta
+	switch {
+	case kind == event.EventReaction && reaction != nil:
+		name := fmt.Sprintf("reaction\x00%s\x00%s\x00%s", reaction.MessageID, reaction.SenderID, reaction.EmojiID)
+		return part{cmp.Or(shown, reaction.MessageID), name, reaction.SenderID}, true
+	case kind != event.EventMessage || message == nil || message.ID == "":
+		return part{}, false
+	case !isEdit(content):
+		return part{message.ID, string(message.PartID), message.SenderID}, true
+	}
+	return part{shown, "edit\x00" + string(message.PartID), message.SenderID}, shown != ""
+}
+
+func isEdit(content *event.Content) bool {
+	message, ok := content.Parsed.(*event.MessageEventContent)
+	return ok && message.RelatesTo.GetReplaceID() != ""
 }
 
 // openSend is a send of this run whose message row may not exist yet. The portal's lock keeps its
@@ -111,11 +145,15 @@ func (c *Connector) OpenSends() int {
 // more, so that later parts do not overtake a missing one.
 type Attempt struct {
 	ctx    context.Context // of the delivery
+	shows  networkid.MessageID
 	failed error
 }
 
-// NewAttempt makes the attempt of a delivery that ends with ctx.
-func NewAttempt(ctx context.Context) *Attempt { return &Attempt{ctx: ctx} }
+// NewAttempt makes the attempt of a delivery that ends with ctx. shows is the id of the event of the
+// network, in the form of a message's; "" if there is none.
+func NewAttempt(ctx context.Context, shows networkid.MessageID) *Attempt {
+	return &Attempt{ctx: ctx, shows: shows}
+}
 
 // Failed is the error of the first send that failed, nil if none did.
 func (a *Attempt) Failed() error { return a.failed }
@@ -131,28 +169,27 @@ func (a *Attempt) Mutate(handling context.Context) context.Context {
 	return context.WithValue(handling, keyAttempt, a)
 }
 
-// transactionID is the same for every attempt to send a part of a message into a room,
+// transactionID is the same for every attempt to send a part into a room,
 // and no other send of the room has it, whoever sends.
-func transactionID(room id.RoomID, meta *bridgedb.Message) string {
-	sum := sha256.Sum256([]byte(string(room) + "\x00" + string(meta.ID) + "\x00" + string(meta.PartID)))
+func transactionID(room id.RoomID, p part) string {
+	sum := sha256.Sum256([]byte(string(room) + "\x00" + string(p.message) + "\x00" + p.name))
 	return "hg" + hex.EncodeToString(sum[:16])
 }
 
-func (s *sender) send(ctx context.Context, as *Intent, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
+func (s *sender) send(ctx context.Context, as *Intent, room id.RoomID, p part, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
 	a, _ := ctx.Value(keyAttempt).(*Attempt)
 	if a != nil && a.failed != nil {
 		return nil, fmt.Errorf("%w: %w", errEarlierFailed, a.failed)
 	}
-	resp, err := s.sendOnce(ctx, as, room, kind, content, extra)
+	resp, err := s.sendOnce(ctx, as, room, p, kind, content, extra)
 	if err != nil && a != nil {
 		a.failed = err
 	}
 	return resp, err
 }
 
-func (s *sender) sendOnce(ctx context.Context, as *Intent, room id.RoomID, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
-	meta := extra.MessageMeta
-	in, txnID := sentMessage{room, meta.ID}, transactionID(room, meta)
+func (s *sender) sendOnce(ctx context.Context, as *Intent, room id.RoomID, p part, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
+	in, txnID := sentMessage{room, p.message}, transactionID(room, p)
 	left, err := s.c.traces.of(ctx, room, extra.Timestamp)
 	if err != nil {
 		return nil, err
@@ -170,26 +207,62 @@ func (s *sender) sendOnce(ctx context.Context, as *Intent, room id.RoomID, kind 
 		}
 	}
 	if send.event == "" {
-		if found, ok := left.sentAs(txnID, s.sendersOf(meta.SenderID, send.as, as.GetMXID()), s.c.isOurs); ok {
+		if found, ok := left.sentAs(txnID, s.sendersOf(p.author, send.as, as.GetMXID()), s.c.isOurs); ok {
 			zerolog.Ctx(ctx).Info().Str("event", string(found.event)).Msg("Found the event of an unconfirmed send")
 			send.as, send.event = found.sender, found.event
 		}
 	}
 	if send.event != "" {
-		meta.SenderMXID, meta.IsDoublePuppeted = send.as, !s.c.isOurs(send.as)
+		s.note(extra, send.as, !s.c.isOurs(send.as))
 		return &mautrix.RespSendEvent{EventID: send.event}, nil
 	}
 	if !begun && !s.remembered(as, send) {
 		send.as, send.first = as.GetMXID(), s.now()
 	}
-	meta.SenderMXID, meta.IsDoublePuppeted = as.GetMXID(), as.IsDoublePuppet()
+	s.note(extra, as.GetMXID(), as.IsDoublePuppet())
 	resp, err := s.put(ctx, as, room, kind, content, extra, txnID)
+	if errors.Is(err, errDuplicateAnnotation) {
+		resp, err = s.existing(ctx, as, room, content, err)
+	}
 	if err == nil {
 		send.event = resp.EventID
 	} else if Refused(err) {
 		s.drop(in, txnID)
 	}
 	return resp, err
+}
+
+// note writes into the row who sends.
+func (s *sender) note(extra *bridgev2.MatrixSendExtra, as id.UserID, puppet bool) {
+	if extra.MessageMeta != nil {
+		extra.MessageMeta.SenderMXID, extra.MessageMeta.IsDoublePuppeted = as, puppet
+	} else if extra.ReactionMeta != nil {
+		extra.ReactionMeta.SenderMXID = as
+	}
+}
+
+// existing finds a user's reaction that the homeserver has already, of an earlier run or their own, or returns cause.
+func (s *sender) existing(ctx context.Context, as *Intent, room id.RoomID, content *event.Content, cause error) (*mautrix.RespSendEvent, error) {
+	wanted := content.Parsed.(*event.ReactionEventContent).RelatesTo
+	req := &mautrix.ReqGetRelations{RelationType: event.RelAnnotation, EventType: event.EventReaction, Limit: readPage}
+	for {
+		page, err := s.c.Bot.GetRelations(ctx, room, wanted.EventID, req)
+		if err != nil {
+			return nil, fmt.Errorf("look for a reaction that is there: %w", err)
+		}
+		for _, e := range page.Chunk {
+			if e.Sender != as.GetMXID() || e.Content.ParseRaw(event.EventReaction) != nil {
+				continue
+			}
+			if e.Content.AsReaction().RelatesTo.Key == wanted.Key {
+				return &mautrix.RespSendEvent{EventID: e.ID}, nil
+			}
+		}
+		if page.NextBatch == "" || page.NextBatch == req.From {
+			return nil, cause
+		}
+		req.From = page.NextBatch
+	}
 }
 
 // sendersOf are the users that a person's message may have been sent as in an earlier attempt:

@@ -2,10 +2,13 @@ package portal
 
 import (
 	"context"
+	"sync"
 
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/database"
 	"maunium.net/go/mautrix/event"
+
+	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
 
 // CapabilitiesVersion has to grow when a capability changes, so that all rooms hear of it.
@@ -13,24 +16,25 @@ const CapabilitiesVersion = 4
 
 const capabilitiesID = "hangouts_bridge.capabilities.2026_11_29.4"
 
-// capabilityKey is what the offers of a room depend on.
-type capabilityKey struct{ direct, edits, links bool }
+// offers are what of a conversation and of the settings decides what its room offers.
+type offers struct {
+	direct, editsAsMessages, links                bool
+	edits, deletions, reactions, replies, threads bool
+}
 
-// capabilities has one value for each key, never one per call: bridgev2 compares their ids.
-var capabilities = func() map[capabilityKey]*event.RoomFeatures {
-	all := map[capabilityKey]*event.RoomFeatures{}
-	for _, direct := range []bool{false, true} {
-		for _, edits := range []bool{false, true} {
-			for _, links := range []bool{false, true} {
-				key := capabilityKey{direct, edits, links}
-				all[key] = makeCapabilities(key)
-			}
-		}
+// capabilities has one value for all rooms with the same offers, never one per call: bridgev2
+// compares their ids.
+var capabilities sync.Map // offers -> *event.RoomFeatures
+
+func capabilitiesOf(o offers) *event.RoomFeatures {
+	if known, ok := capabilities.Load(o); ok {
+		return known.(*event.RoomFeatures)
 	}
-	return all
-}()
+	made, _ := capabilities.LoadOrStore(o, makeCapabilities(o))
+	return made.(*event.RoomFeatures)
+}
 
-func makeCapabilities(key capabilityKey) *event.RoomFeatures {
+func makeCapabilities(key offers) *event.RoomFeatures {
 	full, part := event.CapLevelFullySupported, event.CapLevelPartialSupport
 	features := &event.RoomFeatures{
 		ID: capabilitiesID,
@@ -57,9 +61,22 @@ func makeCapabilities(key capabilityKey) *event.RoomFeatures {
 	if key.direct {
 		features.ID += "+dm"
 	}
-	if key.edits {
+	if key.editsAsMessages {
 		features.ID += "+edit"
 		features.Edit = event.CapLevelPartialSupport
+	}
+	for _, kind := range []struct {
+		offered bool
+		name    string
+		level   *event.CapabilitySupportLevel
+	}{
+		{key.edits, "edits", &features.Edit}, {key.deletions, "deletions", &features.Delete}, {key.reactions, "reactions", &features.Reaction},
+		{key.replies, "replies", &features.Reply}, {key.threads, "threads", &features.Thread},
+	} {
+		if kind.offered {
+			features.ID += "+" + kind.name
+			*kind.level = full
+		}
 	}
 	return features
 }
@@ -87,6 +104,15 @@ func fileFeatures(links bool) event.FileFeatureMap {
 }
 
 // GetCapabilities says what works in a room.
-func (h *Handler) GetCapabilities(_ context.Context, portal *bridgev2.Portal) *event.RoomFeatures {
-	return capabilities[capabilityKey{portal.RoomType == database.RoomTypeDM, h.options.EditsAsMessages, h.options.Files != nil && h.options.Files.HasLinks()}]
+func (h *Handler) GetCapabilities(ctx context.Context, portal *bridgev2.Portal) *event.RoomFeatures {
+	o := offers{
+		direct: portal.RoomType == database.RoomTypeDM, editsAsMessages: h.options.EditsAsMessages,
+		links: h.options.Files != nil && h.options.Files.HasLinks(),
+	}
+	if c, err := h.conversation(ctx, portal); err == nil {
+		f := h.session.Features(c)
+		o.edits, o.deletions, o.reactions, o.replies, o.threads = f.Edits, f.Deletions, f.Reactions, f.Replies, f.Threads != chat.NoThreads
+		o.editsAsMessages = o.editsAsMessages && !o.edits
+	}
+	return capabilitiesOf(o)
 }

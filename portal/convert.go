@@ -60,7 +60,9 @@ func (c *converted) add(content *event.MessageEventContent) *bridgev2.ConvertedM
 // too. A text that calls one of called by name mentions that user.
 func convert(e chat.Event, name names, history bool, called ...Login) *converted {
 	c := &converted{}
-	if e.Kind == chat.KindMessage && e.Message != nil {
+	if e.Kind == chat.KindMessage && e.Message != nil && e.Message.Deleted {
+		return c // nothing is left of it
+	} else if e.Kind == chat.KindMessage && e.Message != nil {
 		c.message(e.Message, called)
 	} else if line := noticeLine(e, name, history); line != "" {
 		for _, piece := range format.Split(chat.Plain(line), maxContentCost, contentCost) {

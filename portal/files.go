@@ -113,16 +113,18 @@ func (f *shownFile) link(why string, kind event.MessageType) *event.MessageEvent
 
 // Load loads the files of a message that has a room now, before the framework sends it.
 func (h *Handler) Load(ctx context.Context, room *bridgev2.Portal, remote bridgev2.RemoteEvent) error {
-	m, ok := remote.(*message)
-	if !ok || room == nil {
-		return nil
+	switch m := remote.(type) {
+	case *message:
+		return h.load(ctx, room, m.id, m.files)
+	case *edit:
+		return h.load(ctx, room, m.id, m.files)
 	}
-	return h.load(ctx, room, m.id, m.files)
+	return nil
 }
 
 // load loads files, except those whose parts are in the room already.
 func (h *Handler) load(ctx context.Context, room *bridgev2.Portal, message networkid.MessageID, files []*shownFile) error {
-	if len(files) == 0 || h.options.Files == nil || h.session == nil {
+	if len(files) == 0 || room == nil || h.options.Files == nil || h.session == nil {
 		return nil
 	}
 	rows, err := room.Bridge.DB.Message.GetAllPartsByID(ctx, room.Receiver, message)

@@ -87,16 +87,24 @@ func (h *Handler) requests(ctx context.Context, msg *bridgev2.MatrixMessage) ([]
 	}
 	// The formats of relayed messages say "* Eve waves" already.
 	emote := content.MsgType == event.MsgEmote && msg.OrigSender == nil
-	if quote := h.quote(ctx, msg, c); len(quote) > 0 && emote {
+	answer, thread, quote := h.relation(ctx, msg, c)
+	if len(quote) > 0 && emote {
 		text = append(append(text, chat.Segment{Kind: chat.SegmentBreak}), quote...)
 	} else if len(quote) > 0 {
 		text = append(append(quote, chat.Segment{Kind: chat.SegmentBreak}), text...)
 	}
 	requests, err := h.split(c, text, msg.Event.ID, emote)
-	if err == nil && attachment != nil {
+	if err != nil {
+		return nil, err
+	}
+	requests[0].Message.Reply = answer
+	for _, r := range requests {
+		r.Message.Thread = thread
+	}
+	if attachment != nil {
 		requests[0].Message.Attachments = []chat.Attachment{*attachment}
 	}
-	return requests, err
+	return requests, nil
 }
 
 // open returns a portal's conversation if messages can be sent there.
@@ -168,6 +176,9 @@ func (h *Handler) Row(portal *bridgev2.Portal, eventID id.EventID, sender id.Use
 		SenderID:   ids.MakeUserID(e.Author),
 		SenderMXID: sender,
 		Timestamp:  time.UnixMicro(e.Time),
+	}
+	if e.Message != nil && e.Message.Thread != "" {
+		row.ThreadRoot = ids.MakeMessageID(e.Conversation, e.Message.Thread)
 	}
 	if n > 0 {
 		row.SetFakeMXID()

@@ -3,11 +3,13 @@ package portal
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/networkid"
+	"maunium.net/go/mautrix/bridgev2/simplevent"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
@@ -25,6 +27,7 @@ func (h *Handler) FetchMessages(ctx context.Context, params bridgev2.FetchMessag
 	if err != nil {
 		return nil, err
 	}
+	events = chat.Fold(events)
 	people, err := h.people.People(ctx, authors(events)...)
 	if err != nil {
 		return nil, fmt.Errorf("get authors of history: %w", err)
@@ -35,6 +38,7 @@ func (h *Handler) FetchMessages(ctx context.Context, params bridgev2.FetchMessag
 		AggressiveDeduplication: true,
 	}
 	absences := ids.PortalMeta(params.Portal).Absences.All()
+	reactions := h.reactionsTo(events, absences)
 	var sent []networkid.MessageID
 	response.CompleteCallback = func() {
 		for _, message := range sent {
@@ -43,8 +47,8 @@ func (h *Handler) FetchMessages(ctx context.Context, params bridgev2.FetchMessag
 		MarkFilled(ctx, params.Portal)
 	}
 	for _, e := range events {
-		content := convert(e, namesOf(people), true)
-		if len(content.parts) == 0 {
+		m := newMessage(simplevent.EventMeta{}, e, convert(e, namesOf(people), true))
+		if e.Target() != "" || len(m.parts) == 0 {
 			continue
 		}
 		if h.options.Written != nil {
@@ -54,16 +58,21 @@ func (h *Handler) FetchMessages(ctx context.Context, params bridgev2.FetchMessag
 				continue
 			}
 		}
-		message := ids.MakeMessageID(e.Conversation, e.ID)
-		sent = append(sent, message)
-		if err = h.load(ctx, params.Portal, message, content.files); err != nil {
+		if e.Message != nil {
+			if err = h.relate(ctx, m, e, chat.Conversation{}, func(id networkid.MessageID) (bool, error) { return slices.Contains(sent, id), nil }); err != nil {
+				return nil, err
+			}
+		}
+		sent = append(sent, m.id)
+		if err = h.load(ctx, params.Portal, m.id, m.files); err != nil {
 			return nil, fmt.Errorf("load files of history: %w", err)
 		}
 		response.Messages = append(response.Messages, &bridgev2.BackfillMessage{
-			ConvertedMessage: &bridgev2.ConvertedMessage{Parts: content.parts, Disappear: Disappears(e)},
+			ConvertedMessage: &bridgev2.ConvertedMessage{Parts: m.parts, Disappear: m.gone, ReplyTo: m.reply, ThreadRoot: m.thread},
 			Sender:           h.sender(e.Author, absences),
-			ID:               message,
+			ID:               m.id,
 			Timestamp:        time.UnixMicro(e.Time),
+			Reactions:        reactions[e.ID],
 		})
 	}
 	response.MarkRead = h.hasRead(ctx, params.Portal, events)
@@ -82,9 +91,33 @@ func (h *Handler) History(ctx context.Context, conversation chat.ConversationID,
 	return events, nil
 }
 
+// reactionsTo are the reactions that messages have in the end.
+func (h *Handler) reactionsTo(events []chat.Event, absences map[networkid.UserLoginID]ids.Absence) map[chat.EventID][]*bridgev2.BackfillReaction {
+	all := map[chat.EventID][]*bridgev2.BackfillReaction{}
+	for _, e := range events {
+		if e.Reaction == nil {
+			continue
+		}
+		author, emoji := ids.MakeUserID(e.Author), emojiID(e.Reaction.Emoji)
+		list := slices.DeleteFunc(all[e.Reaction.Target], func(r *bridgev2.BackfillReaction) bool {
+			return r.Sender.Sender == author && r.EmojiID == emoji
+		})
+		if !e.Reaction.Removed {
+			list = append(list, &bridgev2.BackfillReaction{Sender: h.sender(e.Author, absences), EmojiID: emoji, Emoji: emojiText(e.Reaction.Emoji), Timestamp: time.UnixMicro(e.Time)})
+		}
+		all[e.Reaction.Target] = list
+	}
+	return all
+}
+
 // HistoryEvent is an event of the initial history in bridgev2's form, nil if Matrix
 // shows nothing of it.
 func (h *Handler) HistoryEvent(ctx context.Context, e chat.Event, c chat.Conversation, mutate func(context.Context) context.Context) (bridgev2.RemoteEvent, error) {
+	meta := h.meta(ctx, e, c.Kind)
+	meta.MutateContextFunc = mutate
+	if e.Target() != "" {
+		return h.change(ctx, e, c, meta)
+	}
 	people, err := h.people.People(ctx, authors([]chat.Event{e})...)
 	if err != nil {
 		return nil, fmt.Errorf("get author of event: %w", err)
@@ -93,9 +126,7 @@ func (h *Handler) HistoryEvent(ctx context.Context, e chat.Event, c chat.Convers
 	if len(content.parts) == 0 {
 		return nil, nil
 	}
-	meta := h.meta(ctx, e, c.Kind)
-	meta.MutateContextFunc = mutate
-	return newMessage(meta, e, content), nil
+	return h.related(ctx, newMessage(meta, e, content), e, c)
 }
 
 // MarkFilled notes that the initial history is in a portal's room.

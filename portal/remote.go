@@ -16,6 +16,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/portal/format"
 )
 
 // Remote is an event in bridgev2's form, nil if Matrix shows nothing of it. mutate is put
@@ -29,6 +30,9 @@ func (h *Handler) Remote(ctx context.Context, e chat.Event, c chat.Conversation,
 	case e.Rename != nil:
 		return h.rename(ctx, e, c, meta)
 	}
+	if e.Target() != "" {
+		return h.change(ctx, e, c, meta)
+	}
 	people, err := h.people.People(ctx, e.Author)
 	if err != nil {
 		return nil, fmt.Errorf("get author of event: %w", err)
@@ -37,7 +41,67 @@ func (h *Handler) Remote(ctx context.Context, e chat.Event, c chat.Conversation,
 	if len(content.parts) == 0 {
 		return nil, nil
 	}
-	return newMessage(meta, e, content), nil
+	return h.related(ctx, newMessage(meta, e, content), e, c)
+}
+
+// change is an event that is about another one, which has to be in the room.
+func (h *Handler) change(ctx context.Context, e chat.Event, c chat.Conversation, meta simplevent.EventMeta) (bridgev2.RemoteEvent, error) {
+	switch {
+	case e.Edit != nil:
+		return h.remoteEdit(ctx, e, c, meta)
+	case e.Deletion != nil:
+		return h.remoteDeletion(ctx, e, meta)
+	case e.Reaction != nil:
+		return h.remoteReaction(e, meta), nil
+	}
+	return h.remoteReactions(ctx, e, meta), nil
+}
+
+// related adds what a message answers, and the head of its thread. What the room does not have is
+// quoted.
+func (h *Handler) related(ctx context.Context, m *message, e chat.Event, c chat.Conversation) (*message, error) {
+	if e.Message == nil || e.Message.Thread == "" && e.Message.Reply == nil {
+		return m, nil
+	}
+	room := h.options.room(ctx, m.PortalKey)
+	err := h.relate(ctx, m, e, c, func(id networkid.MessageID) (bool, error) {
+		if room == nil {
+			return false, nil
+		}
+		row, err := room.Bridge.DB.Message.GetFirstPartByID(ctx, m.PortalKey.Receiver, id)
+		return row != nil, err
+	})
+	return m, err
+}
+
+func (h *Handler) relate(ctx context.Context, m *message, e chat.Event, c chat.Conversation, has func(networkid.MessageID) (bool, error)) error {
+	if e.Message.Thread != "" && e.Message.Thread != e.ID {
+		m.thread = ptr.Ptr(ids.MakeMessageID(e.Conversation, e.Message.Thread))
+	}
+	reply := e.Message.Reply
+	if reply == nil {
+		return nil
+	}
+	if reply.Target != "" && !reply.Forwarded {
+		target := ids.MakeMessageID(e.Conversation, reply.Target)
+		if there, err := has(target); err != nil {
+			return fmt.Errorf("%w: look for what a message answers: %w", bridgev2.ErrDatabaseError, err)
+		} else if there {
+			m.reply = &networkid.MessageOptionalPartID{MessageID: target}
+			return nil
+		}
+	}
+	people, err := h.people.People(ctx, reply.Author)
+	if err != nil {
+		return fmt.Errorf("get author of quote: %w", err)
+	}
+	if quote := format.Quote(namesOf(people)(reply.Author), &chat.Message{Text: reply.Text}); len(quote) > 0 {
+		quoted := *e.Message
+		quoted.Text = slices.Concat(quote, breakAfter(quoted.Text), quoted.Text)
+		m.converted = &converted{}
+		m.message(&quoted, h.callable(ctx, e, c))
+	}
+	return nil
 }
 
 // IsMessage reports whether Matrix shows an event as a message, which has a row in
@@ -134,6 +198,8 @@ type message struct {
 	*converted
 	id   networkid.MessageID
 	have map[networkid.PartID]bool
+	reply  *networkid.MessageOptionalPartID
+	thread *networkid.MessageID
 	gone database.DisappearingSetting // for clients; bridge.Client.expire schedules the redaction
 }
 
@@ -162,7 +228,7 @@ func (m *message) GetID() networkid.MessageID { return m.id }
 
 // ConvertMessage returns the parts that are not there yet.
 func (m *message) ConvertMessage(context.Context, *bridgev2.Portal, bridgev2.MatrixAPI) (*bridgev2.ConvertedMessage, error) {
-	converted := &bridgev2.ConvertedMessage{Disappear: m.gone}
+	converted := &bridgev2.ConvertedMessage{Disappear: m.gone, ReplyTo: m.reply, ThreadRoot: m.thread}
 	for _, part := range m.parts {
 		if !m.have[part.ID] {
 			converted.Parts = append(converted.Parts, part)

@@ -17,16 +17,34 @@ import (
 // quoteWait bounds how long a reply waits for what it answers, which may be older than the log.
 const quoteWait = 3 * time.Second
 
-// quote is the line for what a reply, or a message of a thread, answers; nil if that is not known any more. Its text
-// is the network's: what a client puts into a reply may say anything.
-func (h *Handler) quote(ctx context.Context, msg *bridgev2.MatrixMessage, c chat.Conversation) chat.Text {
-	target := msg.ReplyTo
-	if root := msg.Content.RelatesTo.GetThreadParent(); target == nil && root != "" {
+// relation is what a message answers, and the head of its thread, where the network has replies and
+// threads; else the line that quotes what it answers, or nil if that is not known any more. Its text is
+// the network's: what a client puts into a reply may say anything.
+func (h *Handler) relation(ctx context.Context, msg *bridgev2.MatrixMessage, c chat.Conversation) (answer *chat.Quote, thread chat.EventID, quote chat.Text) {
+	features, target := h.session.Features(c), msg.ReplyTo
+	if msg.ThreadRoot != nil && features.Threads != chat.NoThreads {
+		root := msg.ThreadRoot.ThreadRoot
+		if root == "" {
+			root = msg.ThreadRoot.ID
+		}
+		_, thread, _ = ids.ParseMessageID(root)
+	} else if root := msg.Content.RelatesTo.GetThreadParent(); target == nil && root != "" {
 		target, _ = msg.Portal.Bridge.DB.Message.GetPartByMXID(ctx, root)
 	}
 	if target == nil || target.Room != msg.Portal.PortalKey {
-		return nil
+		return nil, thread, nil
 	}
+	_, id, err := ids.ParseMessageID(target.ID)
+	if err != nil {
+		return nil, thread, nil
+	}
+	if features.Replies {
+		return &chat.Quote{Target: id, Time: target.Timestamp.UnixMicro(), Author: chat.PersonID(target.SenderID)}, thread, nil
+	}
+	return nil, thread, h.quote(ctx, target)
+}
+
+func (h *Handler) quote(ctx context.Context, target *database.Message) chat.Text {
 	e, ok := h.answered(ctx, target)
 	if !ok {
 		return nil

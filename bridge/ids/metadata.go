@@ -20,6 +20,18 @@ type LoginMetadata struct {
 	Account chat.PersonID `json:"account"`
 }
 
+// MessageMetadata is kept with each part of a message: the latest edit that it shows.
+type MessageMetadata struct {
+	Edited int64        `json:"edited,omitempty"` // µs; 0 = not edited
+	Edit   chat.EventID `json:"edit,omitempty"`
+}
+
+// Shows reports whether a part of a message shows an edit, or a later one.
+func Shows(part *database.Message, edit chat.Event) bool {
+	meta, ok := part.Metadata.(*MessageMetadata)
+	return ok && meta != nil && (meta.Edited > edit.Time || meta.Edited == edit.Time && meta.Edit == edit.ID)
+}
+
 // PortalMetadata is kept with a portal.
 type PortalMetadata struct {
 	// Filled says that the initial history is in the room: members and live messages
@@ -134,6 +146,7 @@ func with(all map[networkid.UserLoginID]string, login networkid.UserLoginID, val
 func MetaTypes() database.MetaTypes {
 	return database.MetaTypes{
 		Portal:    func() any { return &PortalMetadata{} },
+		Message:   func() any { return &MessageMetadata{} },
 		UserLogin: func() any { return &LoginMetadata{} },
 	}
 }

@@ -1,6 +1,7 @@
 package nullhs
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,9 +17,9 @@ var readEndpoints = []endpoint{
 	{pattern: "GET " + room3 + "/messages", handle: (*Server).getMessages},
 	{pattern: "GET " + room3 + "/event/{event}", handle: (*Server).getEvent},
 	{pattern: "GET " + room3 + "/context/{event}", handle: (*Server).getContext},
-	{pattern: "GET " + clientV1 + "/rooms/{room}/relations/{rest...}", handle: func(*Server, *call) (any, error) {
-		return object{"chunk": []any{}}, nil
-	}},
+	{pattern: "GET " + clientV1 + "/rooms/{room}/relations/{event}", handle: (*Server).getRelations},
+	{pattern: "GET " + clientV1 + "/rooms/{room}/relations/{event}/{relation}", handle: (*Server).getRelations},
+	{pattern: "GET " + clientV1 + "/rooms/{room}/relations/{event}/{relation}/{type}", handle: (*Server).getRelations},
 }
 
 // getMessages pages through a room. A token names the gap after a position: backwards from it come the events at and
@@ -95,6 +96,38 @@ func (s *Server) findEvent(c *call) (*room, *pdu, error) {
 func (s *Server) getEvent(c *call) (any, error) {
 	_, ev, err := s.findEvent(c)
 	return ev, err
+}
+
+// relation is what an event is to another one.
+type relation struct {
+	Type  string     `json:"rel_type"`
+	Event id.EventID `json:"event_id"`
+	Key   string     `json:"key"`
+}
+
+func (ev *pdu) relation() relation {
+	var content struct {
+		RelatesTo relation `json:"m.relates_to"`
+	}
+	_ = json.Unmarshal(ev.Content, &content)
+	return content.RelatesTo
+}
+
+// getRelations lists what relates to an event, latest first, all on one page.
+func (s *Server) getRelations(c *call) (any, error) {
+	r, target, err := s.findEvent(c)
+	if err != nil {
+		return nil, err
+	}
+	chunk := []*pdu{}
+	for _, ev := range r.events {
+		kind, relates := c.PathValue("relation"), ev.relation()
+		if relates.Event == target.EventID && (kind == "" || kind == relates.Type) && (c.PathValue("type") == "" || c.PathValue("type") == ev.Type) {
+			chunk = append(chunk, ev)
+		}
+	}
+	slices.Reverse(chunk)
+	return object{"chunk": chunk}, nil
 }
 
 func (s *Server) getContext(c *call) (any, error) {

@@ -1,6 +1,8 @@
 package nullhs
 
 import (
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +29,13 @@ func (s *Server) send(c *call) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &pdu{Type: c.PathValue("type"), Sender: c.who.user, Content: content}, nil
+		ev := &pdu{Type: c.PathValue("type"), Sender: c.who.user, Content: content}
+		if own := ev.relation(); own.Type == "m.annotation" && slices.ContainsFunc(r.events, func(old *pdu) bool {
+			return old.Type == ev.Type && old.Sender == ev.Sender && old.relation() == own
+		}) {
+			return nil, mautrix.RespError{ErrCode: "M_DUPLICATE_ANNOTATION", Err: "Can't send same reaction twice", StatusCode: http.StatusBadRequest}
+		}
+		return ev, nil
 	})
 }
 
