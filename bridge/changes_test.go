@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.mau.fi/util/variationselector"
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
 	"maunium.net/go/mautrix/event"
@@ -85,7 +86,7 @@ func (w *world) ofType(room id.RoomID, kind event.Type) (found []*event.Event) {
 func (w *world) reactions(room id.RoomID, to id.EventID) (out []string) {
 	for _, e := range w.ofType(room, event.EventReaction) {
 		if r := e.Content.AsReaction().RelatesTo; r.EventID == to {
-			out = append(out, e.Sender.Localpart()+": "+r.Key)
+			out = append(out, e.Sender.Localpart()+": "+variationselector.Remove(r.Key))
 		}
 	}
 	return out
@@ -262,18 +263,18 @@ func TestReactionsBothWays(t *testing.T) {
 	by := ghost(carl).Localpart()
 	reaction(carl, "👍", false)
 	reaction(carl, "❤", false)
-	w.waitReactions(room, first, by+": 👍️", by+": ❤️")
+	w.waitReactions(room, first, by+": 👍", by+": ❤")
 	heart := react(alice, room, first, "❤️")
 	w.eventually("alice's heart", func() bool { return len(w.did(chat.RequestReaction)) == 1 })
 	require.Equal(t, chat.Reaction{Target: target, Emoji: chat.Emoji{Text: "❤"}}, *w.did(chat.RequestReaction)[0].Reaction)
 	reaction(bert, "👍", false) // bob, on his phone
-	w.waitReactions(room, first, by+": 👍️", by+": ❤️", "alice: ❤️", "bob: 👍️")
+	w.waitReactions(room, first, by+": 👍", by+": ❤", "alice: ❤", "bob: 👍")
 	reaction(carl, "👍", true)
-	w.waitReactions(room, first, by+": ❤️", "alice: ❤️", "bob: 👍️")
+	w.waitReactions(room, first, by+": ❤", "alice: ❤", "bob: 👍")
 	w.redact(alice, room, heart)
 	w.eventually("the end of alice's heart", func() bool { return len(w.did(chat.RequestReaction)) == 2 })
 	require.True(t, w.did(chat.RequestReaction)[1].Reaction.Removed)
-	w.waitReactions(room, first, by+": ❤️", "bob: 👍️")
+	w.waitReactions(room, first, by+": ❤", "bob: 👍")
 	w.waitAnswer(room, w.redact(w.moderator(bob, room), room, w.reactionOf(room, first, by)), "Only who wrote a message can change it")
 	for _, words := range []string{"well said", "mxc://x/y", strings.Repeat("👍", 20)} {
 		w.waitAnswer(room, react(alice, room, first, words), "takes emoji only")
@@ -283,7 +284,7 @@ func TestReactionsBothWays(t *testing.T) {
 	w.passed(room)
 	w.eventually("the state of the reactions", func() bool {
 		got := w.reactions(room, first)
-		return len(got) == 5 && slices.Contains(got, by+": 🎉️") && slices.Contains(got, "alice: 🎉️") && !slices.Contains(got, "bob: 👍️")
+		return len(got) == 5 && slices.Contains(got, by+": 🎉") && slices.Contains(got, "alice: 🎉") && !slices.Contains(got, "bob: 👍")
 	})
 	require.Len(t, w.did(chat.RequestReaction), 2)
 }
@@ -330,7 +331,7 @@ func TestChangesArriveOnce(t *testing.T) {
 	w.eventually("the edit", func() bool { return len(w.edits(room)) > 0 })
 	w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/send/m.reaction/", Drop: true, After: true, Times: 2, Seen: func(*http.Request) { go w.hs.ForgetSends() }})
 	w.network.Post(chat.Event{Conversation: group, Author: carl, Kind: chat.KindReaction, Reaction: &chat.Reaction{Target: target, Emoji: chat.Emoji{Text: "👍"}}})
-	w.waitReactions(room, first, ghost(carl).Localpart()+": 👍️")
+	w.waitReactions(room, first, ghost(carl).Localpart()+": 👍")
 	w.passed(room)
 	require.Len(t, w.edits(room), 1)
 	w.network.Post(chat.Event{Conversation: group, Author: carl, Kind: chat.KindReaction, Reaction: &chat.Reaction{Target: target, Emoji: chat.Emoji{Text: "👍"}, Removed: true}})
@@ -350,7 +351,7 @@ func TestChangesAfterARestore(t *testing.T) {
 	copied := w.backup()
 	w.network.Post(editOf(carl, target, "better"))
 	w.network.Post(chat.Event{Conversation: group, Author: carl, Kind: chat.KindReaction, Reaction: &chat.Reaction{Target: target, Emoji: chat.Emoji{Text: "👍"}}})
-	w.waitReactions(room, first, ghost(carl).Localpart()+": 👍️")
+	w.waitReactions(room, first, ghost(carl).Localpart()+": 👍")
 	react(alice, room, first, "🎉")
 	w.eventually("alice's reaction", func() bool { return len(w.did(chat.RequestReaction)) == 1 })
 	w.passed(room)
@@ -358,11 +359,11 @@ func TestChangesAfterARestore(t *testing.T) {
 	w.start()
 	w.passed(room)
 	require.Len(t, w.edits(room), 1)
-	require.ElementsMatch(t, []string{ghost(carl).Localpart() + ": 👍️", "alice: 🎉"}, w.reactions(room, first))
+	require.ElementsMatch(t, []string{ghost(carl).Localpart() + ": 👍", "alice: 🎉"}, w.reactions(room, first))
 	reacted := slices.DeleteFunc(w.network.Events(group), func(e chat.Event) bool { return e.Kind != chat.KindReaction })
 	require.Len(t, reacted, 2, "alice's is asked for again, and changes nothing")
 	w.network.Post(chat.Event{Conversation: group, Author: anna, Kind: chat.KindReaction, Reaction: &chat.Reaction{Target: target, Emoji: chat.Emoji{Text: "🎉"}, Removed: true}})
-	w.waitReactions(room, first, ghost(carl).Localpart()+": 👍️")
+	w.waitReactions(room, first, ghost(carl).Localpart()+": 👍")
 }
 
 // The history of a new room shows messages as they became.
@@ -382,7 +383,7 @@ func TestHistoryOfChangedMessages(t *testing.T) {
 	alice := w.user("alice")
 	w.login(alice, anna)
 	room := w.room("answer")
-	w.waitReactions(room, w.mxidOf(room, "kept"), ghost(carl).Localpart()+": 👍️")
+	w.waitReactions(room, w.mxidOf(room, "kept"), ghost(carl).Localpart()+": 👍")
 	w.waitLines(room, line{ghost(carl), "wrong"}, line{ghost(bert), "kept"}, line{alice.UserID(), "answer"})
 	all := w.hs.Messages(room)
 	answer := all[len(all)-1].Content.AsMessage()

@@ -196,11 +196,11 @@ func (h *Handler) RemoteReceipt(ctx context.Context, mark chat.Watermark, c chat
 type message struct {
 	simplevent.EventMeta
 	*converted
-	id   networkid.MessageID
-	have map[networkid.PartID]bool
+	id     networkid.MessageID
+	have   map[networkid.PartID]bool
 	reply  *networkid.MessageOptionalPartID
 	thread *networkid.MessageID
-	gone database.DisappearingSetting // for clients; bridge.Client.expire schedules the redaction
+	gone   database.DisappearingSetting // for clients; bridge.Client.expire schedules the redaction
 }
 
 // Disappears is when an event expires, in bridgev2's form.
