@@ -427,3 +427,49 @@ func (w *world) reactionOf(room id.RoomID, to id.EventID, who string) id.EventID
 	w.t.Fatal("no reaction of", who)
 	return ""
 }
+
+// Who is relayed may change what they wrote, and nothing else.
+func TestChangesByWhoIsRelayed(t *testing.T) {
+	w, alice, _, eve, room := relaying(t)
+	w.network.LimitFeatures(nil)
+	mine := eve.SendText(room, "mine")
+	w.eventually("the message", func() bool { return slices.Contains(w.texts(group), "eve: mine") })
+	theirs := alice.SendText(room, "alice's")
+	w.eventually("alice's message", func() bool { return slices.Contains(w.texts(group), "alice's") })
+	w.waitAnswer(room, eve.Send(room, event.EventMessage, edit(theirs, "forged")), "Only who wrote a message can change it")
+	w.waitAnswer(room, w.redact(w.moderator(eve, room), room, theirs), "Only who wrote a message can change it")
+	react(eve, room, w.mxidOf(room, "first"), "👍")
+	eve.Send(room, event.EventMessage, edit(mine, "mine, better"))
+	w.eventually("the edit", func() bool { return len(w.did(chat.RequestEdit)) == 1 })
+	require.Equal(t, "eve: mine, better", w.did(chat.RequestEdit)[0].Edit.Message.Text.String())
+	w.redact(eve, room, mine)
+	w.eventually("the deletion", func() bool { return len(w.did(chat.RequestDeletion)) == 1 })
+	require.Equal(t, w.idOf("eve: mine"), w.did(chat.RequestDeletion)[0].Deletion.Target)
+	require.Empty(t, w.did(chat.RequestReaction))
+}
+
+// A bridge that dies while changes are on their way makes and shows each once.
+func TestChangesOutliveTheBridge(t *testing.T) {
+	w, alice, _, room := able(t)
+	first, target := w.mxidOf(room, "first"), w.idOf("first")
+	sent := alice.SendText(room, "mine")
+	w.waitTexts(group, "first", "mine")
+	w.passed(room)
+	w.network.HoldPushes(true)
+	alice.Send(room, event.EventMessage, edit(sent, "mine, better"))
+	react(alice, room, first, "👍")
+	w.eventually("alice's requests", func() bool { return len(w.did(chat.RequestReaction)) == 1 })
+	w.network.Post(editOf(carl, target, "better"))
+	w.network.Post(chat.Event{Conversation: group, Author: carl, Kind: chat.KindReaction, Reaction: &chat.Reaction{Target: target, Emoji: chat.Emoji{Text: "🎉"}}})
+	w.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/send/m.", User: string(ghost(carl)), Drop: true, After: true})
+	w.network.HoldPushes(false)
+	w.eventually("the edit and the first try of the reaction", func() bool { return len(w.edits(room)) == 2 })
+	w.stop()
+	w.hs.ClearFaults()
+	w.start()
+	w.passed(room)
+	require.Equal(t, []string{"alice: " + string(sent) + ": mine, better", ghost(carl).Localpart() + ": " + string(first) + ": better"}, w.edits(room))
+	require.ElementsMatch(t, []string{"alice: 👍", ghost(carl).Localpart() + ": 🎉"}, w.reactions(room, first))
+	require.Len(t, w.did(chat.RequestEdit), 1)
+	require.Len(t, w.did(chat.RequestReaction), 1)
+}
