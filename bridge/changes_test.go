@@ -473,3 +473,27 @@ func TestChangesOutliveTheBridge(t *testing.T) {
 	require.Len(t, w.did(chat.RequestEdit), 1)
 	require.Len(t, w.did(chat.RequestReaction), 1)
 }
+
+// So does older history, and its reactions come with it.
+func TestOlderHistoryOfChangedMessages(t *testing.T) {
+	w := newWorld(t)
+	w.network.LimitFeatures(nil)
+	w.timing.Overlap = time.Nanosecond // catch-ups bring nothing of the history
+	w.change = func(c *bridgeconfig.Config) { c.Bridge.Backfill.MaxInitialMessages = 1 }
+	w.network.Say(carl, group, "wrogn")
+	w.network.Say(carl, group, "never")
+	w.network.Post(editOf(carl, w.idOf("wrogn"), "wrong"))
+	w.network.Post(chat.Event{Conversation: group, Author: bert, Kind: chat.KindReaction, Reaction: &chat.Reaction{Target: w.idOf("wrogn"), Emoji: chat.Emoji{Text: "👍"}}})
+	w.network.Post(chat.Event{Conversation: group, Author: carl, Kind: chat.KindDeletion, Deletion: &chat.Deletion{Target: w.idOf("never")}})
+	w.network.Say(carl, group, "last")
+	w.start()
+	alice := w.user("alice")
+	w.login(alice, anna)
+	room := w.room("last")
+	alice.SendText(room, "!hangouts history 10")
+	w.waitNotice(room, "older messages")
+	w.waitReactions(room, w.mxidOf(room, "wrong"), ghost(bert).Localpart()+": 👍")
+	require.NotContains(t, w.lines(room), line{ghost(carl), "never"})
+	require.NotContains(t, w.lines(room), line{ghost(carl), "wrogn"})
+	require.Empty(t, w.edits(room))
+}
