@@ -116,7 +116,7 @@ func (h *Handler) HistoryEvent(ctx context.Context, e chat.Event, c chat.Convers
 	meta := h.meta(ctx, e, c.Kind)
 	meta.MutateContextFunc = mutate
 	if e.Target() != "" {
-		return h.change(ctx, e, c, meta)
+		return h.about(ctx, e, c, meta)
 	}
 	people, err := h.people.People(ctx, authors([]chat.Event{e})...)
 	if err != nil {

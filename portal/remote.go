@@ -31,7 +31,7 @@ func (h *Handler) Remote(ctx context.Context, e chat.Event, c chat.Conversation,
 		return h.rename(ctx, e, c, meta)
 	}
 	if e.Target() != "" {
-		return h.change(ctx, e, c, meta)
+		return h.about(ctx, e, c, meta)
 	}
 	people, err := h.people.People(ctx, e.Author)
 	if err != nil {
@@ -44,8 +44,8 @@ func (h *Handler) Remote(ctx context.Context, e chat.Event, c chat.Conversation,
 	return h.related(ctx, newMessage(meta, e, content), e, c)
 }
 
-// change is an event that is about another one, which has to be in the room.
-func (h *Handler) change(ctx context.Context, e chat.Event, c chat.Conversation, meta simplevent.EventMeta) (bridgev2.RemoteEvent, error) {
+// about is an event that is about another one, which has to be in the room.
+func (h *Handler) about(ctx context.Context, e chat.Event, c chat.Conversation, meta simplevent.EventMeta) (bridgev2.RemoteEvent, error) {
 	switch {
 	case e.Edit != nil:
 		return h.remoteEdit(ctx, e, c, meta)
