@@ -41,23 +41,11 @@ func (h *History) Put(ctx context.Context, account chat.PersonID, conversation c
 	err = h.db.Txn(ctx, func(ctx context.Context) error {
 		added = 0
 		for _, e := range events {
-			payload, err := json.Marshal(e)
-			if err != nil {
-				return err
-			}
-			res, err := h.db.Exec(ctx, `
-				INSERT INTO history (account, conversation, time_us, event_id, kind, author, expires_us, payload)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-				ON CONFLICT (account, conversation, event_id) DO NOTHING`,
-				account, conversation, e.Time, e.ID, e.Kind, e.Author, e.Expires, string(payload))
+			inserted, err := h.insert(ctx, account, conversation, e)
 			if err != nil {
 				return fmt.Errorf("store history: %w", err)
 			}
-			n, err := res.RowsAffected()
-			if err != nil {
-				return err
-			}
-			added += int(n)
+			added += inserted
 		}
 		_, err := h.db.Exec(ctx, `
 			INSERT INTO history_reach (account, conversation, complete_us, next, fetched_us) VALUES ($1, $2, $3, $4, $5)
@@ -68,6 +56,25 @@ func (h *History) Put(ctx context.Context, account chat.PersonID, conversation c
 	return added, err
 }
 
+func (h *History) insert(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, e chat.Event) (int, error) {
+	requestID := int64(e.RequestID)
+	e.RequestID, e.Seq = 0, 0 // has its column; is the log's
+	payload, err := json.Marshal(e)
+	if err != nil {
+		return 0, err
+	}
+	res, err := h.db.Exec(ctx, `
+		INSERT INTO history (account, conversation, time_us, event_id, kind, author, expires_us, request_id, payload)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		ON CONFLICT (account, conversation, event_id) DO NOTHING`,
+		account, conversation, e.Time, e.ID, e.Kind, e.Author, e.Expires, requestID, string(payload))
+	if err != nil {
+		return 0, err
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
+
 // Before returns the newest events with a time below before (µs; 0 = no bound), at most limit of
 // them, oldest first, with Seq 0. Deleted and expired ones are left out.
 func (h *History) Before(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, before int64, limit int) ([]chat.Event, error) {
@@ -75,15 +82,16 @@ func (h *History) Before(ctx context.Context, account chat.PersonID, conversatio
 		before = math.MaxInt64
 	}
 	rows, err := h.db.Query(ctx, `
-		SELECT payload FROM history WHERE account=$1 AND conversation=$2 AND time_us<$3
+		SELECT request_id, payload FROM history WHERE account=$1 AND conversation=$2 AND time_us<$3
 		AND (expires_us=0 OR expires_us>$4) AND kind<>'' ORDER BY time_us DESC, event_id DESC LIMIT $5`,
 		account, conversation, before, time.Now().UnixMicro(), limit)
 	events, err := scanAll(rows, err, func(row dbutil.Scannable) (e chat.Event, err error) {
 		var payload string
-		if err = row.Scan(&payload); err == nil {
+		var requestID int64
+		if err = row.Scan(&requestID, &payload); err == nil {
 			err = json.Unmarshal([]byte(payload), &e)
 		}
-		e.Seq = 0 // of the log
+		e.RequestID, e.Seq = uint64(requestID), 0
 		return e, err
 	})
 	slices.Reverse(events)
@@ -93,7 +101,7 @@ func (h *History) Before(ctx context.Context, account chat.PersonID, conversatio
 // Blank takes the content off an event that was deleted. Its id stays, so that no page brings it back.
 func (h *History) Blank(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, id chat.EventID) error {
 	_, err := h.db.Exec(ctx, `
-		INSERT INTO history (account, conversation, time_us, event_id, kind, author, expires_us, payload) VALUES ($1, $2, 0, $3, '', '', 0, '')
+		INSERT INTO history (account, conversation, time_us, event_id, kind, author, expires_us, request_id, payload) VALUES ($1, $2, 0, $3, '', '', 0, 0, '')
 		ON CONFLICT (account, conversation, event_id) DO UPDATE SET kind='', payload=''`, account, conversation, id)
 	return err
 }
@@ -149,8 +157,8 @@ func (h *History) follow(ctx context.Context, trimmable string, loggedBefore, no
 		AND seq>COALESCE((SELECT c.start_seq FROM conversation c WHERE c.account=log.account AND c.id=log.conversation), 0)`
 	const hasPages = `EXISTS (SELECT 1 FROM history_reach r WHERE r.account=log.account AND r.conversation=log.conversation AND r.fetched_us>0)`
 	for _, query := range []string{
-		`INSERT INTO history (account, conversation, time_us, event_id, kind, author, expires_us, payload)
-			SELECT account, conversation, time_us, event_id, kind, author, expires_us, payload FROM log WHERE ` + past + ` AND ` + hasPages + `
+		`INSERT INTO history (account, conversation, time_us, event_id, kind, author, expires_us, request_id, payload)
+			SELECT account, conversation, time_us, event_id, kind, author, expires_us, request_id, payload FROM log WHERE ` + past + ` AND ` + hasPages + `
 			ON CONFLICT (account, conversation, event_id) DO NOTHING`,
 		`INSERT INTO history_reach (account, conversation, complete_us, next, fetched_us)
 			SELECT account, conversation, MAX(time_us)+1, '', 0 FROM log WHERE ` + past + ` AND NOT ` + hasPages + ` GROUP BY account, conversation

@@ -57,6 +57,7 @@ CREATE TABLE history (
 	kind         TEXT   NOT NULL, -- '' = deleted: only the id is kept
 	author       TEXT   NOT NULL,
 	expires_us   BIGINT NOT NULL, -- 0 = never
+	request_id   BIGINT NOT NULL, -- as in log
 	payload      TEXT   NOT NULL, -- chat.Event as JSON
 	PRIMARY KEY (account, conversation, event_id)
 );
