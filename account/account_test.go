@@ -67,6 +67,8 @@ type bench struct {
 	log     zerolog.Logger
 	m       *account.Manager
 	db      *database.DB
+
+	askedBefore int // pages that asked has returned
 }
 
 func newBench(t *testing.T, configure ...func(*account.Options)) *bench {

@@ -245,10 +245,11 @@ func (t HistoryToken) isZero() bool { return t.Time == 0 && t.Event == "" && len
 // eventsOf are the events of a page that can be stored.
 func (s *session) eventsOf(page HistoryPage, id chat.ConversationID) []chat.Event {
 	var events []chat.Event
+	ignored := 0
 	for _, received := range page.Events {
 		e := received.Event
 		if e.Conversation != id || e.ID == "" {
-			s.zlog.Warn().Str("conversation", string(id)).Str("kind", string(e.Kind)).Msg("Ignoring an event that does not belong into a page of history")
+			ignored++
 			continue
 		}
 		if e.Author != s.id {
@@ -257,6 +258,9 @@ func (s *session) eventsOf(page HistoryPage, id chat.ConversationID) []chat.Even
 		if !expired(e, time.Now()) {
 			events = append(events, e)
 		}
+	}
+	if ignored > 0 {
+		s.zlog.Warn().Str("conversation", string(id)).Int("events", ignored).Msg("Ignoring events that do not belong into a page of history")
 	}
 	return events
 }
