@@ -13,6 +13,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
 // historyPage is how many events one page has.
@@ -176,25 +177,57 @@ func TestAnotherCallerTakesOver(t *testing.T) {
 		pass(time.Hour)
 		s := b.login(anna)
 		pass(time.Second)
-		fail := make(chan struct{})
-		b.net.OnPage(func(chat.ConversationID, account.HistoryToken, *account.HistoryPage) error {
-			if fail != nil {
-				<-fail
-				fail = nil
-				return context.Canceled
-			}
-			return nil
-		})
-		errs := make(chan error, 1)
-		go func() {
-			_, err := read(s, 0, 9)
-			errs <- err
-		}()
-		pass(time.Second)
-		go close(fail)
-		b.expectHistory(s, 9, numbered(3))
+		giveUp := make(chan error)
+		b.net.OnPage(func(chat.ConversationID, account.HistoryToken, *account.HistoryPage) error { return <-giveUp })
+		errs := make(chan error, 2)
+		for range 2 {
+			go func() {
+				_, err := read(s, 0, 9)
+				errs <- err
+			}()
+			pass(time.Second)
+		}
+		giveUp <- context.Canceled
+		close(giveUp)
 		require.ErrorIs(t, <-errs, context.Canceled)
+		require.NoError(t, <-errs)
 	})
+}
+
+// overtakenHistory is a store that calls back after it was asked for the reach.
+type overtakenHistory struct {
+	account.HistoryStore
+	read func()
+}
+
+func (h *overtakenHistory) Reach(ctx context.Context, of chat.PersonID, conversation chat.ConversationID) (database.Reach, error) {
+	r, err := h.HistoryStore.Reach(ctx, of, conversation)
+	h.read()
+	return r, err
+}
+
+// A page that came just after a call saw that it is missing is not fetched again.
+func TestAPageThatHasJustComeIsNotFetched(t *testing.T) {
+	for moment := range 2 {
+		b := newBench(t, shortOverlap)
+		b.stop()
+		b.db = openDB(t, b.path)
+		b.m = account.NewManager(b.db, b.backend, b.options, b.log)
+		looks := -1000
+		var s account.Session
+		account.SetHistory(b.m, &overtakenHistory{b.db.History(), func() {
+			if looks++; looks == moment+1 {
+				b.expectHistory(s, 9, numbered(3))
+			}
+		}})
+		require.NoError(t, b.m.Start(context.Background()))
+		b.say(numbered(3))
+		s = b.login(anna)
+		looks = 0
+		b.expectHistory(s, 9, numbered(3))
+		require.Positive(t, looks)
+		b.asked() // none twice
+	}
 }
 
 func TestStoredHistoryNeedsNoNetwork(t *testing.T) {
