@@ -150,23 +150,30 @@ const (
 )
 
 // follow takes over the rows of log that are about to be trimmed, where the store has pages that they
-// continue. Elsewhere the reach rises above them. Expired ones and failures are no history, nor is what
-// lies before the start of the account's log.
-func (h *History) follow(ctx context.Context, trimmable string, loggedBefore, now int64) error {
-	past := trimmable + ` AND kind NOT IN ('', 'failure') AND (expires_us=0 OR expires_us>$2)
-		AND seq>COALESCE((SELECT c.start_seq FROM conversation c WHERE c.account=log.account AND c.id=log.conversation), 0)`
-	const hasPages = `EXISTS (SELECT 1 FROM history_reach r WHERE r.account=log.account AND r.conversation=log.conversation AND r.fetched_us>0)`
-	for _, query := range []string{
-		`INSERT INTO history (account, conversation, time_us, event_id, kind, author, expires_us, request_id, payload)
-			SELECT account, conversation, time_us, event_id, kind, author, expires_us, request_id, payload FROM log WHERE ` + past + ` AND ` + hasPages + `
-			ON CONFLICT (account, conversation, event_id) DO NOTHING`,
-		`INSERT INTO history_reach (account, conversation, complete_us, next, fetched_us)
-			SELECT account, conversation, MAX(time_us)+1, '', 0 FROM log WHERE ` + past + ` AND NOT ` + hasPages + ` GROUP BY account, conversation
-			ON CONFLICT (account, conversation) DO UPDATE SET complete_us=excluded.complete_us WHERE history_reach.complete_us<excluded.complete_us`,
-	} {
+// continue. Elsewhere the reach rises above them.
+func (h *History) follow(ctx context.Context, loggedBefore, now int64) error {
+	for _, query := range []string{historyFollows, historyOvertaken} {
 		if _, err := h.db.Exec(ctx, query, loggedBefore, now); err != nil {
 			return fmt.Errorf("move trimmed events into history: %w", err)
 		}
 	}
 	return nil
 }
+
+const (
+	// trimmedPast are the trimmable rows that are history: neither expired ones and failures, nor
+	// what lies before the start of the account's log.
+	trimmedPast = trimmable + ` AND kind NOT IN ('', 'failure') AND (expires_us=0 OR expires_us>$2)
+		AND seq>COALESCE((SELECT c.start_seq FROM conversation c WHERE c.account=log.account AND c.id=log.conversation), 0)`
+	hasPages       = `EXISTS (SELECT 1 FROM history_reach r WHERE r.account=log.account AND r.conversation=log.conversation AND r.fetched_us>0)`
+	historyFollows = `
+		INSERT INTO history (account, conversation, time_us, event_id, kind, author, expires_us, request_id, payload)
+		SELECT account, conversation, time_us, event_id, kind, author, expires_us, request_id, payload FROM log WHERE ` + trimmedPast + ` AND ` + hasPages + `
+		ON CONFLICT (account, conversation, event_id) DO NOTHING`
+	// Grouping by expressions leaves the choice of the index to logged_us.
+	historyOvertaken = `
+		INSERT INTO history_reach (account, conversation, complete_us, next, fetched_us)
+		SELECT MAX(account), MAX(conversation), MAX(time_us)+1, '', 0 FROM log WHERE ` + trimmedPast + ` AND NOT ` + hasPages + `
+		GROUP BY account||'', conversation||''
+		ON CONFLICT (account, conversation) DO UPDATE SET complete_us=excluded.complete_us WHERE history_reach.complete_us<excluded.complete_us`
+)

@@ -157,7 +157,7 @@ func found(e chat.Event, err error) (chat.Event, bool, error) {
 // history store has pages, acknowledged events move there.
 func (l *Log) Trim(ctx context.Context, loggedBefore, now int64) (deleted int64, err error) {
 	err = l.db.Txn(ctx, func(ctx context.Context) error {
-		if err := l.db.History().follow(ctx, trimmable, loggedBefore, now); err != nil {
+		if err := l.db.History().follow(ctx, loggedBefore, now); err != nil {
 			return err
 		}
 		for _, step := range []struct {

@@ -316,6 +316,8 @@ func TestALongLogIsReadThroughIndexes(t *testing.T) {
 		"before":    `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND time_us<9 AND seq+0>0 AND (expires_us=0 OR expires_us>5) ORDER BY time_us DESC, seq DESC LIMIT 10`,
 		"begin":     `SELECT time_us FROM log WHERE account='x' AND conversation='c1' AND seq>9 AND kind<>'failure' ORDER BY seq LIMIT 1`,
 		"history":   `SELECT payload FROM history WHERE account='x' AND conversation='c1' AND time_us<9 AND (expires_us=0 OR expires_us>5) AND kind<>'' ORDER BY time_us DESC, event_id DESC LIMIT 10`,
+		"follows":   strings.NewReplacer("$1", "0", "$2", "5").Replace(historyFollows),
+		"overtaken": strings.NewReplacer("$1", "0", "$2", "5").Replace(historyOvertaken),
 		"gone":      strings.ReplaceAll(historyExpired, "$1", "5"),
 		"expired":   strings.ReplaceAll(trimExpired, "$1", "5"),
 		"old":       strings.ReplaceAll(trimOld, "$1", "0"),
