@@ -259,3 +259,24 @@ func TestAPageThatIsOvertakenIsDropped(t *testing.T) {
 	b.expectHistory(s, 100, all[30:])
 	require.Equal(t, 100, b.count(`SELECT COUNT(*) FROM history`))
 }
+
+// Without retention pages stay as long as somebody may be reading on.
+func TestPagesStayForAnHour(t *testing.T) {
+	slowly(t, func(t *testing.T, b *bench) {
+		b.stop()
+		b.options.HistoryKeep, b.options.TrimEvery = time.Nanosecond, 10*time.Minute
+		b.start()
+		b.say(numbered(120))
+		pass(time.Hour)
+		s := b.login(anna)
+		pass(time.Second)
+		for limit := 50; limit <= 100; limit += 50 {
+			b.expectHistory(s, limit, numbered(120)[120-limit:])
+			pass(45 * time.Minute)
+		}
+		require.Equal(t, 100, b.count(`SELECT COUNT(*) FROM history`))
+		require.Equal(t, 2, b.asked())
+		pass(30 * time.Minute)
+		require.Zero(t, b.count(`SELECT COUNT(*) FROM history`))
+	})
+}
