@@ -33,12 +33,17 @@ const (
 )
 
 func TestLogOnSQLite(t *testing.T) {
-	logtest.Run(t, func(t *testing.T) account.Log {
+	open := func(t *testing.T) *database.DB {
 		db := openDB(t, filepath.Join(t.TempDir(), "log.db"))
 		for _, id := range []chat.PersonID{anna, "100000000000000000009"} {
 			require.NoError(t, db.Accounts().PutLogin(context.Background(), chat.Person{ID: id}, []byte("x"), 1))
 		}
-		return db.Log()
+		return db
+	}
+	logtest.Run(t, func(t *testing.T) account.Log { return open(t).Log() })
+	logtest.RunHistory(t, func(t *testing.T) (account.Log, account.HistoryStore) {
+		db := open(t)
+		return db.Log(), db.History()
 	})
 }
 
@@ -62,6 +67,8 @@ type bench struct {
 	log     zerolog.Logger
 	m       *account.Manager
 	db      *database.DB
+
+	askedBefore int // pages that asked has returned
 }
 
 func newBench(t *testing.T, configure ...func(*account.Options)) *bench {

@@ -15,7 +15,7 @@ import (
 // a catch-up brings if the push is late.
 func (o *outbox) answered(row *database.OutboxRow, answer Answer) error {
 	for {
-		err := o.applied(answer)
+		err := o.applied(row.Request, answer)
 		if err == nil {
 			err = o.done(o.s.ctx, row, answer.event())
 		}
@@ -40,12 +40,16 @@ func (a Answer) event() chat.Event {
 	return e
 }
 
-// applied takes what an answer tells of conversations into the snapshot.
-func (o *outbox) applied(answer Answer) error {
-	if len(answer.Conversations) == 0 {
+// applied takes what an answer tells of conversations into the snapshot. What was deleted is no
+// history any more.
+func (o *outbox) applied(request chat.Request, answer Answer) error {
+	var options commitOptions
+	if request.Clear != nil {
+		options.restart = request.Conversation
+	} else if len(answer.Conversations) == 0 {
 		return nil
 	}
-	return o.s.m.commit(o.s.ctx, o.s, Update{Conversations: answer.Conversations}, commitOptions{})
+	return o.s.m.commit(o.s.ctx, o.s, Update{Conversations: answer.Conversations}, options)
 }
 
 // done notes that a request has made an event.

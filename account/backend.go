@@ -59,7 +59,7 @@ type Connection interface {
 	// Conversations lists conversations, newest first page, archived ones included;
 	// before is 0 for the first page, then the Next of the page before.
 	Conversations(ctx context.Context, before int64, limit int) (ConversationPage, error)
-	// History returns events before the given place, oldest first.
+	// History returns a page of about limit events before the given place.
 	History(ctx context.Context, conversation chat.ConversationID, before HistoryToken, limit int) (HistoryPage, error)
 	// People looks people up; unknown ones are left out.
 	People(ctx context.Context, ids []chat.PersonID) ([]chat.Person, error)
@@ -156,9 +156,12 @@ type HistoryToken struct {
 
 // HistoryPage is an answer of Connection.History.
 type HistoryPage struct {
-	Update              // events oldest first; at most one conversation
-	Next   HistoryToken // place of the next older page
-	End    bool         // nothing is older
+	Update // events in any order; at most one conversation
+	// CompleteFrom (µs): with this page and the newer ones, every event at or after it is known. Of
+	// a network that pages by time it is the time of the oldest event; 0 = it does not say.
+	CompleteFrom int64
+	Next         HistoryToken // place of the next older page
+	End          bool         // nothing is older
 }
 
 // RetryAfter is wrapped into errors when the network asked for a pause.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -161,10 +162,7 @@ func (r *catchup) compare(ctx context.Context, conn Connection, cursor int64) er
 		before = page.Next
 	}
 	for _, id := range moved {
-		err := r.readBack(ctx, conn, id, target)
-		if errors.Is(err, chat.ErrUnknownConversation) || errors.Is(err, chat.ErrRefused) {
-			r.s.zlog.Warn().Err(err).Str("conversation", string(id)).Msg("The network does not let this conversation be read back")
-		} else if err != nil {
+		if err := r.readBack(ctx, conn, id, target); err != nil {
 			return err
 		}
 	}
@@ -193,29 +191,21 @@ func (r *catchup) commitListed(ctx context.Context, update Update, target int64)
 const historyPage = 50
 
 // readBack stages a conversation's pages back to target (µs) and then logs them, oldest
-// first.
+// first. What the network does not give leaves no gap in the log: it begins behind it.
 func (r *catchup) readBack(ctx context.Context, conn Connection, id chat.ConversationID, target int64) error {
 	store := r.s.m.db.Snapshots()
-	if err := store.DropStaged(ctx, r.s.id, id); err != nil {
+	pages, whole, err := r.stage(ctx, conn, id, target)
+	if errors.Is(err, chat.ErrUnknownConversation) || errors.Is(err, chat.ErrRefused) {
+		r.s.zlog.Warn().Err(err).Str("conversation", string(id)).Msg("The network does not let this conversation be read back")
+		return r.s.m.commit(ctx, r.s, Update{}, commitOptions{restart: id})
+	} else if err != nil {
 		return err
 	}
-	var token HistoryToken
-	pages := 0
-	for reached := false; !reached; {
-		page, err := conn.History(ctx, id, token, historyPage)
-		if err != nil {
-			return fmt.Errorf("read back conversation: %w", err)
-		}
-		payload, err := json.Marshal(page.Update)
-		if err != nil {
+	if !whole {
+		r.s.zlog.Warn().Str("conversation", string(id)).Msg("The network does not let this conversation be read back to what is logged")
+		if err = r.s.m.commit(ctx, r.s, Update{}, commitOptions{restart: id}); err != nil {
 			return err
 		}
-		if err = store.StagePage(ctx, r.s.id, id, pages, payload); err != nil {
-			return err
-		}
-		pages++
-		reached = page.End || page.Next.Time <= target || (token.Time != 0 && page.Next.Time >= token.Time)
-		token = page.Next
 	}
 	for n := pages - 1; n >= 0; n-- {
 		payload, err := store.StagedPage(ctx, r.s.id, id, n)
@@ -238,4 +228,32 @@ func (r *catchup) readBack(ctx context.Context, conn Connection, id chat.Convers
 		}
 	}
 	return store.DropStaged(ctx, r.s.id, id)
+}
+
+// stage stores a conversation's pages back to target (µs), the newest as 0. whole is false if the
+// network did not go back so far.
+func (r *catchup) stage(ctx context.Context, conn Connection, id chat.ConversationID, target int64) (pages int, whole bool, err error) {
+	store := r.s.m.db.Snapshots()
+	if err = store.DropStaged(ctx, r.s.id, id); err != nil {
+		return 0, false, err
+	}
+	var token HistoryToken
+	for reached := int64(math.MaxInt64); ; pages++ {
+		page, err := conn.History(ctx, id, token, historyPage)
+		if err != nil {
+			return pages, false, fmt.Errorf("read back conversation: %w", err)
+		}
+		payload, err := json.Marshal(page.Update)
+		if err != nil {
+			return pages, false, err
+		}
+		if err = store.StagePage(ctx, r.s.id, id, pages, payload); err != nil {
+			return pages, false, err
+		}
+		whole = page.End || page.CompleteFrom > 0 && page.CompleteFrom <= target
+		if whole || page.CompleteFrom <= 0 || page.CompleteFrom >= reached || page.Next.isZero() {
+			return pages + 1, whole, nil
+		}
+		token, reached = page.Next, page.CompleteFrom
+	}
 }

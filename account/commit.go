@@ -12,12 +12,13 @@ import (
 
 // commitOptions say what else belongs into the transaction of an update.
 type commitOptions struct {
-	cursor   int64         // µs; move the cursor there, 0 = leave it
-	snapshot bool          // first listing: events are history and are not logged
-	past     bool          // by a catch-up
-	live     bool          // by a push: every event's conversation has to be known
-	ownMark  bool          // the watermark is what the network has just accepted from us
-	added    *[]chat.Event // gets the events that were new
+	cursor   int64               // µs; move the cursor there, 0 = leave it
+	snapshot bool                // first listing: events are history and are not logged
+	past     bool                // by a catch-up
+	live     bool                // by a push: every event's conversation has to be known
+	ownMark  bool                // the watermark is what the network has just accepted from us
+	restart  chat.ConversationID // its log lacks something before this update, or the network has deleted it
+	added    *[]chat.Event       // gets the events that were new
 }
 
 // commitment is one update on its way into the database, and what is published after.
@@ -28,7 +29,7 @@ type commitment struct {
 	options commitOptions
 
 	rows    map[chat.ConversationID]*database.ConversationRow
-	before  map[chat.ConversationID]chat.Conversation
+	before  map[chat.ConversationID]database.ConversationRow
 	fresh   map[chat.ConversationID]bool // introduced by this update
 	events  []chat.Event                 // those of conversations that the account knows
 	added   []chat.Event                 // the new ones of them
@@ -59,14 +60,14 @@ func newCommitment(s *session, update Update, options commitOptions) *commitment
 func (c *commitment) begin() {
 	*c = *newCommitment(c.s, c.update, c.options)
 	c.rows = make(map[chat.ConversationID]*database.ConversationRow)
-	c.before = make(map[chat.ConversationID]chat.Conversation)
+	c.before = make(map[chat.ConversationID]database.ConversationRow)
 	c.fresh = make(map[chat.ConversationID]bool)
 }
 
 func (c *commitment) write(ctx context.Context) error {
 	c.begin()
 	steps := []func(context.Context) error{
-		c.introduce, c.writePeople, c.writeEvents, c.applyEvents, c.applyDeltas, c.writeMarks, c.writeConversations,
+		c.introduce, c.restart, c.writePeople, c.writeEvents, c.applyEvents, c.applyDeltas, c.writeMarks, c.writeConversations,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -91,7 +92,7 @@ func (c *commitment) row(ctx context.Context, id chat.ConversationID) (*database
 	} else if err != nil {
 		return nil, err
 	}
-	c.rows[id], c.before[id] = &row, row.Conversation
+	c.rows[id], c.before[id] = &row, row
 	return &row, nil
 }
 
@@ -167,6 +168,7 @@ func (c *commitment) writeEvents(ctx context.Context) error {
 		return nil
 	}
 	var events []chat.Event
+	var err error
 	for _, received := range c.update.Events {
 		e := received.Event
 		if e.Author != c.s.id {
@@ -186,9 +188,11 @@ func (c *commitment) writeEvents(ctx context.Context) error {
 		}
 		events = append(events, e)
 	}
-	added, err := c.m.log.Append(ctx, c.s.id, events)
-	c.events, c.added = events, added
-	return err
+	if c.added, err = c.m.log.Append(ctx, c.s.id, events); err != nil {
+		return err
+	}
+	c.events = events
+	return c.s.blankDeleted(ctx, c.added)
 }
 
 // originOf finds the request of ours that made an event, and settles it.
@@ -274,8 +278,10 @@ func (c *commitment) applyEvents(ctx context.Context) error {
 		}
 		was := row.Standing
 		row.Conversation = row.ApplyEvent(e.Event, c.s.id)
-		if seq := seqs[key{e.Conversation, e.ID}]; seq > 0 && was == chat.Left && row.Standing != chat.Left {
-			row.Start = max(row.Start, seq-1)
+		if seq := seqs[key{e.Conversation, e.ID}]; seq > 0 && returned(was, row.Standing) {
+			if err = c.startAfter(ctx, row, seq-1); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -292,10 +298,14 @@ func (c *commitment) applyDeltas(ctx context.Context) error {
 		}
 		was := row.Standing
 		row.Conversation = row.Apply(d)
-		if was != chat.Left || row.Standing == chat.Left {
+		if !returned(was, row.Standing) {
 			continue
 		}
-		if row.Start, err = c.m.log.Head(ctx, c.s.id, d.ID); err != nil {
+		head, err := c.m.log.Head(ctx, c.s.id, d.ID)
+		if err == nil {
+			err = c.startAfter(ctx, row, head)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -339,7 +349,7 @@ func (c *commitment) writeMarks(ctx context.Context) error {
 
 func (c *commitment) writeConversations(ctx context.Context) error {
 	for id, row := range c.rows {
-		if row == nil || (!c.fresh[id] && reflect.DeepEqual(row.Conversation, c.before[id])) {
+		if row == nil || (!c.fresh[id] && reflect.DeepEqual(*row, c.before[id])) {
 			continue
 		}
 		c.s.known.written[id] = true

@@ -18,3 +18,10 @@ var ErrOpenRequest = fmt.Errorf("%w: a request has no answer yet", chat.ErrUnava
 // ErrNotSubmitted says that there is no request with an origin: Submit was not called or
 // has failed. It wraps chat.ErrRefused.
 var ErrNotSubmitted = fmt.Errorf("%w: no such request", chat.ErrRefused)
+
+// errNothingOlder: the network repeats a page instead of going on. What is known then is all that
+// there is.
+var errNothingOlder = fmt.Errorf("%w: the network gives no older history, and not its end either", chat.ErrRefused)
+
+// errManyPages: what is asked for lies further back than one call reads.
+var errManyPages = fmt.Errorf("%w: older history is still being read", chat.ErrUnavailable)

@@ -8,5 +8,8 @@ func Notify(s Session, id chat.ConversationID, head int64) { s.(*session).notify
 // SetLog has a manager that is not started use another log.
 func SetLog(m *Manager, log Log) { m.log = log }
 
+// SetHistory has a manager that is not started use another history store.
+func SetHistory(m *Manager, history HistoryStore) { m.history = history }
+
 // MaxInputs is how many inputs of a link wait.
 const MaxInputs = maxInputs

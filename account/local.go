@@ -24,6 +24,7 @@ type session struct {
 	link   *link
 	recent ring
 	known  snapshots
+	past   past
 	outbox outbox
 	marks  marks
 	ready  chan struct{} // closed when the conversations have been listed once

@@ -20,21 +20,50 @@ type Log interface {
 	Head(ctx context.Context, account chat.PersonID, conversation chat.ConversationID) (int64, error)
 	// Read returns up to limit events after a seq, in order.
 	Read(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, after int64, limit int) ([]chat.Event, error)
+	// Begin returns the time (µs) of the first event after a seq, failures of requests left out; ok
+	// is false if there is none.
+	Begin(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, after int64) (time int64, ok bool, err error)
 	// Before returns the newest events before a time (µs; 0 = no bound) among those after a
-	// seq, oldest first. Expired ones and failures of requests are left out.
+	// seq, oldest first. Deleted and expired ones and failures of requests are left out.
 	Before(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, before, after int64, limit int) ([]chat.Event, error)
 	// Find returns one event; ok is false if it is not there.
 	Find(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, id chat.EventID) (event chat.Event, ok bool, err error)
 	// FindRequest returns the event that a request of the account with an id made, in a
 	// conversation or ("") anywhere; ok is false if it is not there.
 	FindRequest(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, requestID uint64) (event chat.Event, ok bool, err error)
+	// Blank takes the content off an event, if it is there; it takes part in the transaction of ctx.
+	Blank(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, id chat.EventID) error
 	// Trim deletes acknowledged events logged before a time (µs), and, acknowledged or
 	// not, those that expired before now (µs). The last event of a conversation stays;
-	// once expired, without content.
+	// once expired, without content. Acknowledged ones move into the HistoryStore if it has a page of
+	// their conversation; otherwise its Reach rises above them.
 	Trim(ctx context.Context, loggedBefore, now int64) (int64, error)
 }
 
-var _ Log = (*database.Log)(nil)
+// HistoryStore keeps each account's older events, beside its log. Writing takes part in the
+// transaction of ctx. Package logtest holds what every implementation must pass.
+type HistoryStore interface {
+	// Reach returns how far back log and store are complete, or database.ErrNotFound: then as far as
+	// the log.
+	Reach(ctx context.Context, account chat.PersonID, conversation chat.ConversationID) (database.Reach, error)
+	// Put stores a page with the reach that it gives, and returns how many events the store did not
+	// have. What was blanked stays so.
+	Put(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, events []chat.Event, reach database.Reach) (int, error)
+	// Before is Log.Before.
+	Before(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, before int64, limit int) ([]chat.Event, error)
+	// Blank takes the content off an event, and keeps it away if it comes later.
+	Blank(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, id chat.EventID) error
+	// Drop deletes what is stored of a conversation, and its reach.
+	Drop(ctx context.Context, account chat.PersonID, conversation chat.ConversationID) error
+	// Trim deletes what expired before now (µs), and the conversations whose latest page was stored
+	// before a time (µs): their reach rises above what is gone.
+	Trim(ctx context.Context, fetchedBefore, now int64) error
+}
+
+var (
+	_ Log          = (*database.Log)(nil)
+	_ HistoryStore = (*database.History)(nil)
+)
 
 // Bounds of the memory of recent events.
 const (
@@ -84,6 +113,17 @@ func (r *ring) after(id chat.ConversationID, seq int64, limit int) []chat.Event 
 		}
 	}
 	return nil
+}
+
+// blank takes the content off an event that was deleted.
+func (r *ring) blank(conversation chat.ConversationID, id chat.EventID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, e := range r.recent[conversation] {
+		if e.ID == id {
+			r.recent[conversation][i] = chat.Event{V: e.V, Conversation: e.Conversation, ID: e.ID, Seq: e.Seq, Time: e.Time, Author: e.Author, Expires: e.Expires}
+		}
+	}
 }
 
 // has reports whether an event is among them.

@@ -20,6 +20,7 @@ import (
 type Manager struct {
 	db      *database.DB
 	log     Log
+	history HistoryStore
 	backend Backend
 	options Options
 	zlog    zerolog.Logger
@@ -54,7 +55,7 @@ func NewManager(db *database.DB, backend Backend, options Options, log zerolog.L
 	ctx, cancel := context.WithCancel(log.WithContext(context.Background()))
 	options = options.withDefaults()
 	return &Manager{
-		db: db, log: db.Log(), backend: backend, options: options, zlog: log,
+		db: db, log: db.Log(), history: db.History(), backend: backend, options: options, zlog: log,
 		ctx: ctx, cancel: cancel, began: options.Now(), monotonic: time.Now(),
 		sessions: make(map[chat.PersonID]*session),
 		grants:   make(map[grantKey]Role), relied: make(map[grantKey]Role),

@@ -20,7 +20,7 @@ type Options struct {
 	MarkDelay     time.Duration // watermarks are coalesced for so long; 500 ms
 	Recheck       time.Duration // first pause before refused credentials are tried again, growing to twelve times that; 5 min
 	RefreshEvery  time.Duration // how often the database is asked for logins of other processes; 3 s
-	HistoryKeep   time.Duration // how long acknowledged events stay in the log; 30 days
+	HistoryKeep   time.Duration // how long acknowledged events stay in the log, and pages of history unless more are fetched; 30 days
 	Silence       time.Duration // of the push channel, after which it is made anew; 3 min
 	ConnectTime   time.Duration // how long a connection may be without a push channel before it is made anew; 10 min
 	CompareEvery  time.Duration // between looks at the latest conversations while connected; 2 min

@@ -34,6 +34,11 @@ func (c *commitment) publish() {
 // logged notifies consumers of new events. It runs in the writer's goroutine.
 func (s *session) logged(events []chat.Event) {
 	s.recent.add(events)
+	for _, e := range events {
+		if e.Deletion != nil {
+			s.recent.blank(e.Conversation, e.Deletion.Target)
+		}
+	}
 	heads := make(map[chat.ConversationID]int64)
 	for _, e := range events {
 		heads[e.Conversation] = e.Seq
@@ -55,7 +60,7 @@ func (c *commitment) observeChanges() {
 			o.person(p)
 		}
 		for _, row := range c.changed {
-			if c.fresh[row.ID] || differ(row.Conversation, c.before[row.ID]) {
+			if c.fresh[row.ID] || differ(row.Conversation, c.before[row.ID].Conversation) {
 				o.conversation(row.Conversation)
 			}
 		}

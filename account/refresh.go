@@ -150,11 +150,12 @@ func (m *Manager) housekeeping() {
 	}
 }
 
-// Limits of IRC clients' positions per account.
+// Limits of IRC clients' positions per account, and of retention: pages stay while more of them are read.
 const (
 	consumerUnseen = 30 * 24 * time.Hour
 	consumersKept  = 32
 	leastKeptIDs   = 30 * 24 * time.Hour
+	leastKeptPages = time.Hour
 )
 
 func (m *Manager) trim(ctx context.Context) error {
@@ -172,6 +173,9 @@ func (m *Manager) trim(ctx context.Context) error {
 	}
 	return m.db.Write(ctx, func(ctx context.Context) error {
 		if _, err := m.log.Trim(ctx, now.Add(-m.options.HistoryKeep).UnixMicro(), expiry.UnixMicro()); err != nil {
+			return err
+		}
+		if err := m.history.Trim(ctx, now.Add(-max(m.options.HistoryKeep, leastKeptPages)).UnixMicro(), expiry.UnixMicro()); err != nil {
 			return err
 		}
 		return m.db.Outbox().Trim(ctx, now.Add(-max(m.options.HistoryKeep, leastKeptIDs)).UnixMicro())

@@ -43,8 +43,9 @@ type Session interface {
 	// ReadMarker is the person's own watermark (µs) as it looks from one origin: also what
 	// that origin has marked and the network has neither accepted nor refused yet.
 	ReadMarker(ctx context.Context, id chat.ConversationID, origin chat.Origin) (int64, error)
-	// History returns up to limit events before the given place, oldest first: from
-	// the log, then from the network.
+	// History returns up to limit events before the given place, oldest first: from the log and the
+	// history store, into which pages of the network come as they are needed, each once. Deleted and
+	// expired events are left out; an edit stands beside its original.
 	History(ctx context.Context, query HistoryQuery) ([]chat.Event, error)
 
 	// Made returns the account's own copy of an event that it is the author of, with the
@@ -96,8 +97,8 @@ type Session interface {
 }
 
 // HistoryQuery asks for past events of a conversation. Before bounds them: only events
-// with a smaller time (µs) are wanted, 0 = up to the newest. With Complete it is an error
-// if the network does not answer for what the log does not have.
+// with a smaller time (µs) are wanted, 0 = up to the newest. If the network does not answer for what
+// is not stored, that is an error with Complete, and otherwise if nothing is.
 type HistoryQuery struct {
 	Conversation chat.ConversationID
 	Before       int64

@@ -100,19 +100,31 @@ func (l *Log) Read(ctx context.Context, account chat.PersonID, conversation chat
 }
 
 // Before returns the newest events with a time below before (µs; 0 = no bound) and a seq above
-// after, at most limit of them, oldest first. Expired ones and failures are left out. "+0" leaves the
-// choice of the index to the time.
+// after, at most limit of them, oldest first. Deleted and expired ones and failures are left out. "+0"
+// leaves the choice of the index to the time.
 func (l *Log) Before(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, before, after int64, limit int) ([]chat.Event, error) {
 	if before == 0 {
 		before = math.MaxInt64
 	}
 	rows, err := l.db.Query(ctx, `
 		SELECT `+eventColumns+` FROM log WHERE account=$1 AND conversation=$2 AND time_us<$3 AND seq+0>$4
-		AND (expires_us=0 OR expires_us>$5) AND kind<>$7
+		AND (expires_us=0 OR expires_us>$5) AND kind NOT IN ('', $7)
 		ORDER BY time_us DESC, seq DESC LIMIT $6`, account, conversation, before, after, time.Now().UnixMicro(), limit, chat.KindFailure)
 	events, err := scanAll(rows, err, scanEvent)
 	slices.Reverse(events)
 	return events, err
+}
+
+// Begin returns the time (µs) of the first event with a seq above after, failures left out; ok is false
+// if there is none.
+func (l *Log) Begin(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, after int64) (time int64, ok bool, err error) {
+	err = notFound(l.db.QueryRow(ctx, `
+		SELECT time_us FROM log WHERE account=$1 AND conversation=$2 AND seq>$3 AND kind<>$4 ORDER BY seq LIMIT 1`,
+		account, conversation, after, chat.KindFailure).Scan(&time))
+	if errors.Is(err, ErrNotFound) {
+		return 0, false, nil
+	}
+	return time, err == nil, err
 }
 
 // Find returns the event with an id; ok is false if there is none.
@@ -141,9 +153,13 @@ func found(e chat.Event, err error) (chat.Event, bool, error) {
 
 // Trim deletes events that were logged before a time (µs) and that every consumer of their
 // account has acknowledged, and those that expired at or before now (µs). It keeps each
-// conversation's last event, so that seq goes on; an expired one without content.
+// conversation's last event, so that seq goes on; an expired one without content. Where the
+// history store has pages, acknowledged events move there.
 func (l *Log) Trim(ctx context.Context, loggedBefore, now int64) (deleted int64, err error) {
 	err = l.db.Txn(ctx, func(ctx context.Context) error {
+		if err := l.db.History().follow(ctx, loggedBefore, now); err != nil {
+			return err
+		}
 		for _, step := range []struct {
 			query string
 			arg   int64
@@ -158,32 +174,39 @@ func (l *Log) Trim(ctx context.Context, loggedBefore, now int64) (deleted int64,
 			}
 			deleted += n
 		}
-		return l.blankExpired(ctx, now)
+		return l.blank(ctx, `expires_us>0 AND expires_us<=$1`, now)
 	})
 	return deleted, err
 }
 
 const (
-	trimOld = `
-		DELETE FROM log WHERE logged_us < $1
+	// trimmable are the rows of log that were logged before $1, that all have acknowledged, and
+	// that are not the last of their conversation.
+	trimmable = `logged_us < $1
 		AND seq < (SELECT MAX(l2.seq) FROM log l2 WHERE l2.account=log.account AND l2.conversation=log.conversation)
 		AND NOT EXISTS (
 			SELECT 1 FROM consumer k
 			LEFT JOIN position p ON p.account=k.account AND p.side=k.side AND p.name=k.name AND p.conversation=log.conversation
 			WHERE k.account=log.account AND log.seq > COALESCE(p.seq, 0))`
+	trimOld     = `DELETE FROM log WHERE ` + trimmable
 	trimExpired = `
 		DELETE FROM log WHERE expires_us>0 AND expires_us<=$1
 		AND seq < (SELECT MAX(l2.seq) FROM log l2 WHERE l2.account=log.account AND l2.conversation=log.conversation)`
 )
 
-// blankExpired takes the content off the expired events that are left.
-func (l *Log) blankExpired(ctx context.Context, now int64) error {
+// Blank takes the content off an event that was deleted, if the log has it.
+func (l *Log) Blank(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, id chat.EventID) error {
+	return l.blank(ctx, `account=$1 AND conversation=$2 AND event_id=$3`, account, conversation, id)
+}
+
+// blank takes the content off events; their numbers, ids, times and authors stay.
+func (l *Log) blank(ctx context.Context, where string, args ...any) error {
 	type row struct {
 		account chat.PersonID
 		event   chat.Event
 	}
 	rows, err := l.db.Query(ctx, `
-		SELECT account, conversation, seq, event_id, time_us, author, expires_us FROM log WHERE expires_us>0 AND expires_us<=$1 AND kind<>''`, now)
+		SELECT account, conversation, seq, event_id, time_us, author, expires_us FROM log WHERE `+where+` AND kind<>''`, args...)
 	list, err := scanAll(rows, err, func(r dbutil.Scannable) (out row, err error) {
 		e := &out.event
 		e.V = chat.Version

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sort"
 	"strings"
 	"testing"
@@ -68,11 +69,14 @@ func openVersion(t *testing.T, version int) *DB {
 	for _, step := range steps[1:version] { // the first is the latest schema
 		text, err := os.ReadFile(step)
 		require.NoError(t, err)
-		_, err = db.Exec(ctx, string(text))
+		_, err = db.Exec(ctx, postgresOnly.ReplaceAllString(string(text), ""))
 		require.NoError(t, err)
 	}
 	return db
 }
+
+// postgresOnly are the lines of an upgrade that SQLite leaves out, in the one form that is in use.
+var postgresOnly = regexp.MustCompile(`-- only: postgres for next 2 lines\n.*\n.*\n`)
 
 func TestStepByStepGivesTheLatestSchema(t *testing.T) {
 	steps := openFirst(t)
@@ -310,6 +314,11 @@ func TestALongLogIsReadThroughIndexes(t *testing.T) {
 		"request":   `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND request_id=5 AND request_id<>0 LIMIT 1`,
 		"find":      `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND event_id='e1'`,
 		"before":    `SELECT payload FROM log WHERE account='x' AND conversation='c1' AND time_us<9 AND seq+0>0 AND (expires_us=0 OR expires_us>5) ORDER BY time_us DESC, seq DESC LIMIT 10`,
+		"begin":     `SELECT time_us FROM log WHERE account='x' AND conversation='c1' AND seq>9 AND kind<>'failure' ORDER BY seq LIMIT 1`,
+		"history":   `SELECT payload FROM history WHERE account='x' AND conversation='c1' AND time_us<9 AND (expires_us=0 OR expires_us>5) AND kind<>'' ORDER BY time_us DESC, event_id DESC LIMIT 10`,
+		"follows":   strings.NewReplacer("$1", "0", "$2", "5").Replace(historyFollows),
+		"overtaken": strings.NewReplacer("$1", "0", "$2", "5").Replace(historyOvertaken),
+		"gone":      strings.ReplaceAll(historyExpired, "$1", "5"),
 		"expired":   strings.ReplaceAll(trimExpired, "$1", "5"),
 		"old":       strings.ReplaceAll(trimOld, "$1", "0"),
 		"standings": `SELECT id, (SELECT MAX(seq) FROM log WHERE account=c.account AND conversation=c.id) FROM conversation c WHERE c.account='x'`,
@@ -325,7 +334,7 @@ func TestALongLogIsReadThroughIndexes(t *testing.T) {
 			var detail string
 			require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
 			require.NotContains(t, detail, "SCAN", name)
-			if name == "read" || name == "before" {
+			if name == "read" || name == "before" || name == "begin" || name == "history" {
 				require.NotContains(t, detail, "B-TREE FOR ORDER BY", name)
 			}
 		}

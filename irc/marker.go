@@ -1,6 +1,7 @@
 package irc
 
 import (
+	"context"
 	"time"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
@@ -52,9 +53,19 @@ func (s *session) markTarget(name string) (chat.ConversationID, bool) {
 	return s.hub.names.Query(person)
 }
 
+// markWait bounds how long a marker waits for the event that it stands for, which may be older than
+// what is stored.
+const markWait = 5 * time.Second
+
 func (s *session) markRead(id chat.ConversationID, at time.Time) error {
-	events, err := s.hub.account.History(s.ctx, account.HistoryQuery{
-		Conversation: id, Before: at.Truncate(time.Millisecond).Add(time.Millisecond).UnixMicro(), Limit: 1})
+	before := at.Truncate(time.Millisecond).Add(time.Millisecond).UnixMicro()
+	marker, err := s.hub.account.ReadMarker(s.ctx, id, s.client.origin())
+	if err != nil || marker >= before-1 {
+		return err // watermarks do not move back
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, markWait)
+	defer cancel()
+	events, err := s.hub.account.History(ctx, account.HistoryQuery{Conversation: id, Before: before, Limit: 1})
 	if err != nil || len(events) == 0 {
 		return err
 	}

@@ -212,36 +212,6 @@ func (c *connection) Conversations(_ context.Context, before int64, limit int) (
 	return page, nil
 }
 
-func (c *connection) History(_ context.Context, id chat.ConversationID, before account.HistoryToken, limit int) (account.HistoryPage, error) {
-	c.n.mu.Lock()
-	defer c.n.mu.Unlock()
-	if err := c.allowed(); err != nil {
-		return account.HistoryPage{}, err
-	}
-	conv := c.n.conversations[id]
-	if conv == nil {
-		return account.HistoryPage{}, chat.ErrUnknownConversation
-	}
-	var page account.HistoryPage
-	page.Conversations = []chat.ConversationDelta{c.see(conv)}
-	end := len(conv.events)
-	for before.Time != 0 && end > 0 && conv.events[end-1].Time >= before.Time {
-		end--
-	}
-	begin := max(0, end-limit)
-	for _, e := range conv.events[begin:end] {
-		if e.Time <= c.n.hidden[c.id][id] {
-			continue
-		}
-		page.Events = append(page.Events, c.n.asSeenBy(c.id, e))
-	}
-	page.End = begin == 0
-	if len(page.Events) > 0 {
-		page.Next = account.HistoryToken{Time: page.Events[0].Time}
-	}
-	return page, nil
-}
-
 func (c *connection) People(_ context.Context, ids []chat.PersonID) ([]chat.Person, error) {
 	c.n.mu.Lock()
 	defer c.n.mu.Unlock()

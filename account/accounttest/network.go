@@ -28,6 +28,8 @@ type Network struct {
 	sendFault  func(account chat.PersonID, request chat.Request) Fault
 	syncFault  func(account chat.PersonID) error
 	synced     func(account chat.PersonID)
+	pages      []Page
+	paged      func(chat.ConversationID, account.HistoryToken, *account.HistoryPage) error
 	markFault  func(account chat.PersonID, time int64) error
 	deaf       map[chat.PersonID]bool
 	silent     map[chat.PersonID]bool

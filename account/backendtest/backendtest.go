@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) Setting) {
 	}
 	t.Run("files", func(t *testing.T) { files(newBench(t, open(t))) })
 	t.Run("looking for people", func(t *testing.T) { lookingForPeople(newBench(t, open(t))) })
+	t.Run("history", func(t *testing.T) { history(newBench(t, open(t))) })
 	t.Run("what Features deny is refused", func(t *testing.T) { denied(newBench(t, open(t))) })
 }
 

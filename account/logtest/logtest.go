@@ -39,6 +39,8 @@ func Run(t *testing.T, open func(t *testing.T) account.Log) {
 		"leaves out known events":             known,
 		"reads in order and in parts":         reads,
 		"reads back by time":                  before,
+		"knows where it begins":               begins,
+		"blanks what was deleted":             blanks,
 		"keeps an event whole":                whole,
 		"finds what a request made":           requests,
 		"keeps accounts apart":                apart,
@@ -115,6 +117,50 @@ func before(t *testing.T, ctx context.Context, log account.Log) {
 	page, err = log.Before(ctx, author, "a", 0, 0, 1)
 	require.NoError(t, err)
 	require.Equal(t, []string{"2:3"}, ids(page), "without what has expired")
+}
+
+func begins(t *testing.T, ctx context.Context, log account.Log) {
+	_, ok, err := log.Begin(ctx, author, "a", 0)
+	require.NoError(t, err)
+	require.False(t, ok)
+	failure := event("a", "failure/irc/r", 5)
+	failure.Kind, failure.Message, failure.Failure = chat.KindFailure, nil, &chat.Failure{Reason: "refused: no"}
+	_, err = log.Append(ctx, author, []chat.Event{failure, event("a", "1", 30), event("a", "2", 20), event("b", "x", 1)})
+	require.NoError(t, err)
+	for after, want := range map[int64]int64{0: 30, 1: 30, 2: 20} {
+		begin, ok, err := log.Begin(ctx, author, "a", after)
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, want, begin, "by seq, not by time")
+	}
+	_, ok, err = log.Begin(ctx, author, "a", 3)
+	require.NoError(t, err)
+	require.False(t, ok)
+}
+
+func blanks(t *testing.T, ctx context.Context, log account.Log) {
+	for _, who := range []chat.PersonID{author, other} {
+		_, err := log.Append(ctx, who, []chat.Event{event("a", "1", 10), event("a", "2", 20), event("b", "1", 10)})
+		require.NoError(t, err)
+	}
+	require.NoError(t, log.Blank(ctx, author, "a", "1"))
+	require.NoError(t, log.Blank(ctx, author, "a", "none"))
+	left, err := log.Read(ctx, author, "a", 0, 10)
+	require.NoError(t, err)
+	require.Equal(t, []string{"1:1", "2:2"}, ids(left), "its number stays")
+	require.Equal(t, chat.Event{V: chat.Version, Conversation: "a", ID: "1", Seq: 1, Time: 10, Author: author}, left[0], "and nothing else")
+	require.NotNil(t, left[1].Message)
+	page, err := log.Before(ctx, author, "a", 0, 0, 10)
+	require.NoError(t, err)
+	require.Equal(t, []string{"2:2"}, ids(page))
+	for _, at := range []struct {
+		who chat.PersonID
+		in  chat.ConversationID
+	}{{author, "b"}, {other, "a"}} {
+		e, _, err := log.Find(ctx, at.who, at.in, "1")
+		require.NoError(t, err)
+		require.NotNil(t, e.Message)
+	}
 }
 
 func whole(t *testing.T, ctx context.Context, log account.Log) {

@@ -98,8 +98,20 @@ func (c *connection) History(ctx context.Context, id chat.ConversationID, before
 	c.learn(&page.Update)
 	token := state.GetEventContinuationToken()
 	page.Next = account.HistoryToken{Event: token.GetEventId(), Time: int64(token.GetEventTimestamp()), Token: token.GetStorageContinuationToken()}
-	if page.Next.Time == 0 && len(page.Events) > 0 {
-		page.Next = account.HistoryToken{Time: page.Events[0].Time}
+	oldest := oldestOf(state.GetEvent())
+	if page.Next.Time == 0 && oldest > 0 {
+		page.Next = account.HistoryToken{Time: oldest}
 	}
+	page.CompleteFrom = max(oldest, page.Next.Time) // the next page has what is before its token
 	return page, nil
+}
+
+// oldestOf is the time (µs) of the oldest of some events, also of those that have no form here.
+func oldestOf(events []*pb.Event) (oldest int64) {
+	for _, e := range events {
+		if at := int64(e.GetTimestamp()); oldest == 0 || at < oldest {
+			oldest = at
+		}
+	}
+	return oldest
 }

@@ -1,4 +1,4 @@
--- v0 -> v11: Latest schema
+-- v0 -> v12: Latest schema
 
 -- An account on the network. credentials is what the back end needs to connect again:
 -- secret. generation grows with every login, so that a running bridge notices one that
@@ -46,6 +46,34 @@ CREATE INDEX log_time ON log (account, conversation, time_us);
 CREATE INDEX log_expires ON log (expires_us) WHERE expires_us>0;
 CREATE INDEX log_logged ON log (logged_us);
 CREATE INDEX log_request ON log (account, conversation, request_id) WHERE request_id<>0;
+
+-- Older events, as pages of the network's history and from the log, which retention has shortened.
+-- Written by the account's session (pages, deletions) and, for retention, its manager.
+CREATE TABLE history (
+	account      TEXT   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+	conversation TEXT   NOT NULL,
+	time_us      BIGINT NOT NULL,
+	event_id     TEXT   NOT NULL,
+	kind         TEXT   NOT NULL, -- '' = deleted: only the id is kept
+	author       TEXT   NOT NULL,
+	expires_us   BIGINT NOT NULL, -- 0 = never
+	request_id   BIGINT NOT NULL, -- as in log
+	payload      TEXT   NOT NULL, -- chat.Event as JSON
+	PRIMARY KEY (account, conversation, event_id)
+);
+CREATE INDEX history_time ON history (account, conversation, time_us, event_id);
+CREATE INDEX history_expires ON history (expires_us) WHERE expires_us>0;
+
+-- How far back log and history together are complete: at or after complete_us nothing is missing.
+-- Without a row that is the time of the log's first event. Written with history.
+CREATE TABLE history_reach (
+	account      TEXT   NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+	conversation TEXT   NOT NULL,
+	complete_us  BIGINT NOT NULL, -- 0 = nothing is older
+	next         TEXT   NOT NULL, -- account.HistoryToken as JSON; '' = by complete_us
+	fetched_us   BIGINT NOT NULL, -- when the latest page was stored, 0 = history has none
+	PRIMARY KEY (account, conversation)
+);
 
 -- Conversations as each account sees them. After start_seq the account's log lacks nothing.
 CREATE TABLE conversation (
