@@ -204,6 +204,28 @@ func (c *Connector) expel(ctx context.Context, room *bridgev2.Portal, login *bri
 	return setAbsence(ctx, room, login.ID, now)
 }
 
+// expelGone takes the users of logins out of a room that are not in its conversation any more. Their own
+// logs may not say so yet.
+func (c *consumer) expelGone(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation) error {
+	if room.Receiver != "" || conversation.Partial || len(conversation.Members) == 0 {
+		return nil
+	}
+	logins, err := c.connector.bridge.GetUserLoginsInPortal(ctx, room.PortalKey)
+	if err != nil {
+		return fmt.Errorf("%w: get logins in portal: %w", bridgev2.ErrDatabaseError, err)
+	}
+	for _, login := range logins {
+		person := chat.PersonID(login.ID)
+		if person == c.id || conversation.Has(person) {
+			continue
+		}
+		if err = c.connector.expel(ctx, room, login, reasonRemoved); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // kick takes the user of a login out of a room, unless another login of the same user takes
 // part in it.
 func (c *Connector) kick(ctx context.Context, room *bridgev2.Portal, login *bridgev2.UserLogin, reason string) error {

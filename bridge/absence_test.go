@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/nullhs"
 )
 
 const dora = chat.PersonID("100000000000000000004")
@@ -370,6 +372,29 @@ func TestBothRemoved(t *testing.T) {
 	s.settled()
 	require.True(t, s.isBob("leave"))
 	require.Equal(t, "join", s.hs.Membership(s.room, s.alice.UserID()))
+}
+
+// Nor does somebody who was removed see what fills a gap of the room afterwards.
+func TestRemovedBeforeAGapIsFilled(t *testing.T) {
+	s := newScene(t, true)
+	s.main.Bridge.GetCachedUserLoginByID(ids.MakeLoginID(bert)).Client.Disconnect()
+	room, err := s.main.Bridge.GetPortalByMXID(t.Context(), s.room)
+	require.NoError(t, err)
+	ids.PortalMeta(room).GapAfter = s.network.Events(group)[0].Time
+	require.NoError(t, room.Save(t.Context()))
+	lift := s.hs.Inject(nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", User: string(ghost(carl)), Status: http.StatusBadGateway})
+	s.network.Say(carl, group, "an event before the removal")
+	s.change(carl, false, bert)
+	s.network.Say(carl, group, "without bert")
+	s.eventually("all to be logged", func() bool {
+		session, _ := s.manager.Get(anna)
+		conversation, err := session.Conversation(t.Context(), group)
+		return err == nil && !conversation.Has(bert)
+	})
+	lift()
+	s.alice.WaitText(s.room, "without bert")
+	require.True(t, s.isBob("leave"))
+	require.False(t, s.bobSaw("without bert"))
 }
 
 // Another login takes a removed one out of the room, also while that one delivers nothing.

@@ -91,6 +91,9 @@ func (c *consumer) Deliver(ctx context.Context, events []chat.Event) (done int, 
 		return 0, err
 	}
 	defer unlock()
+	if conversation, err = c.session.Conversation(ctx, conversation.ID); err != nil {
+		return 0, c.judge(ctx, events[0], fmt.Errorf("get conversation: %w", err))
+	}
 	for n, e := range events {
 		err = c.deliver(ctx, e, conversation)
 		c.goOn(err)

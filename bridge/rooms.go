@@ -90,9 +90,12 @@ func (c *consumer) takePart(ctx context.Context, room *bridgev2.Portal, conversa
 func (c *consumer) completeRoom(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation) (*bridgev2.Portal, error) {
 	if room != nil && ids.PortalMeta(room).Filled {
 		if ids.PortalMeta(room).GapAfter != 0 {
-			// Users who are not in the conversation any more, and have no login, leave before that is shown.
+			// Users who are not in the conversation any more leave before that is shown.
 			if err := c.resync(ctx, conversation, false); err != nil {
 				return nil, fmt.Errorf("bring room up to date: %w", err)
+			}
+			if err := c.expelGone(ctx, room, conversation); err != nil {
+				return nil, err
 			}
 			if err := c.fillGap(ctx, room, conversation); err != nil {
 				return nil, fmt.Errorf("fill gap: %w", err)
