@@ -115,7 +115,7 @@ func (w *world) acknowledgedAndGone() (gone []string) {
 	handed := w.handedOver()
 	for _, c := range conversations {
 		for _, e := range w.timeline(w.rooms[c.key]) {
-			text := e.Content.AsMessage().Body
+			text := w.pictured(e.Content.AsMessage())
 			if sourceOf(text).matrix && handed[e.ID] > 0 && !slices.Contains(rows, string(e.ID)) {
 				gone = append(gone, text)
 			}
@@ -151,6 +151,7 @@ func (w *world) setBack() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ircMarks = append(w.ircMarks, Mark{})
+	w.forgot = append(w.forgot, time.Now().UnixMilli())
 }
 
 // found notes a problem.

@@ -8,69 +8,25 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/stretchr/testify/require"
-	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
-	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
 	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/stage"
 )
-
-// seen is what all ends have of one conversation.
-type seen struct {
-	hangouts []hangoutstest.EventInfo
-	matrix   []*event.Event
-	irc      []Message
-}
 
 // verdict is what a check has found.
 type verdict struct {
 	problems []Problem
 	// byHomeserver are messages that the homeserver accepted and never handed to the bridge, or handed over late, because
 	// it was killed.
-	byHomeserver []Problem
-	accepted     map[string]int // messages, by source
-	unconfirmed  int
-	absent       int    // of those, not on Hangouts
-	hangups      string // what the reference client has seen, for information
-}
-
-// look collects what all ends have.
-func (w *world) look() map[string]*seen {
-	w.t.Helper()
-	out := map[string]*seen{}
-	for _, c := range conversations {
-		s := &seen{}
-		events, err := w.hangouts.Events(w.ctx, c.key, 1)
-		require.NoError(w.t, err)
-		for _, e := range events {
-			if e.Kind == "message" {
-				s.hangouts = append(s.hangouts, e)
-			}
-		}
-		for _, e := range w.timeline(w.rooms[c.key]) {
-			if e.Content.AsMessage().Body != "welcome" {
-				s.matrix = append(s.matrix, e)
-			}
-		}
-		out[c.key] = s
-	}
-	for _, l := range w.irc.Messages() {
-		at, _ := time.Parse(ircTime, l.Tags["time"])
-		m := Message{Text: l.Last(), Author: l.Tags["account"], ID: l.Tags["msgid"], TimeMS: at.UnixMilli()}
-		key := "direct"
-		for _, c := range conversations {
-			if l.Param(0) == c.irc {
-				key = c.key
-			}
-		}
-		if m.Text != "welcome" {
-			out[key].irc = append(out[key].irc, m)
-		}
-	}
-	return out
+	byHomeserver  []Problem
+	accepted      map[string]int // messages, by source
+	unconfirmed   int
+	absent        int            // of those, not on Hangouts
+	uploadedAgain int            // pictures into the homeserver's media repository
+	photos        map[string]int // pictures that were uploaded to Hangouts, by name
+	hangups       string         // what the reference client has seen, for information
 }
 
 // sourceOf is the source that has written a text, or none.
@@ -88,10 +44,12 @@ func (w *world) judge() verdict {
 	all := w.look()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	v := verdict{problems: slices.Clone(w.ended), accepted: map[string]int{}}
+	v := verdict{problems: slices.Clone(w.ended), accepted: map[string]int{}, photos: map[string]int{}}
 	for _, c := range conversations {
 		v.conversation(w, c.key, all[c.key])
+		v.add(w.differences(c.key, all[c.key]))
 	}
+	v.uploads(w)
 	for end, marks := range w.marks {
 		v.problems = append(v.problems, Forward(end, marks)...)
 	}
@@ -119,40 +77,34 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 	var remote, foreign, everything []Message // as Matrix and IRC shall show Hangouts
 	sent := map[string][]Message{}            // on Hangouts, by source
 	for _, e := range s.hangouts {
-		m := Message{Text: e.Text, Author: e.Sender, ID: e.EventID, TimeMS: int64(e.TimestampUS / 1000)}
-		everything = append(everything, m)
-		src := sourceOf(e.Text)
+		m := e.Message
+		src := sourceOf(m.Text)
 		if src.name == "" {
 			foreign = append(foreign, m)
 		}
 		sent[src.name] = append(sent[src.name], m)
-		if !src.matrix {
-			m.ID, m.Author = "", string(w.inMatrix(e.Sender))
-			if w.byGhost(e.Sender, m.TimeMS) {
-				m.OrBy = string(id.NewUserID("hangouts_"+e.Sender, stage.Domain))
+		if e.moves == "" || m.Text != moved(src, true) { // who joins is shown without a msgid
+			everything = append(everything, m)
+		}
+		switch {
+		case src.matrix:
+		case e.changes: // a later name may have come first
+			remote = append(remote, Message{Text: m.Text, Optional: e.moves == ""})
+		default:
+			shown := Message{Text: m.Text, Author: string(w.inMatrix(m.Author)), TimeMS: m.TimeMS}
+			if w.byGhost(m.Author, m.TimeMS) {
+				shown.OrBy = string(id.NewUserID("hangouts_"+m.Author, stage.Domain))
 			}
-			remote = append(remote, m)
+			remote = append(remote, shown)
 		}
 	}
 	v.add(Compare("on Hangouts, "+key, nil, foreign))
-
-	var shown []Message
-	own := map[string][]Message{} // by source
-	eventIDs := map[string]id.EventID{}
-	for _, e := range s.matrix {
-		m := Message{Text: e.Content.AsMessage().Body, Author: string(e.Sender), TimeMS: e.Timestamp}
-		switch src := sourceOf(m.Text); {
-		case e.Sender == stage.Bot:
-			v.problems = append(v.problems, Problem{Kind: FailureTold, Where: "in Matrix, " + key, What: m.Text})
-		case src.matrix:
-			own[src.name] = append(own[src.name], m)
-			eventIDs[m.Text] = e.ID
-		default:
-			shown = append(shown, m)
-		}
+	for _, text := range s.matrix.bot {
+		v.problems = append(v.problems, Problem{Kind: FailureTold, Where: "in Matrix, " + key, What: text})
 	}
-	v.add(Compare("in Matrix, "+key, remote, shown))
+	v.add(w.unforgotten(s, Compare("in Matrix, "+key, remote, s.matrix.shown)))
 	v.add(Compare("on IRC, "+key, everything, s.irc))
+	own, eventIDs := s.matrix.own, s.matrix.ids
 
 	for _, src := range sources {
 		author := w.gaia[src.author]
@@ -189,6 +141,35 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 		}
 		v.accepted[src.name] += len(accepted)
 	}
+}
+
+// unforgotten are the problems without changes of a group that were shown again since the database was set back to a time before them, and without
+// those that came before what was said before them, since the bridge has started in between: then it brings names and members up to
+// date first. mu is held.
+func (w *world) unforgotten(s *seen, found []Problem) []Problem {
+	excused := map[string]int{}
+	for _, e := range s.hangouts {
+		for _, at := range w.forgot {
+			if e.changes && e.TimeMS < at {
+				excused[e.Text]++
+			}
+		}
+	}
+	early := func(p Problem) bool {
+		return slices.ContainsFunc(s.hangouts, func(e happened) bool {
+			return e.changes && e.Text == p.by.Text && slices.ContainsFunc(w.started, func(at int64) bool { return e.TimeMS < at })
+		})
+	}
+	return slices.DeleteFunc(found, func(p Problem) bool {
+		if p.Kind == Disordered && early(p) {
+			return true
+		}
+		if p.Kind != Doubled || excused[p.What] == 0 {
+			return false
+		}
+		excused[p.What]--
+		return true
+	})
 }
 
 func (v *verdict) add(found []Problem) { v.problems = append(v.problems, found...) }
@@ -299,7 +280,7 @@ func (w *world) hangupsView(all map[string]*seen) string {
 	for _, s := range all {
 		for _, e := range s.hangouts {
 			total++
-			if got[e.EventID] > 0 {
+			if got[e.ID] > 0 {
 				once++
 			}
 		}
