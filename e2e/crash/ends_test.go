@@ -127,9 +127,14 @@ func (w *world) one(src source, a act) error {
 	return nil
 }
 
-// closing has every source write once more everywhere, when no more faults come.
+// closing has every source write once more everywhere, and show a picture, when no more faults come.
 func (w *world) closing() error {
 	for _, src := range sources {
+		if src.more != nil && w.rates.pictures > 0 {
+			if err := w.one(src, act{deed: shows, conversation: src.where[0], text: src.name + " end", size: 2000}); err != nil {
+				return err
+			}
+		}
 		for _, conversation := range src.where {
 			if err := w.one(src, act{conversation: conversation, text: src.name + " end"}); err != nil {
 				return err

@@ -97,8 +97,8 @@ func (w *world) stored(uri id.ContentURIString) string {
 }
 
 // uploads checks that the bridge has brought each picture of Hangouts into the media repository once, and none of Matrix. A
-// database that has been set back does not know of what it has uploaded: then once more is right.
-func (v *verdict) uploads(w *world) {
+// database that has been set back does not know of what it has uploaded: then once more is right. mu is held.
+func (v *verdict) uploads(w *world, all map[string]*seen) {
 	if w.null == nil {
 		return // Synapse does not tell
 	}
@@ -114,8 +114,20 @@ func (v *verdict) uploads(w *world) {
 	}
 	w.photosMu.Unlock()
 	delete(v.photos, "")
+	shown := map[string]int64{} // when (ms)
+	for _, s := range all {
+		for _, e := range s.hangouts {
+			name, _, _ := strings.Cut(e.Text, " captioned ")
+			shown[name] = e.TimeMS
+		}
+	}
 	for hash, name := range w.pictures {
-		most := 1 + len(w.forgot)
+		most := 1
+		for _, at := range w.forgot {
+			if shown[name] < at {
+				most++
+			}
+		}
 		if sourceOf(name).matrix {
 			most = 0
 		}

@@ -49,7 +49,7 @@ func (w *world) judge() verdict {
 		v.conversation(w, c.key, all[c.key])
 		v.add(w.differences(c.key, all[c.key]))
 	}
-	v.uploads(w)
+	v.uploads(w, all)
 	for end, marks := range w.marks {
 		v.problems = append(v.problems, Forward(end, marks)...)
 	}
