@@ -145,8 +145,8 @@ func (w *world) report(v verdict, took, settled time.Duration) {
 			loaded += n - 1
 		}
 	}
-	w.t.Logf("of the messages %d pictures, %d new names, %d people added or removed; pictures uploaded again %d times to the homeserver, %d times to Hangouts", w.done[shows],
-		w.done[renames], w.done[moves], v.uploadedAgain, loaded)
+	w.t.Logf("of the messages %d pictures, %d new names, %d people added or removed; pictures uploaded again %d times to the homeserver, %d times to Hangouts; %d messages in Matrix after a change that was made later",
+		w.done[shows], w.done[renames], w.done[moves], v.uploadedAgain, loaded, v.early)
 	w.t.Logf("faults: %s", strings.Join(faults, ", "))
 	w.t.Logf("power failures took %d acknowledged Matrix messages from the database; restores and power failures set back %d read markers on IRC", w.unsynced, SetBack(w.ircMarks))
 	w.t.Logf("IRC connected %d times, %d messages repeated with a known msgid; hangups has seen %s", welcomes, repeats, v.hangups)

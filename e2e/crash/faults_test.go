@@ -41,11 +41,6 @@ func isKill(fault string) bool {
 	return strings.HasPrefix(fault, "kill") || fault == restoreFault || fault == powerFault
 }
 
-// startsBridge reports whether the bridge starts anew with a fault, or a login.
-func startsBridge(fault string) bool {
-	return strings.Contains(fault, "bridge") || strings.HasPrefix(fault, "log out") || fault == restoreFault || fault == powerFault
-}
-
 type weighted struct {
 	name   string
 	weight int
@@ -112,11 +107,6 @@ func (w *world) breakThings(steps []step) {
 		w.counts[s.fault]++
 		w.do(s)
 		w.note("fault %d done", n)
-		if startsBridge(s.fault) {
-			w.mu.Lock()
-			w.started = append(w.started, time.Now().UnixMilli())
-			w.mu.Unlock()
-		}
 	}
 }
 

@@ -29,6 +29,14 @@ type happened struct {
 	moves   string // key of the person who is added or removed
 }
 
+// kind is what an event changes of a group, "" for what is said: the name, or whether a person is in it.
+func (h happened) kind() string {
+	if h.changes && h.moves == "" {
+		return "name"
+	}
+	return h.moves
+}
+
 // roomView is what Matrix shows of a conversation.
 type roomView struct {
 	shown  []Message             // what does not come from Matrix

@@ -24,6 +24,7 @@ type verdict struct {
 	accepted      map[string]int // messages, by source
 	unconfirmed   int
 	absent        int            // of those, not on Hangouts
+	early         int            // messages that came after a change which was made later
 	uploadedAgain int            // pictures into the homeserver's media repository
 	photos        map[string]int // pictures that were uploaded to Hangouts, by name
 	hangups       string         // what the reference client has seen, for information
@@ -102,7 +103,7 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 	for _, text := range s.matrix.bot {
 		v.problems = append(v.problems, Problem{Kind: FailureTold, Where: "in Matrix, " + key, What: text})
 	}
-	v.add(w.unforgotten(s, Compare("in Matrix, "+key, remote, s.matrix.shown)))
+	v.inMatrix(w, "in Matrix, "+key, s, remote)
 	v.add(Compare("on IRC, "+key, everything, s.irc))
 	own, eventIDs := s.matrix.own, s.matrix.ids
 
@@ -143,33 +144,40 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 	}
 }
 
-// unforgotten are the problems without changes of a group that were shown again since the database was set back to a time before them, and without
-// those that came before what was said before them, since the bridge has started in between: then it brings names and members up to
-// date first. mu is held.
-func (w *world) unforgotten(s *seen, found []Problem) []Problem {
-	excused := map[string]int{}
+// inMatrix checks what a room shows of Hangouts. What was said has its order, and so has each kind of change of the group; a change that
+// was shown again since the database was set back to a time before it is right. A change may come before what was said before it, which is
+// only counted, since a room is brought up to date at once; it may not come after what was said later. w.mu is held.
+func (v *verdict) inMatrix(w *world, where string, s *seen, remote []Message) {
+	kinds, excused := map[string]string{}, map[string]int{}
 	for _, e := range s.hangouts {
+		kinds[e.Text] = e.kind()
 		for _, at := range w.forgot {
 			if e.changes && e.TimeMS < at {
 				excused[e.Text]++
 			}
 		}
 	}
-	early := func(p Problem) bool {
-		return slices.ContainsFunc(s.hangouts, func(e happened) bool {
-			return e.changes && e.Text == p.by.Text && slices.ContainsFunc(w.started, func(at int64) bool { return e.TimeMS < at })
-		})
+	of := func(list []Message, kind string) []Message {
+		return slices.DeleteFunc(slices.Clone(list), func(m Message) bool { return kinds[m.Text] != kind })
 	}
-	return slices.DeleteFunc(found, func(p Problem) bool {
-		if p.Kind == Disordered && early(p) {
-			return true
+	for _, kind := range []string{"", "name", "erin", "frank", "gina"} {
+		for _, p := range Compare(where, of(remote, kind), of(s.matrix.shown, kind)) {
+			if p.Kind == Doubled && excused[p.What] > 0 {
+				excused[p.What]--
+			} else {
+				v.problems = append(v.problems, p)
+			}
 		}
-		if p.Kind != Doubled || excused[p.What] == 0 {
-			return false
+	}
+	for _, p := range Compare(where, remote, s.matrix.shown) {
+		switch {
+		case p.Kind != Disordered || kinds[p.by.Text] == kinds[p.What]:
+		case kinds[p.by.Text] == "":
+			v.problems = append(v.problems, p)
+		default:
+			v.early++
 		}
-		excused[p.What]--
-		return true
-	})
+	}
 }
 
 func (v *verdict) add(found []Problem) { v.problems = append(v.problems, found...) }

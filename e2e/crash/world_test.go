@@ -73,7 +73,6 @@ type world struct {
 	backups  int
 	unsynced int      // messages acknowledged to the homeserver that power failures took from the database
 	forgot   []int64  // when (ms) the bridge's database was set back
-	started  []int64  // when (ms) the bridge was started again, or somebody was back
 	absences []period // when Alice or Carol was logged out
 
 	progress atomic.Int64 // messages that IRC has got
