@@ -158,6 +158,10 @@ const maxRequests = 200_000
 func (s *Server) note(r *http.Request, route string, who requester, status int, began time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.noteLocked(r, route, who, status, began)
+}
+
+func (s *Server) noteLocked(r *http.Request, route string, who requester, status int, began time.Time) {
 	if len(s.requests) >= maxRequests {
 		s.requests = append([]Request(nil), s.requests[maxRequests/2:]...)
 	}

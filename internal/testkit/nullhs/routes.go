@@ -94,19 +94,10 @@ func (w *statusWriter) WriteHeader(status int) {
 }
 
 func (s *Server) serve(e endpoint, rw http.ResponseWriter, r *http.Request) {
-	began := time.Now()
 	w := &statusWriter{rw, http.StatusOK}
 	c := &call{Request: r, w: w}
 	answer, err := s.handle(e, c)
-	var matrixErr mautrix.RespError
-	if err != nil && !errors.As(err, &matrixErr) {
-		matrixErr = mautrix.MUnknown.WithMessage("%v", err)
-	}
-	status := w.status
-	if err != nil {
-		status = matrixErr.StatusCode
-	}
-	s.note(r, e.pattern, c.who, status, began) // before the answer, so that who has it finds it noted
+	matrixErr, status := asMatrix(err, w.status)
 	if err != nil {
 		matrixErr.Write(w)
 	} else if answer != nil {
@@ -116,28 +107,47 @@ func (s *Server) serve(e endpoint, rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// handle runs the endpoint and encodes its answer, while the lock still protects what it shares. A nil answer without
-// an error has been written already.
-func (s *Server) handle(e endpoint, c *call) (json.RawMessage, error) {
+// asMatrix is the form in which an error is answered, and the status.
+func asMatrix(err error, status int) (matrixErr mautrix.RespError, _ int) {
+	if err == nil {
+		return matrixErr, status
+	}
+	if !errors.As(err, &matrixErr) {
+		matrixErr = mautrix.MUnknown.WithMessage("%v", err)
+	}
+	return matrixErr, matrixErr.StatusCode
+}
+
+// handle runs the endpoint and encodes its answer, while the lock still protects what it shares, and
+// notes the request in the same moment: who sees what it did finds it noted. A nil answer without an
+// error has been written already.
+func (s *Server) handle(e endpoint, c *call) (answer json.RawMessage, err error) {
+	began := time.Now()
 	body, err := io.ReadAll(io.LimitReader(c.Body, s.opts.MaxUpload+1))
 	if err != nil {
-		return nil, mautrix.MNotJSON.WithMessage("Failed to read request: %v", err)
+		err = mautrix.MNotJSON.WithMessage("Failed to read request: %v", err)
 	}
 	c.body = body
 	s.mu.Lock()
-	if !e.open {
-		if c.who, err = s.authenticate(c.Request); err != nil {
-			s.mu.Unlock()
-			return nil, err
-		}
-	}
-	if e.free {
-		s.mu.Unlock()
-		return encode(e.handle(s, c))
-	}
 	defer s.mu.Unlock()
-	defer s.flush()
-	return encode(e.handle(s, c))
+	defer func() {
+		_, status := asMatrix(err, c.w.status)
+		s.noteLocked(c.Request, e.pattern, c.who, status, began)
+	}()
+	if err == nil && !e.open {
+		c.who, err = s.authenticate(c.Request)
+	}
+	switch {
+	case err != nil:
+	case e.free:
+		s.mu.Unlock()
+		answer, err = encode(e.handle(s, c))
+		s.mu.Lock()
+	default:
+		defer s.flush()
+		answer, err = encode(e.handle(s, c))
+	}
+	return answer, err
 }
 
 func encode(answer any, err error) (json.RawMessage, error) {

@@ -76,6 +76,9 @@ func (h *Hangouts) Account(email string) hangoutstest.AccountInfo {
 	return a
 }
 
+// controlClient keeps no connection, which a killed server would break later.
+var controlClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
 // Control asks the control interface once. Any failure, a server that is down included, is the error.
 func (h *Hangouts) Control(ctx context.Context, verb string, params, out any) error {
 	body, err := json.Marshal(params)
@@ -89,7 +92,7 @@ func (h *Hangouts) Control(ctx context.Context, verb string, params, out any) er
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := controlClient.Do(req)
 	if err != nil {
 		return fmt.Errorf("%s: %w", verb, err)
 	}
