@@ -75,12 +75,14 @@ func (h matrixHand) move(w *world, conversation string, src source, in bool) err
 		}
 		return err
 	}, func(ctx context.Context) (bool, error) {
-		var content event.MemberEventContent
-		err := user.Matrix.StateEvent(ctx, room, event.StateMember, ghost.String(), &content)
-		if errors.Is(err, mautrix.MNotFound) {
-			return false, nil
+		page, err := user.Matrix.Messages(ctx, room, "", "", mautrix.DirectionBackward, nil, 200)
+		if err != nil {
+			return false, err
 		}
-		return err == nil && (content.Membership == event.MembershipLeave) != in, err
+		own := slices.IndexFunc(page.Chunk, func(e *event.Event) bool {
+			return e.Type.Type == event.StateMember.Type && e.Sender == user.UserID() && e.GetStateKey() == ghost.String() && e.Content.Raw[doublePuppet] == nil
+		})
+		return own >= 0 && (page.Chunk[own].Content.Raw["membership"] == "invite") == in, nil
 	})
 }
 

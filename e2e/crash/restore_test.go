@@ -38,6 +38,7 @@ func (w *world) restore(s step) {
 		w.backup = "" // the next one is new
 	}
 	if s.a%3 == 0 {
+		w.up() // before that it has no handler of the signal
 		if code := w.Bridge.Terminate(); code != 0 {
 			w.found(Problem{Kind: Ended, Where: "at SIGTERM", Detail: fmt.Sprintf("with %d", code)})
 		}
