@@ -15,6 +15,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/homeserver"
 	"github.com/hangouts-bridge/hangouts-bridge/portal"
 	"github.com/hangouts-bridge/hangouts-bridge/puppet"
 )
@@ -71,7 +72,7 @@ func newClient(c *Connector, login *bridgev2.UserLogin, id chat.PersonID, sessio
 	client := &Client{puppetHandler: people, connector: c, login: login, id: id, session: session, notices: told}
 	client.portalHandler = portal.New(session, id, people, portal.Options{
 		SendWait: c.sendWait() + confirmWait, Alive: c.alive, Split: c.bridge.Config.SplitPortals, Prefix: c.bridge.Config.CommandPrefix, EventTime: c.eventTime,
-		Sent: c.delivery.hs.Sent, Written: client.keepPast, Room: c.room, Logins: c.people, IsGhost: c.bridge.Matrix.ParseGhostMXID,
+		Sent: c.delivery.hs.Sent, Failed: homeserver.Failed, Written: client.keepPast, Room: c.room, Logins: c.people, IsGhost: c.bridge.Matrix.ParseGhostMXID,
 		Domain: c.bridge.Matrix.ServerName(), EditsAsMessages: c.config.EditsAsMessages,
 		Files: c.files, Ghost: client.ghostOf, Open: client.openRoom, NewRef: func() string { return "api/" + rand.Text() },
 	})

@@ -130,7 +130,8 @@ func (c *consumer) resync(ctx context.Context, conversation chat.Conversation, c
 		return fmt.Errorf("introduce members: %w", err)
 	}
 	involved := append(portal.MemberIDs(conversation), c.id)
-	return c.queue(ctx, c.Resync(conversation, create, homeserver.NewAttempt(ctx, "").Mutate), involved...)
+	try := homeserver.NewAttempt(ctx, "")
+	return c.queueMessage(ctx, try, c.Resync(conversation, create, try.Mutate), involved...)
 }
 
 // keepRoom is ensureRoom of a conversation as it is now, while nothing is delivered to its room.

@@ -47,8 +47,9 @@ type Conversation struct {
 	V           int               `json:"v"`
 	ID          ConversationID    `json:"id"`
 	Kind        ConversationKind  `json:"kind"`
-	Name        string            `json:"name,omitempty"` // custom title, "" = none
-	Members     []Member          `json:"members"`        // the account itself included
+	Name        string            `json:"name,omitempty"`  // custom title, "" = none
+	Named       int64             `json:"named,omitempty"` // µs of the last event that gave it a name; 0 = not known
+	Members     []Member          `json:"members"`         // the account itself included
 	Standing    Standing          `json:"standing"`
 	Inviter     PersonID          `json:"inviter,omitempty"`
 	HistoryOff  bool              `json:"history_off,omitempty"`
@@ -162,8 +163,9 @@ func (c Conversation) ApplyEvent(e Event, self PersonID) Conversation {
 		if slices.Contains(e.Membership.People, self) {
 			c.Standing = Left
 		}
+	case e.Rename != nil && e.Time < c.Named: // later names are known
 	case e.Rename != nil:
-		c.Name = e.Rename.New
+		c.Name, c.Named = e.Rename.New, e.Time
 	case e.HistoryMode != nil:
 		c.HistoryOff = e.HistoryMode.Off
 	case e.LinkSharing != nil:

@@ -46,6 +46,9 @@ func (s *IRCNameStore) Txn(ctx context.Context, fn func(ctx context.Context) err
 	return s.db.Txn(ctx, fn)
 }
 
+// Sync is DB.Sync.
+func (s *IRCNameStore) Sync(ctx context.Context) error { return s.db.Sync(ctx) }
+
 // Nicks returns all nicks of an account.
 func (s *IRCNameStore) Nicks(ctx context.Context, account chat.PersonID) ([]IRCNick, error) {
 	rows, err := s.db.Query(ctx, `SELECT person, nick, nick_key, base, changed_us FROM irc_nick WHERE account=$1`, account)

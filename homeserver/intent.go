@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/appservice"
@@ -58,6 +59,14 @@ func (i *Intent) redact(ctx context.Context, room id.RoomID, redaction *event.Re
 func OnceID(kind string, e id.EventID) string {
 	sum := sha256.Sum256([]byte(e))
 	return kind + "_" + hex.EncodeToString(sum[:16])
+}
+
+// SendState sets the state of a room. bridgev2 only logs what fails; the attempt has it.
+// mautrix: Portal.sendRoomMeta and syncParticipants in bridgev2/portal.go, until they return the error.
+func (i *Intent) SendState(ctx context.Context, room id.RoomID, kind event.Type, key string, content *event.Content, at time.Time) (*mautrix.RespSendEvent, error) {
+	resp, err := i.ASIntent.SendState(ctx, room, kind, key, content, at)
+	fails(ctx, err)
+	return resp, err
 }
 
 // CreateRoom makes a room, or finds the one that an earlier attempt made.

@@ -158,6 +158,22 @@ func NewAttempt(ctx context.Context, shows networkid.MessageID) *Attempt {
 // Failed is the error of the first send that failed, nil if none did.
 func (a *Attempt) Failed() error { return a.failed }
 
+// Failed is the error of the attempt that a handling belongs to, nil without one.
+func Failed(handling context.Context) error {
+	if a, _ := handling.Value(keyAttempt).(*Attempt); a != nil {
+		return a.failed
+	}
+	return nil
+}
+
+// fails notes in the attempt of a handling, if it has one, what may succeed the next time. What the homeserver refuses is how it
+// is; bridgev2 has logged it.
+func fails(handling context.Context, err error) {
+	if a, _ := handling.Value(keyAttempt).(*Attempt); a != nil && a.failed == nil && err != nil && !Refused(err) {
+		a.failed = err
+	}
+}
+
 // StopGrace is how long a handling may go on after its delivery has ended.
 const StopGrace = 4 * time.Second
 

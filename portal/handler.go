@@ -26,6 +26,8 @@ type Options struct {
 	EventTime func(context.Context, id.RoomID, id.EventID) (time.Time, error)
 	// Sent hears of each message of the initial history that is now in a room, with its rows.
 	Sent func(id.RoomID, networkid.MessageID)
+	// Failed is why a handling of the context has failed to bring everything into the room, nil if it has not; may be nil.
+	Failed func(context.Context) error
 	// Written reports whether an event of the initial history was written in the room itself,
 	// and then keeps its row; may be nil.
 	Written func(context.Context, *bridgev2.Portal, chat.Event) (bool, error)

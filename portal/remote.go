@@ -128,10 +128,12 @@ func (h *Handler) membership(ctx context.Context, e chat.Event, meta simplevent.
 	if len(changes.MemberMap) == 0 {
 		return nil
 	}
-	return &simplevent.ChatInfoChange{
-		EventMeta:      meta.WithType(bridgev2.RemoteEventChatInfoChange),
-		ChatInfoChange: &bridgev2.ChatInfoChange{MemberChanges: changes},
-	}
+	return h.change(e, meta, &bridgev2.ChatInfoChange{MemberChanges: changes})
+}
+
+func (h *Handler) change(e chat.Event, meta simplevent.EventMeta, info *bridgev2.ChatInfoChange) *change {
+	return &change{at: e.Time, failed: h.options.Failed,
+		ChatInfoChange: simplevent.ChatInfoChange{EventMeta: meta.WithType(bridgev2.RemoteEventChatInfoChange), ChatInfoChange: info}}
 }
 
 func (h *Handler) rename(ctx context.Context, e chat.Event, c chat.Conversation, meta simplevent.EventMeta) (bridgev2.RemoteEvent, error) {
@@ -150,10 +152,7 @@ func (h *Handler) rename(ctx context.Context, e chat.Event, c chat.Conversation,
 	if h.isInvitation(ctx, h.options.room(ctx, meta.PortalKey), c) {
 		title = invitationTitle(title)
 	}
-	return &simplevent.ChatInfoChange{
-		EventMeta:      meta.WithType(bridgev2.RemoteEventChatInfoChange),
-		ChatInfoChange: &bridgev2.ChatInfoChange{ChatInfo: &bridgev2.ChatInfo{Name: ptr.Ptr(title)}},
-	}, nil
+	return h.change(e, meta, &bridgev2.ChatInfoChange{ChatInfo: &bridgev2.ChatInfo{Name: ptr.Ptr(title)}}), nil
 }
 
 // Resync is the whole conversation as it is now. It makes the room if create is set and
@@ -164,8 +163,13 @@ func (h *Handler) Resync(c chat.Conversation, create bool, mutate func(context.C
 	return &simplevent.ChatResync{
 		EventMeta: simplevent.EventMeta{
 			Type: bridgev2.RemoteEventChatResync, PortalKey: h.Key(c.ID, c.Kind), CreatePortal: create, MutateContextFunc: mutate,
-			PostHandleFunc: func(ctx context.Context, portal *bridgev2.Portal) { h.noteShape(ctx, portal, shown, localOf(c)) },
-			LogContext:     func(with zerolog.Context) zerolog.Context { return with.Str("conversation", string(c.ID)) },
+			PostHandleFunc: func(ctx context.Context, portal *bridgev2.Portal) {
+				if h.options.Failed == nil || h.options.Failed(ctx) == nil {
+					noteLatest(ctx, portal, c.Named, ids.TheName)
+					h.noteShape(ctx, portal, shown, localOf(c))
+				}
+			},
+			LogContext: func(with zerolog.Context) zerolog.Context { return with.Str("conversation", string(c.ID)) },
 		},
 		GetChatInfoFunc: func(ctx context.Context, portal *bridgev2.Portal) (info *bridgev2.ChatInfo, err error) {
 			if shown, err = h.shape(ctx, portal, c); err == nil {

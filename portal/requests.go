@@ -55,16 +55,21 @@ func (h *Handler) Allows(ctx context.Context, portal *bridgev2.Portal, kind chat
 	return err == nil && h.session.Features(c).Allows(kind)
 }
 
-// HandleMatrixRoomName renames the conversation. If that is refused, the room gets its name back.
+// HandleMatrixRoomName renames the conversation. If that is refused, the room gets its name back. If another name has come into
+// the room after the user's, the network's copy of the event brings the user's there once more.
 func (h *Handler) HandleMatrixRoomName(ctx context.Context, msg *bridgev2.MatrixRoomName) (bool, error) {
-	name := chat.CleanName(msg.Content.Name)
-	_, err := h.doAs(ctx, msg.OrigSender, msg.Portal, msg.Event.ID, chat.Request{Rename: &chat.Rename{New: name}})
+	name, crossed := chat.CleanName(msg.Content.Name), msg.PrevContent == nil || msg.PrevContent.Name != msg.Portal.Name
+	e, err := h.doAs(ctx, msg.OrigSender, msg.Portal, msg.Event.ID, chat.Request{Rename: &chat.Rename{New: name}})
 	if err != nil {
 		if refused(err) {
 			h.revert(ctx, msg.Portal, event.StateRoomName, "", &event.RoomNameEventContent{Name: msg.Portal.Name})
 		}
 		return false, statusOf(err)
 	}
+	if crossed {
+		return false, nil
+	}
+	ids.PortalMeta(msg.Portal).Latest.Note(e.Time, ids.TheName)
 	msg.Portal.Name, msg.Portal.NameSet, msg.Portal.NameIsCustom = msg.Content.Name, true, name != ""
 	return true, nil
 }

@@ -50,6 +50,8 @@ type PortalMetadata struct {
 	GapAfter int64 `json:"gap_after,omitempty"`
 	// GapBefore (µs) ends the gap; 0 = it goes on to the present.
 	GapBefore int64 `json:"gap_before,omitempty"`
+	// Latest says when what the room shows of the conversation's name and members has come about.
+	Latest Latest `json:"latest,omitzero"`
 }
 
 // Absence says why the Matrix user of a login does not take part in a portal's room. ""

@@ -84,7 +84,7 @@ func (w *world) absence(s step, name string) {
 func (w *world) arrived(name string) {
 	w.await(time.Minute, name+"'s messages to be on Hangouts", func() bool {
 		for _, c := range conversations {
-			events, err := w.hangouts.Events(w.ctx, c.key, 1)
+			events, err := w.onHangouts(c.key)
 			if err != nil {
 				return false
 			}

@@ -25,6 +25,7 @@ const (
 	FailureTold Kind = "failure told" // somebody was told that a message was not delivered
 	Ended       Kind = "bridge ended by itself"
 	Outside     Kind = "not back"
+	Differs     Kind = "differs" // how things are in the end
 )
 
 // Message is a message as one end has accepted or shown it. Fields that are empty where a message was accepted are not

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"maunium.net/go/mautrix/id"
+
+	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/ircclient"
 )
 
 func stream(texts ...string) (out []Message) {
@@ -164,4 +166,79 @@ func TestPlan(t *testing.T) {
 	for _, name := range thorough {
 		require.NotZero(t, count[name], name)
 	}
+}
+
+func TestScript(t *testing.T) {
+	acts := func(seed uint64, src source, r rates) (out []act) {
+		for s := newScript(seed, src, r); s.n < 1000; {
+			out = append(out, s.next())
+		}
+		return out
+	}
+	for _, src := range sources {
+		list := acts(7, src, rates{10, 50})
+		require.Equal(t, list, acts(7, src, rates{10, 50}), "a seed says everything")
+		require.NotEqual(t, list, acts(8, src, rates{10, 50}))
+		count, in := map[deed]int{}, map[string]bool{}
+		for _, a := range list {
+			count[a.deed]++
+			require.Contains(t, src.where, a.conversation)
+			require.Equal(t, src.name, sourceOf(a.what(src)).name)
+			if a.deed == renames || a.deed == moves {
+				require.NotEqual(t, "direct", a.conversation)
+			}
+			if a.deed == moves {
+				require.NotEqual(t, in[a.conversation], a.in, "in turns")
+				in[a.conversation] = a.in
+				require.Equal(t, src.moves, movesOf(a.what(src)))
+			}
+		}
+		if src.more == nil {
+			require.Equal(t, map[deed]int{says: 1000}, count)
+			continue
+		}
+		require.InDelta(t, 100, count[shows], 40)
+		require.InDelta(t, 20, count[renames]+count[moves], 15)
+		require.Equal(t, src.moves != "", count[moves] > 0)
+		clear(count)
+		for _, a := range acts(7, src, rates{}) {
+			count[a.deed]++
+		}
+		require.Equal(t, map[deed]int{says: 1000}, count)
+	}
+}
+
+func TestPicturesByName(t *testing.T) {
+	w := &world{seed: 1, pictures: map[string]string{}, photos: map[string]string{}}
+	a := act{deed: shows, text: "mx 00001", size: 3000}
+	data := w.draw(a)
+	require.Equal(t, data, w.draw(a))
+	require.NotEqual(t, data, w.draw(act{deed: shows, text: "mx 00002", size: 3000}))
+	require.InDelta(t, 3000, len(data), 300)
+	w.photos["61"], w.photos["62"] = digest(data), digest([]byte("damaged"))
+	for text, want := range map[string]string{
+		"mx 00001": "mx 00001", "\n/photos/61/picture.png": "mx 00001 picture", "mx 00001\n/photos/61/picture.png": "mx 00001 picture captioned mx 00001",
+		"mx 00001\n[photo] http://127.0.0.1:1/photos/61/picture.png": "mx 00001 picture captioned mx 00001", "[photo] http://127.0.0.1:1/photos/61/picture.png": "mx 00001 picture",
+		"[photo] http://127.0.0.1:1/photos/62/picture.png": "unknown picture " + digest([]byte("damaged")),
+	} {
+		require.Equal(t, want, w.photographed(text), text)
+	}
+}
+
+func TestChannelsOnIRC(t *testing.T) {
+	c := newChannels()
+	for _, raw := range []string{
+		":alice!a@b JOIN #Trio", ":s 332 alice #Trio :Trio", ":s 353 alice = #Trio :alice @Bob_Baker Frank_Fuller", "@msgid=1 :Bob_Baker!b@b TOPIC #Trio :new",
+		"@msgid=2 :Bob_Baker!b@b KICK #Trio Frank_Fuller :removed", ":Gina_Grant!g@g JOIN #Trio", "@msgid=3 :Bob_Baker!b@b PRIVMSG #Trio :caption", ":Bob_Baker!b@b PRIVMSG #Trio :[photo] x",
+		"@msgid=3 :Bob_Baker!b@b PRIVMSG #Trio :caption", ":Bob_Baker!b@b PRIVMSG #Trio :[photo] x", "@msgid=1 :s NOTICE #Trio :Bob_Baker renamed the conversation",
+	} {
+		c.heard(ircclient.ParseLine(raw))
+	}
+	require.Equal(t, "new", c.topics["#Trio"])
+	require.Equal(t, []string{"Bob_Baker", "Gina_Grant"}, c.nicks["#Trio"])
+	require.Len(t, c.lines, 3, "each msgid once")
+	require.Equal(t, []string{"caption", "[photo] x"}, c.byID["3"].texts)
+	require.Equal(t, "NOTICE", c.byID["1"].Command)
+	c.heard(ircclient.ParseLine(":alice!a@b JOIN #Trio"))
+	require.Empty(t, c.nicks["#Trio"], "a new connection begins anew")
 }

@@ -62,6 +62,7 @@ func (w *world) run(steps []step, messages int) {
 	for !v.complete(time.Since(settled)) && time.Since(settled) < settling {
 		time.Sleep(time.Second)
 		v = w.judge()
+		w.note("not complete: %q", v.problems)
 	}
 	took := time.Since(settled)
 	w.readToTheEnd()
@@ -72,6 +73,9 @@ func (w *world) run(steps []step, messages int) {
 	w.report(v, time.Since(began), took)
 	for _, src := range sources {
 		require.NotZero(w.t, v.accepted[src.name], "a run without messages of %s proves nothing", src.name)
+	}
+	for _, d := range []deed{shows, renames, moves} {
+		require.NotZero(w.t, w.done[d], "a run without pictures, new names or people proves nothing of them")
 	}
 	for _, end := range []string{"on Hangouts", "in Matrix"} {
 		require.NotEmpty(w.t, w.marks[end], "a run without watermarks %s proves nothing", end)
@@ -85,7 +89,7 @@ func (w *world) readToTheEnd() {
 	w.ending.Store(true)
 	const text = "bob last"
 	for _, c := range conversations {
-		require.NoError(w.t, w.one(sources[bob], c.key, text))
+		require.NoError(w.t, w.one(sources[bob], act{conversation: c.key, text: text}))
 		room := w.rooms[c.key]
 		var last *event.Event
 		w.Eventually(time.Minute, "the last message in "+c.room, func() bool {
@@ -114,7 +118,7 @@ func (w *world) readToTheEnd() {
 
 // complete says whether nothing more is to be expected. What the homeserver has forgotten may still be found for a while.
 func (v verdict) complete(waited time.Duration) bool {
-	lost := slices.ContainsFunc(v.problems, func(p Problem) bool { return p.Kind == Lost })
+	lost := slices.ContainsFunc(v.problems, func(p Problem) bool { return p.Kind == Lost || p.Kind == Differs })
 	return !lost && (len(v.byHomeserver) == 0 || waited > 90*time.Second)
 }
 
@@ -135,6 +139,14 @@ func (w *world) report(v verdict, took, settled time.Duration) {
 	welcomes, repeats := w.irc.Counts()
 	w.t.Logf("SEED=%d: %d kill points, %d messages accepted %v (%d on IRC unconfirmed, %d of them not there), %v; all there %v after the last fault", w.seed, killed, total,
 		v.accepted, v.unconfirmed, v.absent, took.Round(time.Second), settled.Round(time.Second))
+	loaded := 0
+	for name, n := range v.photos {
+		if sourceOf(name).matrix {
+			loaded += n - 1
+		}
+	}
+	w.t.Logf("of the messages %d pictures, %d new names, %d people added or removed; pictures uploaded again %d times to the homeserver, %d times to Hangouts; %d messages in Matrix after a change that was made later",
+		w.done[shows], w.done[renames], w.done[moves], v.uploadedAgain, loaded, v.early)
 	w.t.Logf("faults: %s", strings.Join(faults, ", "))
 	w.t.Logf("power failures took %d acknowledged Matrix messages from the database; restores and power failures set back %d read markers on IRC", w.unsynced, SetBack(w.ircMarks))
 	w.t.Logf("IRC connected %d times, %d messages repeated with a known msgid; hangups has seen %s", welcomes, repeats, v.hangups)

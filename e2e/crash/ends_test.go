@@ -3,7 +3,6 @@ package crash
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
-	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/stage"
 )
 
 // ircTime is how IRC writes times.
@@ -22,7 +20,9 @@ type source struct {
 	name   string
 	share  int // of all messages, in percent
 	where  []string
-	say    func(w *world, conversation, text string) (Message, error)
+	hand   hand
+	more   more   // nil: writes only
+	moves  string // key of the person whom the source, and nobody else, adds and removes
 	author string // key of the person
 	matrix bool   // in Matrix
 }
@@ -30,86 +30,34 @@ type source struct {
 // bob is the index of his source.
 const bob = 1
 
+var (
+	aliceInMatrix  = matrixHand{func(w *world) *mxclient.Client { return w.Alice }}
+	carolInMatrix  = matrixHand{func(w *world) *mxclient.Client { return w.carol }}
+	bobOnHangouts  = hangupsHand{controlHand{"bob"}}
+	carolElsewhere = controlHand{"carol"}
+)
+
 // sources write at the same time. Texts begin with the source's name.
 var sources = []source{
-	{"mx", 30, []string{"direct", "trio", "team"}, sayMatrix(func(w *world) *mxclient.Client { return w.Alice }), "alice", true},
-	{"bob", 20, []string{"direct", "trio", "team"}, (*world).sayHangups, "bob", false},
-	{"carol", 20, []string{"trio", "team"}, (*world).sayControl, "carol", false},
-	{"irc", 15, []string{"direct", "trio", "team"}, (*world).sayIRC, "alice", false},
-	{"carolmx", 15, []string{"trio", "team"}, sayMatrix(func(w *world) *mxclient.Client { return w.carol }), "carol", true},
+	{"mx", 30, []string{"direct", "trio", "team"}, aliceInMatrix, aliceInMatrix, "erin", "alice", true},
+	{"bob", 20, []string{"direct", "trio", "team"}, bobOnHangouts, bobOnHangouts, "frank", "bob", false},
+	{"carol", 20, []string{"trio", "team"}, carolElsewhere, carolElsewhere, "", "carol", false},
+	{"irc", 15, []string{"direct", "trio", "team"}, ircHand{}, nil, "", "alice", false},
+	{"carolmx", 15, []string{"trio", "team"}, carolInMatrix, carolInMatrix, "gina", "carol", true},
 }
 
-// sayMatrix writes as somebody in Matrix, with one transaction id until it is accepted.
-func sayMatrix(as func(*world) *mxclient.Client) func(*world, string, string) (Message, error) {
-	return func(w *world, conversation, text string) (Message, error) {
-		_, err := as(w).SendTextRetry(w.ctx, w.rooms[conversation], text, "txn "+text)
-		return Message{Text: text}, err
+// perform does what an act says until it is accepted.
+func (w *world) perform(src source, a act) (Message, error) {
+	m := Message{Text: a.what(src)}
+	switch a.deed {
+	case shows:
+		return m, src.more.show(w, a, w.draw(a))
+	case renames:
+		return m, src.more.rename(w, a.conversation, m.Text)
+	case moves:
+		return m, src.more.move(w, a.conversation, src, a.in)
 	}
-}
-
-// sayHangups writes as Bob with hangups. A request without an answer is repeated only if the server does not have it.
-func (w *world) sayHangups(conversation, text string) (Message, error) {
-	return w.sayOnce(conversation, text, func() error {
-		_, err := w.bob.Send(w.ctx, w.ids[conversation], text)
-		return err
-	})
-}
-
-// sayControl writes as Carol through the server's control interface.
-func (w *world) sayControl(conversation, text string) (Message, error) {
-	return w.sayOnce(conversation, text, func() error {
-		return w.hangouts.Control(w.ctx, "send", map[string]any{"as": "carol", "conversation": conversation, "text": text}, nil)
-	})
-}
-
-func (w *world) sayOnce(conversation, text string, send func() error) (Message, error) {
-	for {
-		err := send()
-		if err == nil {
-			return Message{Text: text}, nil
-		}
-		for w.ctx.Err() == nil {
-			time.Sleep(100 * time.Millisecond)
-			events, eventsErr := w.hangouts.Events(w.ctx, conversation, 0)
-			if eventsErr != nil {
-				continue
-			}
-			for _, e := range events {
-				if e.Text == text {
-					return Message{Text: text}, nil
-				}
-			}
-			break
-		}
-		if w.ctx.Err() != nil {
-			return Message{}, fmt.Errorf("write %q: %w", text, err)
-		}
-	}
-}
-
-// sayIRC writes as Alice on IRC. What is not confirmed is not repeated: IRC has no transaction ids.
-func (w *world) sayIRC(conversation, text string) (Message, error) {
-	target := ""
-	for _, c := range conversations {
-		if c.key == conversation {
-			target = c.irc
-		}
-	}
-	for {
-		ctx, cancel := context.WithTimeout(w.ctx, 10*time.Second)
-		err := w.irc.Say(ctx, target, text)
-		cancel()
-		switch {
-		case err == nil:
-			return Message{Text: text}, nil
-		case errors.Is(err, stage.ErrUnconfirmed):
-			return Message{Text: text, Optional: true}, nil
-		case w.ctx.Err() != nil:
-			return Message{}, fmt.Errorf("write %q: %w", text, err)
-		}
-		w.note("irc: %q: %v", text, err)
-		time.Sleep(200 * time.Millisecond)
-	}
+	return src.hand.say(w, a.conversation, a.text)
 }
 
 // streams are all sources at work.
@@ -122,11 +70,11 @@ type streams struct {
 // start lets all sources write, together at least so many messages, until the faults are over.
 func (w *world) start(messages int, lasting time.Duration) *streams {
 	s := &streams{}
-	for n, src := range sources {
-		random := rand.New(rand.NewPCG(w.seed, uint64(n+1)))
+	for _, src := range sources {
+		script := newScript(w.seed, src, w.rates)
 		count := max(1, messages*src.share/100)
 		s.wg.Go(func() {
-			if err := w.write(src, random, count, lasting/time.Duration(count)); err != nil {
+			if err := w.write(script, count, lasting/time.Duration(count)); err != nil {
 				s.mu.Lock()
 				s.errs = append(s.errs, err)
 				s.mu.Unlock()
@@ -142,10 +90,11 @@ func (s *streams) wait() error {
 	return errors.Join(s.errs...)
 }
 
-// write is one source's stream. Some messages follow each other at once.
-func (w *world) write(src source, random *rand.Rand, count int, pause time.Duration) error {
+// write is one source's stream. Some acts follow each other at once.
+func (w *world) write(script *script, count int, pause time.Duration) error {
+	random := rand.New(rand.NewPCG(w.seed, uint64(200+len(script.src.name))))
 	for n, burst := 0, 0; n < count || !w.faulted.Load(); n++ {
-		if err := w.one(src, src.where[random.IntN(len(src.where))], fmt.Sprintf("%s %05d", src.name, n)); err != nil {
+		if err := w.one(script.src, script.next()); err != nil {
 			return err
 		}
 		if burst--; burst > 0 {
@@ -159,29 +108,35 @@ func (w *world) write(src source, random *rand.Rand, count int, pause time.Durat
 	return nil
 }
 
-// one writes a message and notes that it is accepted.
-func (w *world) one(src source, conversation, text string) error {
+// one does something and notes that it is accepted.
+func (w *world) one(src source, a act) error {
 	w.pens[src.name].RLock()
 	defer w.pens[src.name].RUnlock()
-	m, err := src.say(w, conversation, text)
+	m, err := w.perform(src, a)
 	if err != nil {
 		return err
 	}
-	w.note("accepted %s: %s (optional %v)", conversation, text, m.Optional)
+	w.note("accepted %s: %s (optional %v)", a.conversation, m.Text, m.Optional)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.done[a.deed]++
 	if w.said[src.name] == nil {
 		w.said[src.name] = map[string][]Message{}
 	}
-	w.said[src.name][conversation] = append(w.said[src.name][conversation], m)
+	w.said[src.name][a.conversation] = append(w.said[src.name][a.conversation], m)
 	return nil
 }
 
-// closing has every source write once more everywhere, when no more faults come.
+// closing has every source write once more everywhere, and show a picture, when no more faults come.
 func (w *world) closing() error {
 	for _, src := range sources {
+		if src.more != nil && w.rates.pictures > 0 {
+			if err := w.one(src, act{deed: shows, conversation: src.where[0], text: src.name + " end", size: 2000}); err != nil {
+				return err
+			}
+		}
 		for _, conversation := range src.where {
-			if err := w.one(src, conversation, src.name+" end"); err != nil {
+			if err := w.one(src, act{conversation: conversation, text: src.name + " end"}); err != nil {
 				return err
 			}
 		}

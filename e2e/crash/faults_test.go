@@ -112,6 +112,9 @@ func (w *world) breakThings(steps []step) {
 
 func ms(n uint64, limit uint64) time.Duration { return time.Duration(n%limit) * time.Millisecond }
 
+// failing are parts of the homeserver's paths at which it fails.
+var failing = []string{"/send/", "/send/", "/upload/", "/state/"}
+
 var linkNames = []string{"hangouts", "homeserver", "appservice", "irc"}
 
 func (w *world) do(s step) {
@@ -156,9 +159,9 @@ func (w *world) do(s step) {
 	case "refuse":
 		link.Refuse([]int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}[s.b%4], ms(s.b>>8, 1500))
 	case "homeserver error":
-		w.null.Inject(nullhs.Fault{Path: "/send/", Times: 1 + int(s.a%4), Status: []int{500, 502, 503, 429}[s.b%4]})
+		w.null.Inject(nullhs.Fault{Path: failing[s.a>>8%4], Times: 1 + int(s.a%4), Status: []int{500, 502, 503, 429}[s.b%4]})
 	case "homeserver loses answer":
-		w.null.Inject(nullhs.Fault{Path: "/send/", Times: 1 + int(s.a%2), Drop: true, After: s.b%3 > 0})
+		w.null.Inject(nullhs.Fault{Path: failing[s.a>>8%4], Times: 1 + int(s.a%2), Drop: true, After: s.b%3 > 0})
 	case "hangouts fault":
 		w.hangoutsFault(s)
 	case "drop channel":
@@ -192,9 +195,9 @@ func (w *world) hangoutsFault(s step) {
 		{Kind: hangoutstest.FaultLoseAnswer}, {Kind: hangoutstest.FaultLoseRequest}, {Kind: hangoutstest.FaultTruncate},
 		{Kind: hangoutstest.FaultDelayAnswer, Delay: hangoutstest.Millis(s.b % 4000)},
 	}
-	endpoints := []string{"conversations/sendchatmessage", "conversations/sendchatmessage", "conversations/*", "channel/*"}
+	endpoints := []string{"conversations/sendchatmessage", "conversations/sendchatmessage", "conversations/*", "channel/*", "upload/*", "upload/*"}
 	f := kinds[s.a%uint64(len(kinds))]
-	f.Account, f.Endpoint, f.Count = "alice", endpoints[(s.a>>16)%4], 1+int(s.b>>16)%3
+	f.Account, f.Endpoint, f.Count = "alice", endpoints[(s.a>>16)%6], 1+int(s.b>>16)%3
 	if (s.a>>32)%5 == 0 {
 		f = hangoutstest.Fault{Kind: hangoutstest.FaultDuplicate, Account: "alice", Endpoint: "push/event", Count: 3}
 	}

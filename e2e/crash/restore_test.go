@@ -38,6 +38,7 @@ func (w *world) restore(s step) {
 		w.backup = "" // the next one is new
 	}
 	if s.a%3 == 0 {
+		w.up() // before that it has no handler of the signal
 		if code := w.Bridge.Terminate(); code != 0 {
 			w.found(Problem{Kind: Ended, Where: "at SIGTERM", Detail: fmt.Sprintf("with %d", code)})
 		}
@@ -115,7 +116,7 @@ func (w *world) acknowledgedAndGone() (gone []string) {
 	handed := w.handedOver()
 	for _, c := range conversations {
 		for _, e := range w.timeline(w.rooms[c.key]) {
-			text := e.Content.AsMessage().Body
+			text := w.pictured(e.Content.AsMessage())
 			if sourceOf(text).matrix && handed[e.ID] > 0 && !slices.Contains(rows, string(e.ID)) {
 				gone = append(gone, text)
 			}
@@ -151,6 +152,7 @@ func (w *world) setBack() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ircMarks = append(w.ircMarks, Mark{})
+	w.forgot = append(w.forgot, time.Now().UnixMilli())
 }
 
 // found notes a problem.

@@ -8,69 +8,26 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/stretchr/testify/require"
-	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
-	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
 	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/stage"
 )
-
-// seen is what all ends have of one conversation.
-type seen struct {
-	hangouts []hangoutstest.EventInfo
-	matrix   []*event.Event
-	irc      []Message
-}
 
 // verdict is what a check has found.
 type verdict struct {
 	problems []Problem
 	// byHomeserver are messages that the homeserver accepted and never handed to the bridge, or handed over late, because
 	// it was killed.
-	byHomeserver []Problem
-	accepted     map[string]int // messages, by source
-	unconfirmed  int
-	absent       int    // of those, not on Hangouts
-	hangups      string // what the reference client has seen, for information
-}
-
-// look collects what all ends have.
-func (w *world) look() map[string]*seen {
-	w.t.Helper()
-	out := map[string]*seen{}
-	for _, c := range conversations {
-		s := &seen{}
-		events, err := w.hangouts.Events(w.ctx, c.key, 1)
-		require.NoError(w.t, err)
-		for _, e := range events {
-			if e.Kind == "message" {
-				s.hangouts = append(s.hangouts, e)
-			}
-		}
-		for _, e := range w.timeline(w.rooms[c.key]) {
-			if e.Content.AsMessage().Body != "welcome" {
-				s.matrix = append(s.matrix, e)
-			}
-		}
-		out[c.key] = s
-	}
-	for _, l := range w.irc.Messages() {
-		at, _ := time.Parse(ircTime, l.Tags["time"])
-		m := Message{Text: l.Last(), Author: l.Tags["account"], ID: l.Tags["msgid"], TimeMS: at.UnixMilli()}
-		key := "direct"
-		for _, c := range conversations {
-			if l.Param(0) == c.irc {
-				key = c.key
-			}
-		}
-		if m.Text != "welcome" {
-			out[key].irc = append(out[key].irc, m)
-		}
-	}
-	return out
+	byHomeserver  []Problem
+	accepted      map[string]int // messages, by source
+	unconfirmed   int
+	absent        int            // of those, not on Hangouts
+	early         int            // messages that came after a change which was made later
+	uploadedAgain int            // pictures into the homeserver's media repository
+	photos        map[string]int // pictures that were uploaded to Hangouts, by name
+	hangups       string         // what the reference client has seen, for information
 }
 
 // sourceOf is the source that has written a text, or none.
@@ -88,10 +45,12 @@ func (w *world) judge() verdict {
 	all := w.look()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	v := verdict{problems: slices.Clone(w.ended), accepted: map[string]int{}}
+	v := verdict{problems: slices.Clone(w.ended), accepted: map[string]int{}, photos: map[string]int{}}
 	for _, c := range conversations {
 		v.conversation(w, c.key, all[c.key])
+		v.add(w.differences(c.key, all[c.key]))
 	}
+	v.uploads(w, all)
 	for end, marks := range w.marks {
 		v.problems = append(v.problems, Forward(end, marks)...)
 	}
@@ -119,40 +78,34 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 	var remote, foreign, everything []Message // as Matrix and IRC shall show Hangouts
 	sent := map[string][]Message{}            // on Hangouts, by source
 	for _, e := range s.hangouts {
-		m := Message{Text: e.Text, Author: e.Sender, ID: e.EventID, TimeMS: int64(e.TimestampUS / 1000)}
-		everything = append(everything, m)
-		src := sourceOf(e.Text)
+		m := e.Message
+		src := sourceOf(m.Text)
 		if src.name == "" {
 			foreign = append(foreign, m)
 		}
 		sent[src.name] = append(sent[src.name], m)
-		if !src.matrix {
-			m.ID, m.Author = "", string(w.inMatrix(e.Sender))
-			if w.byGhost(e.Sender, m.TimeMS) {
-				m.OrBy = string(id.NewUserID("hangouts_"+e.Sender, stage.Domain))
+		if e.moves == "" || m.Text != moved(src, true) { // who joins is shown without a msgid
+			everything = append(everything, m)
+		}
+		switch {
+		case src.matrix:
+		case e.changes: // a later name may have come first
+			remote = append(remote, Message{Text: m.Text, Optional: e.moves == ""})
+		default:
+			shown := Message{Text: m.Text, Author: string(w.inMatrix(m.Author)), TimeMS: m.TimeMS}
+			if w.byGhost(m.Author, m.TimeMS) {
+				shown.OrBy = string(id.NewUserID("hangouts_"+m.Author, stage.Domain))
 			}
-			remote = append(remote, m)
+			remote = append(remote, shown)
 		}
 	}
 	v.add(Compare("on Hangouts, "+key, nil, foreign))
-
-	var shown []Message
-	own := map[string][]Message{} // by source
-	eventIDs := map[string]id.EventID{}
-	for _, e := range s.matrix {
-		m := Message{Text: e.Content.AsMessage().Body, Author: string(e.Sender), TimeMS: e.Timestamp}
-		switch src := sourceOf(m.Text); {
-		case e.Sender == stage.Bot:
-			v.problems = append(v.problems, Problem{Kind: FailureTold, Where: "in Matrix, " + key, What: m.Text})
-		case src.matrix:
-			own[src.name] = append(own[src.name], m)
-			eventIDs[m.Text] = e.ID
-		default:
-			shown = append(shown, m)
-		}
+	for _, text := range s.matrix.bot {
+		v.problems = append(v.problems, Problem{Kind: FailureTold, Where: "in Matrix, " + key, What: text})
 	}
-	v.add(Compare("in Matrix, "+key, remote, shown))
+	v.inMatrix(w, "in Matrix, "+key, s, remote)
 	v.add(Compare("on IRC, "+key, everything, s.irc))
+	own, eventIDs := s.matrix.own, s.matrix.ids
 
 	for _, src := range sources {
 		author := w.gaia[src.author]
@@ -188,6 +141,42 @@ func (v *verdict) conversation(w *world, key string, s *seen) {
 			}
 		}
 		v.accepted[src.name] += len(accepted)
+	}
+}
+
+// inMatrix checks what a room shows of Hangouts. What was said has its order, and so has each kind of change of the group; a change that
+// was shown again since the database was set back to a time before it is right. A change may come before what was said before it, which is
+// only counted, since a room is brought up to date at once; it may not come after what was said later. w.mu is held.
+func (v *verdict) inMatrix(w *world, where string, s *seen, remote []Message) {
+	kinds, excused := map[string]string{}, map[string]int{}
+	for _, e := range s.hangouts {
+		kinds[e.Text] = e.kind()
+		for _, at := range w.forgot {
+			if e.changes && e.TimeMS < at {
+				excused[e.Text]++
+			}
+		}
+	}
+	of := func(list []Message, kind string) []Message {
+		return slices.DeleteFunc(slices.Clone(list), func(m Message) bool { return kinds[m.Text] != kind })
+	}
+	for _, kind := range []string{"", "name", "erin", "frank", "gina"} {
+		for _, p := range Compare(where, of(remote, kind), of(s.matrix.shown, kind)) {
+			if p.Kind == Doubled && excused[p.What] > 0 {
+				excused[p.What]--
+			} else {
+				v.problems = append(v.problems, p)
+			}
+		}
+	}
+	for _, p := range Compare(where, remote, s.matrix.shown) {
+		switch {
+		case p.Kind != Disordered || kinds[p.by.Text] == kinds[p.What]:
+		case kinds[p.by.Text] == "":
+			v.problems = append(v.problems, p)
+		default:
+			v.early++
+		}
 	}
 }
 
@@ -299,7 +288,7 @@ func (w *world) hangupsView(all map[string]*seen) string {
 	for _, s := range all {
 		for _, e := range s.hangouts {
 			total++
-			if got[e.EventID] > 0 {
+			if got[e.ID] > 0 {
 				once++
 			}
 		}

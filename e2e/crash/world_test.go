@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/hangouts-bridge/hangouts-bridge/hangouts/hangoutstest"
 	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/hangups"
 	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/ircclient"
 	"github.com/hangouts-bridge/hangouts-bridge/internal/testkit/mxclient"
@@ -59,6 +61,7 @@ type world struct {
 	bob      *hangups.Driver
 	irc      *stage.IRC
 	gaia     map[string]string    // by key of a person
+	nicks    map[string]string    // on IRC, by key of a person
 	ids      map[string]string    // Hangouts id by key of a conversation
 	rooms    map[string]id.RoomID // by key of a conversation
 
@@ -69,6 +72,7 @@ type world struct {
 	backup   string // of the database, "" if the next restore needs a new one
 	backups  int
 	unsynced int      // messages acknowledged to the homeserver that power failures took from the database
+	forgot   []int64  // when (ms) the bridge's database was set back
 	absences []period // when Alice or Carol was logged out
 
 	progress atomic.Int64 // messages that IRC has got
@@ -76,7 +80,15 @@ type world struct {
 	ending   atomic.Bool  // watermarks stay where they are
 	counts   map[string]int
 
+	rates    rates
+	photosMu sync.Mutex
+	photos   map[string]string              // digests of what the Hangouts server has, by id
+	media    map[id.ContentURIString]string // digests of what the homeserver has
+
 	mu       sync.Mutex
+	pictures map[string]string // names by digest
+	done     map[deed]int
+	channels channels                        // what IRC shows
 	said     map[string]map[string][]Message // by source and conversation, in order
 	ended    []Problem
 	marks    map[string][]Mark // observations by end
@@ -107,6 +119,17 @@ func number(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
+// scenario has, beside those of stage.Scenario, people who come and go.
+func scenario() *hangoutstest.Scenario {
+	s := stage.Scenario()
+	for _, name := range []string{"Erin Evans", "Frank Fuller", "Gina Grant"} {
+		first, _, _ := strings.Cut(name, " ")
+		key := strings.ToLower(first)
+		s.People = append(s.People, hangoutstest.ScenarioPerson{Key: key, Name: name, FirstName: first, Email: key + "@example.com"})
+	}
+	return s
+}
+
 // newWorld starts everything and waits until all conversations are at all ends.
 func newWorld(t *testing.T, seed uint64, realHomeserver, fullSync bool, limit time.Duration) *world {
 	t.Helper()
@@ -123,7 +146,9 @@ func newWorld(t *testing.T, seed uint64, realHomeserver, fullSync bool, limit ti
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	w := &world{t: t, ctx: ctx, seed: seed, counts: map[string]int{}, said: map[string]map[string][]Message{}, marks: map[string][]Mark{},
-		gaia: map[string]string{}, ids: map[string]string{}, rooms: map[string]id.RoomID{}, links: map[string]*stage.Link{},
+		gaia: map[string]string{}, nicks: map[string]string{}, ids: map[string]string{}, rooms: map[string]id.RoomID{}, links: map[string]*stage.Link{},
+		rates:  rates{number(t, "CRASH_PICTURES", 10), number(t, "CRASH_CHANGES", 50)},
+		photos: map[string]string{}, media: map[id.ContentURIString]string{}, pictures: map[string]string{}, done: map[deed]int{}, channels: newChannels(),
 		fullSync: fullSync, accounts: map[string]stage.Account{}, pens: map[string]*sync.RWMutex{}}
 	for _, src := range sources {
 		w.pens[src.name] = &sync.RWMutex{}
@@ -132,9 +157,11 @@ func newWorld(t *testing.T, seed uint64, realHomeserver, fullSync bool, limit ti
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.diary.Close() })
 	w.Stage = stage.New(t, dir, "")
-	w.hangouts = stage.StartHangouts(t, w.Program, dir, stage.Scenario())
-	for _, key := range []string{"alice", "bob", "carol", "dave"} {
-		w.gaia[key] = w.hangouts.Account(key + "@example.com").GaiaID
+	w.hangouts = stage.StartHangouts(t, w.Program, dir, scenario())
+	var people []hangoutstest.PersonInfo
+	require.NoError(t, w.hangouts.Control(ctx, "people", nil, &people))
+	for _, p := range people {
+		w.gaia[p.Key], w.nicks[p.Key] = p.GaiaID, strings.ReplaceAll(p.Name, " ", "_")
 	}
 	list, err := w.hangouts.Conversations(ctx)
 	require.NoError(t, err)
@@ -196,6 +223,9 @@ func (w *world) enter() {
 
 // heard takes each line of IRC.
 func (w *world) heard(l ircclient.Line) {
+	w.mu.Lock()
+	w.channels.heard(l)
+	w.mu.Unlock()
 	switch l.Command {
 	case "PRIVMSG":
 		w.progress.Add(1)
@@ -219,16 +249,15 @@ func (w *world) note(format string, args ...any) {
 	fmt.Fprintf(w.diary, "%s %s\n", time.Now().UTC().Format("15:04:05.000"), fmt.Sprintf(format, args...))
 }
 
+// history is what the homeserver has of a room, oldest first.
+func (w *world) history(room id.RoomID) []*event.Event {
+	if w.null != nil {
+		return w.null.Events(room)
+	}
+	return w.Alice.History(room)
+}
+
 // timeline is what the homeserver has of a room's messages, oldest first.
 func (w *world) timeline(room id.RoomID) []*event.Event {
-	if w.null != nil {
-		return w.null.Messages(room)
-	}
-	var out []*event.Event
-	for _, e := range w.Alice.History(room) {
-		if e.Type == event.EventMessage {
-			out = append(out, e)
-		}
-	}
-	return out
+	return slices.DeleteFunc(w.history(room), func(e *event.Event) bool { return e.Type != event.EventMessage })
 }

@@ -117,7 +117,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.note(r, name, p.GaiaID, req, http.StatusOK)
-	resp := s.run(ep, p, req, s.picturesFor(proxied(r)), faults)
+	resp := s.run(ep, p, req, s.picturesFor(r), faults)
 	s.writeResponse(w, r, ep, resp, faults)
 }
 

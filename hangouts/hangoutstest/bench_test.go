@@ -26,7 +26,7 @@ func BenchmarkSend(b *testing.B) {
 			defer s.Close()
 			s.mu.Lock()
 			for _, p := range s.world.accounts() {
-				ss := s.newSessionLocked(p, false)
+				ss := s.newSessionLocked(p, pictures{})
 				ss.clientIDSent = true
 				s.subscribeServicesLocked(ss, []string{serviceBabel}, false)
 			}

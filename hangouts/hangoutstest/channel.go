@@ -87,7 +87,7 @@ func (s *Server) serveMaps(w http.ResponseWriter, r *http.Request, p *person, ss
 	var answer string
 	raw := s.settings.RawUTF8
 	if ss == nil {
-		ss = s.newSessionLocked(p, proxied(r))
+		ss = s.newSessionLocked(p, s.picturesFor(r))
 		w.Header().Add("Set-Cookie", s.cookie(r, "S", "cloudsearch-persist="+ss.gsid))
 		answer = createAnswer(ss.sid, ss.gsid)
 	}

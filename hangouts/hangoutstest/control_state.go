@@ -106,6 +106,9 @@ var stateVerbs = map[string]verb{
 		at := min(max(q.Since, 0), len(list))
 		return page[EventInfo]{append([]EventInfo{}, list[at:]...), len(list)}, nil
 	}),
+	"photos": command("uploaded pictures, with the SHA-256 of their bytes", func(s *Server, _ context.Context, _ *nothing) (any, error) {
+		return s.Photos(), nil
+	}),
 	"channels": command("channel sessions", func(s *Server, _ context.Context, q *forAnyAccount) (any, error) {
 		return append([]ChannelInfo{}, s.Channels(q.Account)...), nil
 	}),

@@ -2,7 +2,9 @@ package hangoutstest_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -46,6 +48,10 @@ func TestControlMessages(t *testing.T) {
 	require.Len(t, many, 3)
 	require.Equal(t, "1", text(p.event()))
 	call("photo", `{"as":"carol","conversation":"carol","name":"x.png","data":"`+base64.StdEncoding.EncodeToString([]byte("png"))+`"}`, nil)
+	var photos []hangoutstest.PhotoInfo
+	call("photos", `{}`, &photos)
+	require.Len(t, photos, 1)
+	require.Equal(t, []any{"x.png", 3, fmt.Sprintf("%x", sha256.Sum256([]byte("png")))}, []any{photos[0].Name, photos[0].Size, photos[0].SHA256})
 	call("typing", `{"as":"carol","conversation":"carol","type":"paused"}`, nil)
 	call("focus", `{"as":"carol","conversation":"carol"}`, nil)
 	call("watermark", `{"as":"carol","conversation":"carol"}`, nil)

@@ -3,6 +3,9 @@ package hangoutstest_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -420,4 +423,25 @@ func TestAttachments(t *testing.T) {
 	// The embedded item is written as on the wire: null, then the object (protocol §15.1).
 	deliveries, _ := s.Deliveries(0)
 	require.Contains(t, deliveries[len(deliveries)-1].Data, `[[249,0],null,{\\\"27639957\\\":`)
+}
+
+// Who asks through a relay gets addresses of pictures that lead through it.
+func TestPicturesThroughARelay(t *testing.T) {
+	s := start(t, hangoutstest.Options{})
+	target, err := url.Parse(s.URL)
+	require.NoError(t, err)
+	relay := httptest.NewServer(httputil.NewSingleHostReverseProxy(target))
+	t.Cleanup(relay.Close)
+	ada := newRaw(t, s, 0)
+	ada.base = relay.URL
+	p := ada.connect().poll
+	_, err = s.Account(0).SendPhoto("direct", "", "cat.gif", []byte("GIF89a"))
+	require.NoError(t, err)
+	photo := p.event().GetChatMessage().GetMessageContent().GetAttachment()[0].GetEmbedItem().GetPlusPhoto()
+	require.True(t, strings.HasPrefix(photo.GetUrl(), relay.URL+"/photos/"), photo.GetUrl())
+	got := &pb.GetConversationResponse{}
+	require.Equal(t, ok, ada.call("conversations/getconversation", &pb.GetConversationRequest{IncludeEvent: proto.Bool(true),
+		ConversationSpec: &pb.ConversationSpec{ConversationId: cid(conversation(t, s, "direct"))}, MaxEventsPerConversation: proto.Uint64(1)}, got))
+	events := got.GetConversationState().GetEvent()
+	require.Equal(t, photo.GetUrl(), events[0].GetChatMessage().GetMessageContent().GetAttachment()[0].GetEmbedItem().GetPlusPhoto().GetUrl())
 }

@@ -1,6 +1,9 @@
 package hangoutstest
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -225,6 +228,27 @@ func (s *Server) People() []PersonInfo {
 	for _, id := range s.world.peopleIDs {
 		p := s.world.people[id]
 		out = append(out, PersonInfo{p.Key, p.GaiaID, p.Name, p.Email, p.Phone, p.Account, p.OffNetwork, p.Bot})
+	}
+	return out
+}
+
+// PhotoInfo is an uploaded picture.
+type PhotoInfo struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Owner  string `json:"owner"` // gaia id
+	Size   int    `json:"size"`
+	SHA256 string `json:"sha256"` // in hexadecimal digits
+}
+
+// Photos lists all uploaded pictures, in the order of their ids.
+func (s *Server) Photos() []PhotoInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []PhotoInfo{}
+	for _, id := range slices.Sorted(maps.Keys(s.world.photos)) {
+		p := s.world.photos[id]
+		out = append(out, PhotoInfo{p.ID, p.Name, p.Owner, len(p.Data), fmt.Sprintf("%x", sha256.Sum256(p.Data))})
 	}
 	return out
 }

@@ -1,6 +1,8 @@
 package hangoutstest
 
 import (
+	"net/http"
+	"net/netip"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -18,12 +20,17 @@ type pictures struct {
 // googlePictures are the addresses of the real service: those of people come without a scheme (protocol §11.2).
 var googlePictures = pictures{attached: "https://lh3.googleusercontent.com", people: "//lh3.googleusercontent.com"}
 
-// picturesFor gives a client addresses that it can reach: through the proxy only Google's names exist.
-func (s *Server) picturesFor(proxied bool) pictures {
-	if proxied {
+// picturesFor gives a client addresses that it can reach: through the proxy only Google's names exist, and who asks by an
+// IP address, perhaps that of a relay in between, is answered with the same.
+func (s *Server) picturesFor(r *http.Request) pictures {
+	if proxied(r) {
 		return googlePictures
 	}
-	return pictures{attached: s.URL, people: s.URL}
+	at := s.URL
+	if asked, err := netip.ParseAddrPort(r.Host); err == nil {
+		at = "http://" + asked.String()
+	}
+	return pictures{attached: at, people: at}
 }
 
 // photoURL is the address of a person's photo, "" when there is none.

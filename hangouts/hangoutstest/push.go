@@ -63,7 +63,7 @@ func (s *Server) sendUpdateLocked(ss *session, kind pushKind, update *pb.StateUp
 		NotificationSettings: s.notificationSettings(ss.gaia, now),
 		CurrentServerTime:    proto.Uint64(now),
 	}
-	text, err := pblite.Marshal(s.picturesFor(ss.proxied).completeUpdate(update))
+	text, err := pblite.Marshal(ss.pictures.completeUpdate(update))
 	if err != nil {
 		s.log.Error("Failed to encode a state update", "error", err, "kind", kind)
 		return

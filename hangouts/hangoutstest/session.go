@@ -16,7 +16,7 @@ const (
 type session struct {
 	sid, gsid    string
 	gaia         string
-	proxied      bool // made through the proxy
+	pictures     pictures
 	clientID     string
 	clientIDSent bool
 	services     map[string]bool
@@ -79,9 +79,9 @@ func (h DropHow) valid() bool {
 	return slices.Contains([]DropHow{DropEnd, DropTruncate, DropCut, DropReset, DropUnknownSID, DropMute}, h)
 }
 
-func (s *Server) newSessionLocked(p *person, proxied bool) *session {
+func (s *Server) newSessionLocked(p *person, at pictures) *session {
 	ss := &session{
-		sid: s.gen.sid(), gsid: s.gen.gsessionID(), gaia: p.GaiaID, proxied: proxied, clientID: s.gen.clientID(),
+		sid: s.gen.sid(), gsid: s.gen.gsessionID(), gaia: p.GaiaID, pictures: at, clientID: s.gen.clientID(),
 		services: map[string]bool{}, nextArray: 2, created: s.clock(), idleSince: s.clock(), closeSaid: s.clock(),
 	}
 	mine := s.sessionsOf(p.GaiaID)

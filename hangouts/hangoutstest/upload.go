@@ -58,7 +58,7 @@ func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 	} else if id == "" {
 		answer = s.startUpload(r, p, body)
 	} else {
-		answer = s.finishUpload(p, id, body, s.picturesFor(proxied(r)))
+		answer = s.finishUpload(p, id, body, s.picturesFor(r))
 	}
 	if answer == nil {
 		httpError(w, http.StatusBadRequest)

@@ -59,7 +59,7 @@ func (s *Server) serveWebClient(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.note(r, "web/page", gaia, nil, http.StatusOK)
-	page, err := s.webClientPage(p, s.picturesFor(proxied(r)))
+	page, err := s.webClientPage(p, s.picturesFor(r))
 	if err != nil {
 		s.log.Error("Failed to encode a page", "error", err)
 		httpError(w, http.StatusInternalServerError)

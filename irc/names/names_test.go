@@ -3,6 +3,7 @@ package names
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -248,6 +249,32 @@ func TestTargets(t *testing.T) {
 	check(again)
 	target, _ := again.Target("g1")
 	require.True(t, target.Hidden)
+}
+
+// The main file of a database has what was synced.
+func TestPlacesOutliveAPowerFailure(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	open := func(path string) *database.DB {
+		db, err := database.Open("test", "sqlite3-fk-wal", "file:"+path+"?_txlock=immediate", zerolog.Nop())
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = db.Close() })
+		return db
+	}
+	db, ctx := open(path), context.Background()
+	require.NoError(t, db.Upgrade(ctx))
+	require.NoError(t, db.Accounts().PutLogin(ctx, chat.Person{ID: self}, []byte("x"), 1))
+	require.NoError(t, db.Sync(ctx))
+	c := &clock{time.Unix(1e9, 0)}
+	require.NoError(t, load(t, db.IRCNames(), c).EnsureTargets(ctx, []chat.Conversation{group("g1", "Family")}, nil))
+
+	disk, err := os.ReadFile(path)
+	require.NoError(t, err)
+	path = filepath.Join(t.TempDir(), "disk.db")
+	require.NoError(t, os.WriteFile(path, disk, 0o600))
+	r := load(t, open(path).IRCNames(), c)
+	require.NoError(t, r.EnsureTargets(ctx, []chat.Conversation{group("g1", "Renamed")}, nil))
+	target, _ := r.Target("g1")
+	require.Equal(t, "#Family", target.Channel)
 }
 
 func TestQueryThatBecomesAGroup(t *testing.T) {

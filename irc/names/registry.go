@@ -19,6 +19,7 @@ const (
 // Store is where names are kept; database.IRCNameStore.
 type Store interface {
 	Txn(ctx context.Context, fn func(ctx context.Context) error) error
+	Sync(ctx context.Context) error
 	Nicks(ctx context.Context, account chat.PersonID) ([]database.IRCNick, error)
 	PutNick(ctx context.Context, account chat.PersonID, n database.IRCNick) error
 	Aliases(ctx context.Context, account chat.PersonID, now int64) ([]database.IRCAlias, error)

@@ -30,8 +30,18 @@ func (r *Registry) keepTarget(t database.IRCTarget) {
 
 // EnsureTargets gives every one of conversations that has no place on IRC yet one. Of
 // two one-to-one conversations with the same person, the one that is not by SMS gets the
-// query, the other a channel. People must have their nicks.
+// query, the other a channel. People must have their nicks. A power failure does not take a place
+// back: a group that was renamed meanwhile would get a channel of another name.
 func (r *Registry) EnsureTargets(ctx context.Context, conversations []chat.Conversation, people map[chat.PersonID]chat.Person) error {
+	fresh, err := r.storeTargets(ctx, conversations, people)
+	if err == nil && fresh {
+		err = r.store.Sync(ctx)
+	}
+	return err
+}
+
+// storeTargets reports whether there were places to give.
+func (r *Registry) storeTargets(ctx context.Context, conversations []chat.Conversation, people map[chat.PersonID]chat.Person) (bool, error) {
 	sorted := slices.Clone(conversations)
 	slices.SortFunc(sorted, func(a, b chat.Conversation) int {
 		if a.Medium.SMS != b.Medium.SMS {
@@ -60,7 +70,7 @@ func (r *Registry) EnsureTargets(ctx context.Context, conversations []chat.Conve
 		fresh = append(fresh, t)
 	}
 	if len(fresh) == 0 {
-		return nil
+		return false, nil
 	}
 	err := r.store.Txn(ctx, func(ctx context.Context) error {
 		for _, t := range fresh {
@@ -77,9 +87,9 @@ func (r *Registry) EnsureTargets(ctx context.Context, conversations []chat.Conve
 				r.keepTarget(old)
 			}
 		}
-		return fmt.Errorf("store channels: %w", err)
+		return false, fmt.Errorf("store channels: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
 func (r *Registry) dropTarget(t database.IRCTarget) {

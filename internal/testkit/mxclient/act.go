@@ -2,9 +2,7 @@ package mxclient
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -49,6 +47,11 @@ func (c *Client) SendTextRetry(ctx context.Context, roomID id.RoomID, text, txnI
 	return c.sendRetry(ctx, roomID, event.EventMessage, &event.MessageEventContent{MsgType: event.MsgText, Body: text}, txnID)
 }
 
+// SendRetry is SendTextRetry for any message.
+func (c *Client) SendRetry(ctx context.Context, roomID id.RoomID, content *event.MessageEventContent, txnID string) (id.EventID, error) {
+	return c.sendRetry(ctx, roomID, event.EventMessage, content, txnID)
+}
+
 func (c *Client) sendRetry(ctx context.Context, roomID id.RoomID, eventType event.Type, content any, txnID string) (id.EventID, error) {
 	eventType, content, err := c.seal(ctx, roomID, eventType, content)
 	if err != nil {
@@ -61,9 +64,7 @@ func (c *Client) sendRetry(ctx context.Context, roomID id.RoomID, eventType even
 		if err == nil {
 			return resp.EventID, nil
 		}
-		var httpErr mautrix.HTTPError
-		if errors.As(err, &httpErr) && httpErr.Response != nil && httpErr.Response.StatusCode/100 == 4 &&
-			httpErr.Response.StatusCode != http.StatusTooManyRequests {
+		if Refused(err) {
 			return "", err
 		}
 		select {

@@ -36,6 +36,7 @@ type tokenOwner struct {
 }
 
 type media struct {
+	user              id.UserID // who has uploaded it
 	contentType, name string
 	bytes             []byte
 }

@@ -1,10 +1,13 @@
 package nullhs
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"net/http"
 
 	"go.mau.fi/util/random"
 	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/id"
 )
 
 const mediaPath = "/_matrix/media/v3"
@@ -45,7 +48,7 @@ func (s *Server) upload(c *call) (any, error) {
 	if contentType == "" {
 		contentType = "application/octet-stream"
 	}
-	s.commit(&addMedia{mediaID, contentType, c.URL.Query().Get("filename"), c.body})
+	s.commit(&addMedia{mediaID, contentType, c.URL.Query().Get("filename"), c.who.user, c.body})
 	return s.mxc(mediaID), nil
 }
 
@@ -58,6 +61,25 @@ func (s *Server) download(c *call) (any, error) {
 	c.w.WriteHeader(http.StatusOK)
 	_, _ = c.w.Write(m.bytes)
 	return raw{}, nil
+}
+
+// Upload is a file in the media repository.
+type Upload struct {
+	URI    id.ContentURIString
+	User   id.UserID
+	Size   int
+	SHA256 string // in hexadecimal digits
+}
+
+// Uploads returns all files in the media repository, in no order.
+func (s *Server) Uploads() (list []Upload) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, m := range s.data.media {
+		uri := id.ContentURI{Homeserver: s.opts.ServerName, FileID: name}
+		list = append(list, Upload{uri.CUString(), m.user, len(m.bytes), fmt.Sprintf("%x", sha256.Sum256(m.bytes))})
+	}
+	return list
 }
 
 // MediaCount is how many files are in the media repository.

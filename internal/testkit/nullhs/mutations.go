@@ -201,11 +201,12 @@ func (m *dropSendTxns) apply(d *data) { clear(d.sendTxns) }
 
 type addMedia struct {
 	ID, ContentType, Name string
+	User                  id.UserID
 	Bytes                 []byte
 }
 
 func (m *addMedia) apply(d *data) {
-	d.media[m.ID] = &media{m.ContentType, m.Name, m.Bytes}
+	d.media[m.ID] = &media{m.User, m.ContentType, m.Name, m.Bytes}
 }
 
 type addPending struct {

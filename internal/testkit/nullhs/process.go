@@ -123,6 +123,8 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 		answer = s.Rooms()
 	case "events":
 		answer = s.Events(room)
+	case "uploads":
+		answer = s.Uploads()
 	case "alias":
 		answer = s.Alias(r.URL.Query().Get("alias"))
 	case "requests":
@@ -204,6 +206,13 @@ func (p *Process) Events(roomID id.RoomID) (events []*event.Event) {
 func (p *Process) Messages(roomID id.RoomID) []*event.Event {
 	p.t.Helper()
 	return slices.DeleteFunc(p.Events(roomID), func(ev *event.Event) bool { return ev.Type.Type != event.EventMessage.Type })
+}
+
+// Uploads is Server.Uploads.
+func (p *Process) Uploads() (list []Upload) {
+	p.t.Helper()
+	p.call("uploads", "", nil, &list)
+	return list
 }
 
 // Alias is Server.Alias.

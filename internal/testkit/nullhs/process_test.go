@@ -48,6 +48,12 @@ func TestProcessIsKilled(t *testing.T) {
 		hs.StartAgain()
 	}
 	require.NoError(t, <-failed)
+	hs.Inject(nullhs.Fault{Path: "/upload/", Times: 1, Drop: true, After: true})
+	at, err := alice.UploadRetry(t.Context(), []byte("picture"), "image/png", "p.png")
+	require.NoError(t, err)
+	hs.Kill9()
+	hs.StartAgain()
+	require.Equal(t, []nullhs.Upload{{URI: at.CUString(), User: alice.UserID(), Size: 7, SHA256: "2cea274d0bedc39ec4ab6ba9e59ec889e3ed6fb56a1cf088a64d9b383378dc97"}}, hs.Uploads())
 
 	bob.WaitText(room, fmt.Sprintf("m%03d", count-1))
 	var want []string

@@ -119,6 +119,12 @@ func (h *Hangouts) Events(ctx context.Context, conversation string, since int) (
 	return page.List, err
 }
 
+// Photos returns all uploaded pictures.
+func (h *Hangouts) Photos(ctx context.Context) (list []hangoutstest.PhotoInfo, err error) {
+	err = h.Control(ctx, "photos", nil, &list)
+	return list, err
+}
+
 // Conversations returns all conversations with their members' watermarks.
 func (h *Hangouts) Conversations(ctx context.Context) (list []hangoutstest.ConversationInfo, err error) {
 	err = h.Control(ctx, "conversations", nil, &list)
