@@ -39,7 +39,7 @@ func TestMissedLinesAreReplayedOnceInOrder(t *testing.T) {
 	first := b.client("laptop", tagged...)
 	b.net.Say(bob, trio, "seen")
 	first.Await("PRIVMSG", "#Trio_co", "seen")
-	first.Roundtrip()
+	b.confirmed("laptop")
 	first.Close()
 	want := numbered("missed", 120)
 	for _, s := range want {
