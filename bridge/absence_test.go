@@ -186,28 +186,51 @@ func TestLeavingBeforeTheLoginIsNoted(t *testing.T) {
 
 // Nor is somebody pulled back whom the bridge invites before it hears that they have left; an invitation of another user's stays.
 func TestInvitedBeforeTheLeaveIsHeard(t *testing.T) {
-	for name, byBot := range map[string]bool{"by the bot": true, "by alice": false} {
+	for name, c := range map[string]struct {
+		back func(s *scene, bob *mxclient.Client)
+		ends string
+	}{
+		"by the bot": {func(s *scene, bob *mxclient.Client) { s.byBot(bob) }, "leave"},
+		"and joined by the bridge": {func(s *scene, bob *mxclient.Client) {
+			s.byBot(bob)
+			user, err := s.main.Bridge.GetExistingUserByMXID(s.t.Context(), bob.UserID())
+			require.NoError(s.t, err)
+			require.NoError(s.t, user.DoublePuppet(s.t.Context()).EnsureJoined(s.t.Context(), s.room))
+		}, "leave"},
+		"and accepted": {func(s *scene, bob *mxclient.Client) {
+			s.byBot(bob)
+			bob.Join(s.room)
+		}, "join"},
+		"by alice": {func(s *scene, bob *mxclient.Client) {
+			_, err := s.main.Matrix.Bot.SetPowerLevel(s.t.Context(), s.room, s.alice.UserID(), 99)
+			require.NoError(s.t, err)
+			s.alice.Invite(s.room, bob.UserID())
+		}, "invite"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t, true)
-			bob := mxclient.New(t, s.hs, "bob") // accepts nothing
 			s.bob.Close()
+			bob := mxclient.New(t, s.hs, "bob") // accepts nothing by itself
 			s.hs.PausePush("hangouts")
 			bob.Leave(s.room)
-			if byBot {
-				_, err := s.main.Matrix.Bot.InviteUser(t.Context(), s.room, &mautrix.ReqInviteUser{UserID: bob.UserID()})
-				require.NoError(t, err)
-			} else {
-				_, err := s.main.Matrix.Bot.SetPowerLevel(t.Context(), s.room, s.alice.UserID(), 99)
-				require.NoError(t, err)
-				s.alice.Invite(s.room, bob.UserID())
-			}
+			c.back(s, bob)
 			s.hs.ResumePush("hangouts")
-			s.eventually("the leave to be noted", func() bool { return s.absence() == ids.Hidden })
+			if c.ends == "leave" {
+				s.eventually("the leave to be noted", func() bool { return s.absence() == ids.Hidden })
+			}
 			s.settled()
-			require.Equal(t, byBot, s.isBob("leave"))
-			require.Equal(t, !byBot, s.isBob("invite"))
+			s.network.Say(carl, group, "after that")
+			s.alice.WaitText(s.room, "after that")
+			require.Equal(t, c.ends, s.hs.Membership(s.room, bob.UserID()))
 		})
 	}
+}
+
+// byBot has the bot invite bob.
+func (s *scene) byBot(bob *mxclient.Client) {
+	s.t.Helper()
+	_, err := s.main.Matrix.Bot.InviteUser(s.t.Context(), s.room, &mautrix.ReqInviteUser{UserID: bob.UserID()})
+	require.NoError(s.t, err)
 }
 
 // Who left the room in Matrix stays out whatever happens, until `open`, and misses nothing.

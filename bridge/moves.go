@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/networkid"
@@ -85,11 +84,9 @@ func (c *Client) moved(ctx context.Context, room *bridgev2.Portal, e *event.Even
 	defer unlock()
 	now, err := c.connector.membership(ctx, room.MXID, c.login.UserMXID)
 	if err == nil && now != to {
-		if to != event.MembershipLeave || now != event.MembershipInvite {
-			return nil // the event came late, another one has followed
-		}
-		if err = c.uninvite(ctx, room); err != nil {
-			return err
+		pulled, err := c.pulledBack(ctx, room, e)
+		if err != nil || !pulled {
+			return err // the event came late, another one has followed
 		}
 	}
 	absence := c.absence(room)
@@ -109,27 +106,41 @@ func (c *Client) moved(ctx context.Context, room *bridgev2.Portal, e *event.Even
 	return nil
 }
 
-// uninvite takes back that the bridge has invited the user again before it knew that they have left. An
-// invitation of somebody else's stays.
-func (c *Client) uninvite(ctx context.Context, room *bridgev2.Portal) error {
-	bot := c.connector.matrix().Bot
-	invited, err := bot.Members(ctx, room.MXID, mautrix.ReqMembers{Membership: event.MembershipInvite})
-	if err != nil {
-		return fmt.Errorf("look who has invited the user: %w", err)
+// pulledWithin is how long after a user has left the bridge may still bring them back, not knowing it.
+const pulledWithin = 30 * time.Second
+
+// pulledBack reports whether the user, who has left of their own will, is only invited since, or was brought back by the bridge
+// before it heard of that; then it takes them out again. What somebody else, or the user, has done since stays.
+func (c *Client) pulledBack(ctx context.Context, room *bridgev2.Portal, left *event.Event) (bool, error) {
+	if left.Content.AsMember().Membership != event.MembershipLeave || left.Sender != c.login.UserMXID {
+		return false, nil
 	}
-	ours := slices.ContainsFunc(invited.Chunk, func(e *event.Event) bool {
-		return e.GetStateKey() == string(c.login.UserMXID) && e.Sender == bot.UserID
-	})
-	if !ours {
-		return nil
+	bot := c.connector.matrix().Bot
+	members, err := bot.Members(ctx, room.MXID)
+	if err != nil {
+		return false, fmt.Errorf("look who has brought the user back: %w", err)
+	}
+	n := slices.IndexFunc(members.Chunk, func(e *event.Event) bool { return e.GetStateKey() == string(c.login.UserMXID) })
+	if n < 0 {
+		return false, nil
+	}
+	now := members.Chunk[n]
+	_, byPuppet := now.Content.Raw[appservice.DoublePuppetKey]
+	after := time.Duration(now.Timestamp-left.Timestamp) * time.Millisecond
+	switch membership, _ := now.Content.Raw["membership"].(string); {
+	case membership == string(event.MembershipInvite) && now.Sender != bot.UserID:
+		return true, nil // they may accept it
+	case after < 0 || after > pulledWithin, membership == string(event.MembershipJoin) && !byPuppet,
+		membership != string(event.MembershipJoin) && membership != string(event.MembershipInvite):
+		return false, nil
 	}
 	_, err = c.connector.bridge.Bot.SendState(ctx, room.MXID, event.StateMember, string(c.login.UserMXID), &event.Content{
 		Parsed: &event.MemberEventContent{Membership: event.MembershipLeave},
 	}, zeroTime)
 	if err != nil {
-		return fmt.Errorf("take back an invitation: %w", err)
+		return false, fmt.Errorf("take out a user who has left: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
 // leftRef begins the refs of requests to leave because a room was left.
