@@ -2,8 +2,10 @@ package bridge_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -36,4 +38,41 @@ func TestAPartThatComesBack(t *testing.T) {
 	require.Equal(t, 0, pictures())
 	with("three")
 	require.Equal(t, 1, pictures())
+}
+
+// What is shown of an edit as a message of its own goes with the message.
+func TestDeletionTakesCorrectionsAlong(t *testing.T) {
+	w := newWorld(t)
+	w.network.LimitFeatures(nil)
+	w.change = func(c *bridgeconfig.Config) { c.DoublePuppet.Secrets = nil }
+	w.start()
+	alice := w.user("alice")
+	w.login(alice, anna)
+	w.network.Say(carl, group, "first")
+	room := w.room("first")
+	alice.WaitText(room, "first")
+	alice.SendText(room, "mine")
+	w.waitTexts(group, "first", "mine")
+	w.network.Post(editOf(anna, w.idOf("mine"), "on my phone"))
+	w.mxidOf(room, "* on my phone")
+	w.network.Post(chat.Event{Conversation: group, Author: anna, Kind: chat.KindDeletion, Deletion: &chat.Deletion{Target: w.idOf("mine")}})
+	w.eventually("the bot to remove it", func() bool { return !w.shown(room, "mine") })
+	w.passed(room)
+	require.False(t, w.shown(room, "* on my phone"))
+}
+
+// A part that an edit adds to a message that expires goes with it.
+func TestAddedPartsExpire(t *testing.T) {
+	w, _, _, room := able(t)
+	expires := time.Now().Add(time.Hour).UnixMicro()
+	said := w.network.Post(chat.Event{Conversation: group, Author: carl, Kind: chat.KindMessage, Expires: expires, Message: &chat.Message{Text: chat.Plain("soon gone")}})
+	w.mxidOf(room, "soon gone")
+	edit := editOf(carl, said.ID, "soon gone")
+	edit.Expires = expires
+	edit.Edit.Message.Attachments = []chat.Attachment{{Kind: chat.AttachLink, URL: "https://example.org/"}}
+	w.network.Post(edit)
+	w.passed(room)
+	var planned int
+	require.NoError(t, w.main.Bridge.DB.QueryRow(t.Context(), `SELECT COUNT(*) FROM disappearing_message WHERE mx_room=$1`, room).Scan(&planned))
+	require.Equal(t, 2, planned)
 }
