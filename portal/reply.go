@@ -22,7 +22,7 @@ const quoteWait = 3 * time.Second
 // the network's: what a client puts into a reply may say anything.
 func (h *Handler) relation(ctx context.Context, msg *bridgev2.MatrixMessage, c chat.Conversation) (answer *chat.Quote, thread chat.EventID, quote chat.Text) {
 	features, target := h.session.Features(c), msg.ReplyTo
-	if msg.ThreadRoot != nil && features.Threads != chat.NoThreads {
+	if msg.ThreadRoot != nil && msg.ThreadRoot.Room == msg.Portal.PortalKey && features.Threads != chat.NoThreads {
 		root := msg.ThreadRoot.ThreadRoot
 		if root == "" {
 			root = msg.ThreadRoot.ID
