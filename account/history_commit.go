@@ -27,6 +27,7 @@ func (c *commitment) restart(ctx context.Context) error {
 // again for what came before the events after it.
 func (c *commitment) startAfter(ctx context.Context, row *database.ConversationRow, seq int64) error {
 	row.Start = max(row.Start, seq)
+	c.s.past.void(row.ID)
 	return c.m.history.Drop(ctx, c.s.id, row.ID)
 }
 
