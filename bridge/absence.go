@@ -17,6 +17,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/config"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/portal/format"
 )
 
 // Reasons in membership events. Everyone in the room can read them.
@@ -342,7 +343,7 @@ func (c *consumer) removalFollows(ctx context.Context, conversation chat.Convers
 
 // say writes a line of the bot into a room, once however often it is tried.
 func (c *consumer) say(ctx context.Context, room *bridgev2.Portal, message networkid.MessageID, part networkid.PartID, text string) error {
-	content := &event.MessageEventContent{MsgType: event.MsgNotice, Mentions: &event.Mentions{}, Body: text}
+	content := format.Line(text)
 	meta := &bridgedb.Message{ID: message, PartID: part, Room: room.PortalKey}
 	_, err := c.connector.bridge.Bot.SendMessage(ctx, room.MXID, event.EventMessage, &event.Content{Parsed: content}, &bridgev2.MatrixSendExtra{MessageMeta: meta})
 	if err != nil {

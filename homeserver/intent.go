@@ -71,9 +71,18 @@ func OnceID(kind string, e id.EventID) string {
 	return kind + "_" + hex.EncodeToString(sum[:16])
 }
 
+// notThere is bridgev2's reason for taking somebody out of a room, nowhere is ours.
+const (
+	notThere = "User is not in remote chat"
+	nowhere  = "Not in the conversation any more"
+)
+
 // SendState sets the state of a room. bridgev2 only logs what fails; the attempt has it.
-// mautrix: Portal.sendRoomMeta and syncParticipants in bridgev2/portal.go, until they return the error.
+// mautrix: Portal.sendRoomMeta and syncParticipants in bridgev2/portal.go, until they return the error, and ask for the reason.
 func (i *Intent) SendState(ctx context.Context, room id.RoomID, kind event.Type, key string, content *event.Content, at time.Time) (*mautrix.RespSendEvent, error) {
+	if member, ok := content.Parsed.(*event.MemberEventContent); ok && member.Reason == notThere {
+		member.Reason = nowhere
+	}
 	resp, err := i.ASIntent.SendState(ctx, room, kind, key, content, at)
 	fails(ctx, err)
 	return resp, err

@@ -39,7 +39,7 @@ func TestMissedLinesAreReplayedOnceInOrder(t *testing.T) {
 	first := b.client("laptop", tagged...)
 	b.net.Say(bob, trio, "seen")
 	first.Await("PRIVMSG", "#Trio_co", "seen")
-	first.Roundtrip()
+	b.confirmed("laptop")
 	first.Close()
 	want := numbered("missed", 120)
 	for _, s := range want {
@@ -53,6 +53,7 @@ func TestMissedLinesAreReplayedOnceInOrder(t *testing.T) {
 	again.Roundtrip()
 	require.Equal(t, want, messages(again, "#Trio_co"))
 	require.Len(t, messages(again, "anna"), 120)
+	b.confirmed("laptop")
 	again.Close()
 
 	b.stop()
@@ -490,8 +491,14 @@ func TestLinesAreConfirmedFromTimeToTime(t *testing.T) {
 	b.start()
 	b.ready(b.session())
 	all(b.client("laptop", tagged...), 50) // again, but for the first
-	eventually(t, "one answer confirms all", func() bool {
-		waiting, err := b.db.Consumers().Standings(t.Context(), database.ConsumerKey{Account: anna, Side: chat.OriginIRC, Name: "laptop"})
+	b.confirmed("laptop")
+}
+
+// confirmed waits until a client has confirmed all lines.
+func (b *bench) confirmed(name string) {
+	b.t.Helper()
+	eventually(b.t, "an answer that confirms all", func() bool {
+		waiting, err := b.db.Consumers().Standings(b.t.Context(), database.ConsumerKey{Account: anna, Side: chat.OriginIRC, Name: name})
 		return err == nil && len(waiting) == 0
 	})
 }

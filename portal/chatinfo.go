@@ -229,19 +229,35 @@ func (h *Handler) Known(ctx context.Context, c chat.Conversation, who ...chat.Pe
 
 // memberChanges is what a membership event changes in the room. Who leaves is only a
 // ghost here: what becomes of the Matrix user of a login is not bridgev2's to decide.
-func (h *Handler) memberChanges(e chat.Event, portal *bridgev2.Portal) *bridgev2.ChatMemberList {
+func (h *Handler) memberChanges(e chat.Event, portal *bridgev2.Portal, reason string) *bridgev2.ChatMemberList {
 	changes := bridgev2.ChatMemberMap{}
 	for _, id := range e.Membership.People {
 		switch {
 		case e.Membership.Joined:
 			changes[ids.MakeUserID(id)] = h.member(portal, chat.Member{ID: id})
 		case id != h.self:
-			changes[ids.MakeUserID(id)] = bridgev2.ChatMember{
+			member := bridgev2.ChatMember{
 				EventSender:  bridgev2.EventSender{Sender: networkid.UserID(id)},
 				Membership:   event.MembershipLeave,
 				MemberSender: h.sender(e.Author, absencesOf(portal)),
 			}
+			if reason != "" && id != e.Author {
+				member.MemberEventExtra = map[string]any{"reason": reason}
+			}
+			changes[ids.MakeUserID(id)] = member
 		}
 	}
 	return &bridgev2.ChatMemberList{MemberMap: changes}
+}
+
+// reasonOut says who has removed people, "" if that is not known: in Matrix it is the bot.
+func (h *Handler) reasonOut(ctx context.Context, e chat.Event) string {
+	if e.Membership.Joined || e.Author == "" {
+		return ""
+	}
+	people, err := h.people.People(ctx, e.Author)
+	if err != nil {
+		return ""
+	}
+	return "Removed by " + namesOf(people)(e.Author)
 }

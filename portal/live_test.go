@@ -11,6 +11,7 @@ import (
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
+	"github.com/hangouts-bridge/hangouts-bridge/puppet"
 )
 
 // typingSession is an account that notes what it is told of typing.
@@ -55,5 +56,30 @@ func TestTypingOfOneWhoTakesNoPart(t *testing.T) {
 		room := &bridgev2.Portal{Portal: &bridgedb.Portal{PortalKey: networkid.PortalKey{ID: "c", Receiver: "1"}, MXID: "!room"}}
 		require.NoError(t, New(session, "1", nil, Options{}).HandleMatrixTyping(t.Context(), &bridgev2.MatrixTyping{Portal: room, IsTyping: true}))
 		require.Empty(t, session.told)
+	}
+}
+
+// peopleSession is an account that knows names.
+type peopleSession struct{ account.Session }
+
+func (peopleSession) People(_ context.Context, ids ...chat.PersonID) (map[chat.PersonID]chat.Person, error) {
+	known := map[chat.PersonID]chat.Person{}
+	for _, id := range ids {
+		known[id] = chat.Person{ID: id, FullName: "Person " + string(id)}
+	}
+	return known, nil
+}
+
+// It is the bot that takes people out of a room: the reason says who has removed them.
+func TestRemovalsSayByWhom(t *testing.T) {
+	session := peopleSession{}
+	h := New(session, "1", puppet.New(session, "1", nil, nil), Options{})
+	removed := func(author chat.PersonID, joined bool) bridgev2.ChatMember {
+		e := chat.Event{Author: author, Membership: &chat.Membership{Joined: joined, People: []chat.PersonID{"3"}}}
+		return h.memberChanges(e, nil, h.reasonOut(t.Context(), e)).MemberMap["3"]
+	}
+	require.Equal(t, map[string]any{"reason": "Removed by Person 2"}, removed("2", false).MemberEventExtra)
+	for _, member := range []bridgev2.ChatMember{removed("3", false), removed("", false), removed("2", true)} {
+		require.Empty(t, member.MemberEventExtra)
 	}
 }

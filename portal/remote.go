@@ -124,7 +124,7 @@ func (h *Handler) meta(ctx context.Context, e chat.Event, kind chat.Conversation
 }
 
 func (h *Handler) membership(ctx context.Context, e chat.Event, meta simplevent.EventMeta) bridgev2.RemoteEvent {
-	changes := h.memberChanges(e, h.options.room(ctx, meta.PortalKey))
+	changes := h.memberChanges(e, h.options.room(ctx, meta.PortalKey), h.reasonOut(ctx, e))
 	if len(changes.MemberMap) == 0 {
 		return nil
 	}

@@ -58,7 +58,7 @@ func groups(n int) *hangoutstest.Scenario {
 func key(i int) string { return fmt.Sprintf("g%04d", i) }
 
 // newSetting starts everything; with Matrix Alice has logged in there, else only for IRC.
-func newSetting(b *testing.B, scenario *hangoutstest.Scenario, matrix bool) *setting {
+func newSetting(b *testing.B, scenario *hangoutstest.Scenario, matrix bool, changes ...func(*setting)) *setting {
 	b.Helper()
 	server, err := hangoutstest.Start(hangoutstest.Options{Scenario: scenario})
 	if err != nil {
@@ -73,6 +73,9 @@ func newSetting(b *testing.B, scenario *hangoutstest.Scenario, matrix bool) *set
 	s.Set("network.initial_chat_sync", 100)
 	for _, limit := range []string{"connections", "per_address", "per_account"} {
 		s.Set("network.irc.limits."+limit, 2000)
+	}
+	for _, change := range changes {
+		change(s)
 	}
 	if !matrix {
 		s.Write()

@@ -162,7 +162,8 @@ func (v *verdict) inMatrix(w *world, where string, s *seen, remote []Message) {
 	}
 	for _, kind := range []string{"", "name", "erin", "frank", "gina"} {
 		for _, p := range Compare(where, of(remote, kind), of(s.matrix.shown, kind)) {
-			if p.Kind == Doubled && excused[p.What] > 0 {
+			again := p.Kind == Doubled || p.Kind == Disordered && kind != "" // a name that was past at first is shown later then
+			if again && excused[p.What] > 0 {
 				excused[p.What]--
 			} else {
 				v.problems = append(v.problems, p)

@@ -71,6 +71,7 @@ func TestPeopleAndRooms(t *testing.T) {
 		return n >= 0
 	})
 	require.Equal(t, "invited", w.standing("party", "alice"))
+	w.heard(w.Alice, party, "Carol Cooper invites you")
 	require.Contains(t, w.answered(w.Alice, party, "!hangouts accept"), "accepted the invitation")
 	w.Eventually(patience, "alice to take part", func() bool { return w.standing("party", "alice") == "active" })
 	w.Alice.SendText(party, "here I am")

@@ -54,11 +54,21 @@ func (b *builder) members(c *conversation, sc ScenarioConversation) error {
 		}
 		if slices.Contains(sc.InvitedOnly, key) {
 			m.Status = pb.ConversationStatus_CONVERSATION_STATUS_INVITED
-			m.Inviter = b.people[sc.Members[0]].GaiaID
+			m.Inviter = b.inviter(sc)
 		}
 		c.Members = append(c.Members, m)
 	}
 	return nil
+}
+
+// inviter is the first member who is not only invited, or the first.
+func (b *builder) inviter(sc ScenarioConversation) string {
+	for _, key := range sc.Members {
+		if p := b.people[key]; p != nil && !slices.Contains(sc.InvitedOnly, key) {
+			return p.GaiaID
+		}
+	}
+	return b.people[sc.Members[0]].GaiaID
 }
 
 // personalState sets what events would otherwise overwrite: archived, and what was read.

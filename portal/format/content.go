@@ -1,7 +1,9 @@
 package format
 
 import (
+	"html"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,6 +31,18 @@ func FromContent(content *event.MessageEventContent, names *Names) chat.Text {
 		body = withoutFallback(body)
 	}
 	return names.Named(chat.Plain(body)).Linked()
+}
+
+// code is what stands between backticks.
+var code = regexp.MustCompile("`([^`]+)`")
+
+// Line is a notice of the bot's; what stands between backticks shows as code.
+func Line(text string) *event.MessageEventContent {
+	content := &event.MessageEventContent{MsgType: event.MsgNotice, Body: text, Mentions: &event.Mentions{}}
+	if formatted := code.ReplaceAllString(html.EscapeString(text), "<code>$1</code>"); code.MatchString(text) {
+		content.Format, content.FormattedBody = event.FormatHTML, formatted
+	}
+	return content
 }
 
 // WithoutFallback returns body and HTML of a reply without the copy of the message that it answers.

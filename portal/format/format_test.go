@@ -159,3 +159,11 @@ func TestSplitText(t *testing.T) {
 	}
 	require.Len(t, Split(chat.Plain(long), 0, bytes), 1, "no limit")
 }
+
+func TestLine(t *testing.T) {
+	require.Empty(t, Line("no <b>code</b> here").FormattedBody)
+	content := Line("<b>Eve</b>: send `!x accept` or `!x decline`, not ` alone")
+	require.Equal(t, "&lt;b&gt;Eve&lt;/b&gt;: send <code>!x accept</code> or <code>!x decline</code>, not ` alone", content.FormattedBody)
+	require.Equal(t, event.FormatHTML, content.Format)
+	require.Equal(t, event.MsgNotice, content.MsgType)
+}

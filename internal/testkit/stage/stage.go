@@ -40,14 +40,15 @@ type Account struct {
 
 // Stage is the bridge and where it runs.
 type Stage struct {
-	T       testing.TB
-	Dir     string
-	Program string
-	Bridge  *proc.Process
-	Alice   *mxclient.Client // nil without a homeserver
-	IRCAddr string           // where the bridge listens for IRC
-	ASAddr  string           // where the bridge listens for the homeserver
-	Env     []string         // of the bridge, "KEY=value"
+	MaxUpload int64 // bytes, of NullHomeserver; 0: its default
+	T         testing.TB
+	Dir       string
+	Program   string
+	Bridge    *proc.Process
+	Alice     *mxclient.Client // nil without a homeserver
+	IRCAddr   string           // where the bridge listens for IRC
+	ASAddr    string           // where the bridge listens for the homeserver
+	Env       []string         // of the bridge, "KEY=value"
 
 	edits      map[string]any
 	management map[id.UserID]id.RoomID // rooms with the bot
@@ -211,5 +212,5 @@ func Scenario() *hangoutstest.Scenario {
 // NullHomeserver runs a homeserver for tests in this process until the test ends.
 func (s *Stage) NullHomeserver(listen string, registrations []string) *nullhs.Server {
 	s.T.Helper()
-	return nullhs.Start(s.T, nullhs.Options{ServerName: Domain, Listen: listen, RegistrationFiles: registrations})
+	return nullhs.Start(s.T, nullhs.Options{ServerName: Domain, Listen: listen, RegistrationFiles: registrations, MaxUpload: s.MaxUpload})
 }
