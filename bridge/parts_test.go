@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
+	"maunium.net/go/mautrix/event"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
@@ -75,4 +76,26 @@ func TestAddedPartsExpire(t *testing.T) {
 	var planned int
 	require.NoError(t, w.main.Bridge.DB.QueryRow(t.Context(), `SELECT COUNT(*) FROM disappearing_message WHERE mx_room=$1`, room).Scan(&planned))
 	require.Equal(t, 2, planned)
+}
+
+// An edit in Matrix leaves a message the files that it has now, not those that it had at first.
+func TestEditKeepsWhatAnEditHasLeft(t *testing.T) {
+	w, alice, _, room := able(t)
+	file := func(ref string) []chat.Attachment {
+		w.network.PutFile(ref, accounttest.File{Data: picture(1)})
+		return []chat.Attachment{{Kind: chat.AttachPhoto, Ref: []byte(ref), Name: ref + ".png"}}
+	}
+	said := w.network.Post(chat.Event{Conversation: group, Author: anna, Kind: chat.KindMessage, Message: &chat.Message{Text: chat.Plain("from my phone"), Attachments: file("secret")}})
+	shown := w.mxidOf(room, "from my phone")
+	better := editOf(anna, said.ID, "without it")
+	better.Edit.Message.Attachments = file("harmless")
+	w.network.Post(better)
+	w.passed(room)
+	best := &event.MessageEventContent{MsgType: event.MsgImage, Body: "best", FileName: "p.png", URL: "mxc://x/y"}
+	best.SetEdit(shown)
+	alice.Send(room, event.EventMessage, best)
+	w.eventually("the edit", func() bool { return len(w.did(chat.RequestEdit)) == 1 })
+	got := w.did(chat.RequestEdit)[0].Edit.Message
+	require.Equal(t, "best", got.Text.String())
+	require.Equal(t, better.Edit.Message.Attachments, got.Attachments)
 }
