@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/id"
 
 	"github.com/hangouts-bridge/hangouts-bridge/bridge"
@@ -181,6 +182,32 @@ func TestLeavingBeforeTheLoginIsNoted(t *testing.T) {
 	s.bob.Leave(s.room)
 	s.eventually("the leave to be noted", func() bool { return s.absence() == ids.Hidden })
 	s.stays(t, true)
+}
+
+// Nor is somebody pulled back whom the bridge invites before it hears that they have left; an invitation of another user's stays.
+func TestInvitedBeforeTheLeaveIsHeard(t *testing.T) {
+	for name, byBot := range map[string]bool{"by the bot": true, "by alice": false} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, true)
+			bob := mxclient.New(t, s.hs, "bob") // accepts nothing
+			s.bob.Close()
+			s.hs.PausePush("hangouts")
+			bob.Leave(s.room)
+			if byBot {
+				_, err := s.main.Matrix.Bot.InviteUser(t.Context(), s.room, &mautrix.ReqInviteUser{UserID: bob.UserID()})
+				require.NoError(t, err)
+			} else {
+				_, err := s.main.Matrix.Bot.SetPowerLevel(t.Context(), s.room, s.alice.UserID(), 99)
+				require.NoError(t, err)
+				s.alice.Invite(s.room, bob.UserID())
+			}
+			s.hs.ResumePush("hangouts")
+			s.eventually("the leave to be noted", func() bool { return s.absence() == ids.Hidden })
+			s.settled()
+			require.Equal(t, byBot, s.isBob("leave"))
+			require.Equal(t, !byBot, s.isBob("invite"))
+		})
+	}
 }
 
 // Who left the room in Matrix stays out whatever happens, until `open`, and misses nothing.

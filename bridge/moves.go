@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"maunium.net/go/mautrix"
 	"maunium.net/go/mautrix/appservice"
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/networkid"
@@ -84,7 +85,12 @@ func (c *Client) moved(ctx context.Context, room *bridgev2.Portal, e *event.Even
 	defer unlock()
 	now, err := c.connector.membership(ctx, room.MXID, c.login.UserMXID)
 	if err == nil && now != to {
-		return nil // the event came late, another one has followed
+		if to != event.MembershipLeave || now != event.MembershipInvite {
+			return nil // the event came late, another one has followed
+		}
+		if err = c.uninvite(ctx, room); err != nil {
+			return err
+		}
 	}
 	absence := c.absence(room)
 	switch to {
@@ -99,6 +105,29 @@ func (c *Client) moved(ctx context.Context, room *bridgev2.Portal, e *event.Even
 			return nil
 		}
 		return consumer.entered(ctx, room, absence)
+	}
+	return nil
+}
+
+// uninvite takes back that the bridge has invited the user again before it knew that they have left. An
+// invitation of somebody else's stays.
+func (c *Client) uninvite(ctx context.Context, room *bridgev2.Portal) error {
+	bot := c.connector.matrix().Bot
+	invited, err := bot.Members(ctx, room.MXID, mautrix.ReqMembers{Membership: event.MembershipInvite})
+	if err != nil {
+		return fmt.Errorf("look who has invited the user: %w", err)
+	}
+	ours := slices.ContainsFunc(invited.Chunk, func(e *event.Event) bool {
+		return e.GetStateKey() == string(c.login.UserMXID) && e.Sender == bot.UserID
+	})
+	if !ours {
+		return nil
+	}
+	_, err = c.connector.bridge.Bot.SendState(ctx, room.MXID, event.StateMember, string(c.login.UserMXID), &event.Content{
+		Parsed: &event.MemberEventContent{Membership: event.MembershipLeave},
+	}, zeroTime)
+	if err != nil {
+		return fmt.Errorf("take back an invitation: %w", err)
 	}
 	return nil
 }
