@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"slices"
 
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 	"github.com/hangouts-bridge/hangouts-bridge/database"
@@ -27,23 +28,44 @@ func (c *commitment) restart(ctx context.Context) error {
 // again for what came before the events after it.
 func (c *commitment) startAfter(ctx context.Context, row *database.ConversationRow, seq int64) error {
 	row.Start = max(row.Start, seq)
+	c.s.past.void(row.ID)
 	return c.m.history.Drop(ctx, c.s.id, row.ID)
 }
 
 // returned reports whether an account comes into a conversation of which it may have missed events.
 func returned(was, is chat.Standing) bool { return was != chat.Active && was != is && is != chat.Left }
 
-// blankDeleted takes the content off what events delete, in log and store.
+// blankDeleted takes the content off what events delete, in log and store, and off the edits of that,
+// whether they came before or come after.
 func (s *session) blankDeleted(ctx context.Context, events []chat.Event) error {
 	for _, e := range events {
-		if e.Deletion == nil {
-			continue
+		blank := []chat.EventID{}
+		switch {
+		case e.Deletion != nil:
+			logged, err := s.m.log.EditsOf(ctx, s.id, e.Conversation, e.Deletion.Target)
+			if err != nil {
+				return err
+			}
+			stored, err := s.m.history.EditsOf(ctx, s.id, e.Conversation, e.Deletion.Target)
+			if err != nil {
+				return err
+			}
+			blank = slices.Concat([]chat.EventID{e.Deletion.Target}, logged, stored)
+		case e.Edit != nil:
+			deleted, err := s.m.history.Blanked(ctx, s.id, e.Conversation, e.Edit.Target)
+			if err != nil {
+				return err
+			} else if deleted {
+				blank = append(blank, e.ID)
+			}
 		}
-		if err := s.m.log.Blank(ctx, s.id, e.Conversation, e.Deletion.Target); err != nil {
-			return err
-		}
-		if err := s.m.history.Blank(ctx, s.id, e.Conversation, e.Deletion.Target); err != nil {
-			return err
+		for _, id := range blank {
+			if err := s.m.log.Blank(ctx, s.id, e.Conversation, id); err != nil {
+				return err
+			}
+			if err := s.m.history.Blank(ctx, s.id, e.Conversation, id); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -25,6 +25,7 @@ type past struct {
 type fetch struct {
 	done chan struct{} // closed at its end
 	err  error
+	void bool // the history began anew meanwhile; the writer's
 }
 
 // fetchOlder brings the page before r into the store, unless another call has. nil means that it
@@ -57,13 +58,22 @@ func (s *session) fetchOlder(ctx context.Context, id chat.ConversationID, r reac
 	}()
 	var now reach
 	if now, f.err = s.reach(ctx, id); f.err == nil && now.same(r) {
-		f.err = s.fetchPage(ctx, id, now)
+		f.err = s.fetchPage(ctx, id, now, f)
 	}
 	return f.err
 }
 
+// void makes a page under way one that is not stored. The writer's goroutine calls it.
+func (p *past) void(id chat.ConversationID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f := p.fetches[id]; f != nil {
+		f.void = true
+	}
+}
+
 // fetchPage asks the network for the page before r and stores it.
-func (s *session) fetchPage(ctx context.Context, id chat.ConversationID, r reach) error {
+func (s *session) fetchPage(ctx context.Context, id chat.ConversationID, r reach, f *fetch) error {
 	conn, err := s.request()
 	if err != nil {
 		return err
@@ -83,7 +93,7 @@ func (s *session) fetchPage(ctx context.Context, id chat.ConversationID, r reach
 		return err
 	}
 	to.Fetched = s.m.now().UnixMicro()
-	return s.storePage(context.WithoutCancel(ctx), id, r, to, s.eventsOf(page, id))
+	return s.storePage(context.WithoutCancel(ctx), id, r, to, s.eventsOf(page, id), f)
 }
 
 // tokenOf is the place of the page before r. Before the first listing of an account there is none: its
@@ -150,9 +160,12 @@ func (s *session) eventsOf(page HistoryPage, id chat.ConversationID) []chat.Even
 }
 
 // storePage stores a page before r with the reach that it gives, unless the reach has changed
-// meanwhile. A page that says nothing new is an error: the network would repeat it.
-func (s *session) storePage(ctx context.Context, id chat.ConversationID, r reach, to database.Reach, events []chat.Event) error {
+// meanwhile or the history begun anew. A page that says nothing new is an error: the network would repeat it.
+func (s *session) storePage(ctx context.Context, id chat.ConversationID, r reach, to database.Reach, events []chat.Event, f *fetch) error {
 	return s.m.db.Write(ctx, func(ctx context.Context) error {
+		if f.void {
+			return nil
+		}
 		row, err := s.known.rowToWrite(ctx, id)
 		if err != nil {
 			return err

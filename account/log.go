@@ -33,6 +33,8 @@ type Log interface {
 	FindRequest(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, requestID uint64) (event chat.Event, ok bool, err error)
 	// Blank takes the content off an event, if it is there; it takes part in the transaction of ctx.
 	Blank(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, id chat.EventID) error
+	// EditsOf returns the edits of an event that are there.
+	EditsOf(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, id chat.EventID) ([]chat.EventID, error)
 	// Trim deletes acknowledged events logged before a time (µs), and, acknowledged or
 	// not, those that expired before now (µs). The last event of a conversation stays;
 	// once expired, without content. Acknowledged ones move into the HistoryStore if it has a page of
@@ -53,6 +55,10 @@ type HistoryStore interface {
 	Before(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, before int64, limit int) ([]chat.Event, error)
 	// Blank takes the content off an event, and keeps it away if it comes later.
 	Blank(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, id chat.EventID) error
+	// Blanked reports whether an event was blanked, there or not.
+	Blanked(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, id chat.EventID) (bool, error)
+	// EditsOf returns the edits of an event that are there.
+	EditsOf(ctx context.Context, account chat.PersonID, conversation chat.ConversationID, id chat.EventID) ([]chat.EventID, error)
 	// Drop deletes what is stored of a conversation, and its reach.
 	Drop(ctx context.Context, account chat.PersonID, conversation chat.ConversationID) error
 	// Trim deletes what expired before now (µs), and the conversations whose latest page was stored
@@ -120,7 +126,7 @@ func (r *ring) blank(conversation chat.ConversationID, id chat.EventID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, e := range r.recent[conversation] {
-		if e.ID == id {
+		if e.ID == id || e.Edit != nil && e.Edit.Target == id {
 			r.recent[conversation][i] = chat.Event{V: e.V, Conversation: e.Conversation, ID: e.ID, Seq: e.Seq, Time: e.Time, Author: e.Author, Expires: e.Expires}
 		}
 	}

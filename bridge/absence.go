@@ -111,12 +111,37 @@ func (c *consumer) attend(ctx context.Context, room *bridgev2.Portal, e chat.Eve
 }
 
 // cameBack reports whether somebody was added again after an event, as far as the latest
-// events tell. The snapshot does not: the event may have come through another account.
+// events of this account or theirs tell. The snapshot does not: the event may have come through another account.
 func (c *consumer) cameBack(ctx context.Context, e chat.Event, person chat.PersonID) bool {
+	if c.connector.joined(ctx, e.Conversation, person) > e.Time {
+		return true
+	}
 	latest, err := c.session.History(ctx, account.HistoryQuery{Conversation: e.Conversation, Limit: 50})
 	return err == nil && slices.ContainsFunc(latest, func(later chat.Event) bool {
 		return later.Time > e.Time && later.Membership != nil && later.Membership.Joined && slices.Contains(later.Membership.People, person)
 	})
+}
+
+// joined is when (µs) the account of a login has come into a conversation, if the latest events of its own log
+// tell; else 0.
+func (c *Connector) joined(ctx context.Context, conversation chat.ConversationID, person chat.PersonID) int64 {
+	client := c.loginOf(person)
+	if client == nil || client.session == nil {
+		return 0
+	}
+	latest, err := client.session.History(ctx, account.HistoryQuery{Conversation: conversation, Limit: 50})
+	if err != nil {
+		return 0
+	}
+	for _, e := range slices.Backward(latest) {
+		if e.Membership == nil || !slices.Contains(e.Membership.People, person) {
+			continue
+		} else if e.Membership.Joined {
+			return e.Time
+		}
+		break
+	}
+	return 0
 }
 
 // attendOwn follows an event that takes the account out of the conversation, or into it.
@@ -206,7 +231,7 @@ func (c *Connector) expel(ctx context.Context, room *bridgev2.Portal, login *bri
 }
 
 // expelGone takes the users of logins out of a room that are not in its conversation any more. Their own
-// logs may not say so yet.
+// logs may not say so yet. Who came after all that this account has heard of stays.
 func (c *consumer) expelGone(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation) error {
 	if room.Receiver != "" || conversation.Partial || len(conversation.Members) == 0 {
 		return nil
@@ -217,7 +242,7 @@ func (c *consumer) expelGone(ctx context.Context, room *bridgev2.Portal, convers
 	}
 	for _, login := range logins {
 		person := chat.PersonID(login.ID)
-		if person == c.id || conversation.Has(person) {
+		if person == c.id || conversation.Has(person) || c.connector.joined(ctx, conversation.ID, person) > conversation.SortTime {
 			continue
 		}
 		if err = c.connector.expel(ctx, room, login, reasonRemoved); err != nil {

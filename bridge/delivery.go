@@ -214,7 +214,7 @@ func (c *consumer) deliver(ctx context.Context, e chat.Event, conversation chat.
 	if err = c.queueMessage(ctx, try, remote, involved...); err != nil {
 		return err
 	}
-	if portal.IsMessage(remote) {
+	if portal.IsMessage(remote) || e.Edit != nil {
 		if err = c.expire(ctx, room, e); err != nil {
 			return err
 		}

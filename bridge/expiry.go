@@ -18,12 +18,16 @@ func (c *Client) expire(ctx context.Context, room *bridgev2.Portal, e chat.Event
 	if e.Expires == 0 {
 		return nil
 	}
-	parts, err := c.connector.bridge.DB.Message.GetAllPartsByID(ctx, room.Receiver, ids.MakeMessageID(e.Conversation, e.ID))
+	message := e.ID
+	if e.Edit != nil {
+		message = e.Edit.Target // it has the parts that the edit has added
+	}
+	parts, err := c.connector.bridge.DB.Message.GetAllPartsByID(ctx, room.Receiver, ids.MakeMessageID(e.Conversation, message))
 	if err != nil {
 		return fmt.Errorf("%w: look for a message that expires: %w", bridgev2.ErrDatabaseError, err)
 	}
 	for _, part := range parts {
-		if part.HasFakeMXID() {
+		if part.HasFakeMXID() || e.Edit != nil && !part.Timestamp.Equal(timeOf(e)) {
 			continue
 		}
 		err = c.connector.bridge.DisappearLoop.Add(ctx, &bridgedb.DisappearingMessage{

@@ -107,7 +107,12 @@ func (c *consumer) noteGap(ctx context.Context, room *bridgev2.Portal) error {
 // what is there already is left out the next time.
 func (c *consumer) fillGap(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation) error {
 	meta := ids.PortalMeta(room)
-	events, err := c.between(ctx, conversation.ID, meta.GapAfter, meta.GapBefore)
+	events, err := c.between(ctx, conversation.ID, meta.GapAfter, meta.GapBefore, nil)
+	if err == nil && meta.GapBefore != 0 { // what was changed later has come by without its message
+		var later []chat.Event
+		later, err = c.between(ctx, conversation.ID, meta.GapBefore-1, 0, changesOf(events))
+		events = append(events, later...)
+	}
 	if mayHelp(err) {
 		return err
 	} else if err != nil {
@@ -125,11 +130,20 @@ func (c *consumer) fillGap(ctx context.Context, room *bridgev2.Portal, conversat
 	return nil
 }
 
+// changesOf tells what is about one of some messages.
+func changesOf(events []chat.Event) func(chat.Event) bool {
+	messages := make(map[chat.EventID]bool, len(events))
+	for _, e := range events {
+		messages[e.ID] = e.Message != nil
+	}
+	return func(e chat.Event) bool { return messages[e.Target()] }
+}
+
 // between returns the events of a conversation after a time and before another one (µs; 0 = up to the present),
-// oldest first.
-func (c *consumer) between(ctx context.Context, conversation chat.ConversationID, after, before int64) (events []chat.Event, err error) {
+// oldest first, those that only keeps where it is given.
+func (c *consumer) between(ctx context.Context, conversation chat.ConversationID, after, before int64, only func(chat.Event) bool) (events []chat.Event, err error) {
 	known := map[chat.EventID]bool{}
-	for len(events) < gapEvents {
+	for len(known) < gapEvents {
 		page, err := c.session.History(ctx, account.HistoryQuery{Conversation: conversation, Before: before, Limit: gapPage, Complete: true})
 		if err != nil {
 			return events, fmt.Errorf("get history of %s: %w", conversation, err)
@@ -142,13 +156,13 @@ func (c *consumer) between(ctx context.Context, conversation chat.ConversationID
 		for _, e := range fresh {
 			known[e.ID] = true
 		}
-		fresh = slices.DeleteFunc(fresh, func(e chat.Event) bool { return e.Time <= after })
+		fresh = slices.DeleteFunc(fresh, func(e chat.Event) bool { return e.Time <= after || only != nil && !only(e) })
 		events = append(fresh, events...)
 		if oldest <= after {
 			return events, nil
 		}
 		before = oldest + 1 // another event may have the same time
 	}
-	zerolog.Ctx(ctx).Warn().Str("conversation", string(conversation)).Int("events", len(events)).Msg("A room lacks too many events; the oldest are given up")
+	zerolog.Ctx(ctx).Warn().Str("conversation", string(conversation)).Int("events", len(known)).Msg("A room lacks too many events; the oldest are given up")
 	return events, nil
 }

@@ -105,9 +105,18 @@ func (c *consumer) beforeAll(ctx context.Context, room *bridgev2.Portal, convers
 		query.Before = first.Timestamp.UnixMicro() + 1 // another event may have the same time
 		query.Limit++
 	}
-	events, err := c.session.History(ctx, query)
-	if err != nil {
-		return nil, 0, fmt.Errorf("get history of %s: %w", conversation.ID, err)
+	var events []chat.Event
+	for told := 0; ; query.Limit *= 2 {
+		if events, err = c.session.History(ctx, query); err != nil {
+			return nil, 0, fmt.Errorf("get history of %s: %w", conversation.ID, err)
+		}
+		shows := slices.ContainsFunc(events, func(e chat.Event) bool {
+			return e.Target() == "" && (first == nil || ids.MakeMessageID(e.Conversation, e.ID) != first.ID)
+		})
+		if shows || len(events) == told { // changes alone show nothing, and would come again the next time
+			break
+		}
+		told = len(events)
 	}
 	events = slices.DeleteFunc(events, func(e chat.Event) bool { return first != nil && ids.MakeMessageID(e.Conversation, e.ID) == first.ID })
 	return events, query.Before, nil

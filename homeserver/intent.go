@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,6 +37,8 @@ func (i *Intent) SendMessage(ctx context.Context, room id.RoomID, kind event.Typ
 	return i.ASIntent.SendMessage(ctx, room, kind, content, extra)
 }
 
+// redact takes an event out of a room. For who is not in the room the bot does where it may: a redaction of
+// their own would bring them back.
 func (i *Intent) redact(ctx context.Context, room id.RoomID, redaction *event.RedactionEventContent, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
 	once := bridgev2.MatrixSendExtra{}
 	if extra != nil {
@@ -48,7 +51,14 @@ func (i *Intent) redact(ctx context.Context, room id.RoomID, redaction *event.Re
 	if a != nil && a.failed != nil {
 		return nil, fmt.Errorf("%w: %w", errEarlierFailed, a.failed)
 	}
-	resp, err := i.ASIntent.SendMessage(ctx, room, event.EventRedaction, content, &once)
+	as := bridgev2.MatrixAPI(i.ASIntent)
+	if away := i.GetMXID() != i.c.Bot.UserID && !i.c.StateStore.IsInRoom(ctx, room, i.GetMXID()); away {
+		as = i.c.Connector.BotIntent()
+	}
+	resp, err := as.SendMessage(ctx, room, event.EventRedaction, content, &once)
+	if as.GetMXID() != i.GetMXID() && errors.Is(err, mautrix.MForbidden) && !i.staysOut(ctx, room) {
+		resp, err = i.ASIntent.SendMessage(ctx, room, event.EventRedaction, content, &once)
+	}
 	if err != nil && a != nil {
 		a.failed = err
 	}

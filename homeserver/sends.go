@@ -81,10 +81,12 @@ func partOf(ctx context.Context, kind event.Type, content *event.Content, extra 
 		return part{cmp.Or(shown, reaction.MessageID), name, reaction.SenderID}, true
 	case kind != event.EventMessage || message == nil || message.ID == "":
 		return part{}, false
-	case !isEdit(content):
-		return part{message.ID, string(message.PartID), message.SenderID}, true
+	case isEdit(content):
+		return part{shown, "edit\x00" + string(message.PartID), message.SenderID}, shown != ""
+	case shown != "" && shown != message.ID: // an edit adds it, and an earlier one may have taken it away
+		return part{shown, "added\x00" + string(message.PartID), message.SenderID}, true
 	}
-	return part{shown, "edit\x00" + string(message.PartID), message.SenderID}, shown != ""
+	return part{message.ID, string(message.PartID), message.SenderID}, true
 }
 
 func isEdit(content *event.Content) bool {

@@ -28,6 +28,8 @@ func (h *Handler) HandleMatrixMessageRemove(ctx context.Context, msg *bridgev2.M
 	switch {
 	case err != nil:
 		return statusOf(err)
+	case row.Room != msg.Portal.PortalKey:
+		return statusOf(errNotHere)
 	case !h.session.Features(c).Deletions:
 		return statusOf(errNoDeletions)
 	case !own:

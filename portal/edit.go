@@ -18,6 +18,7 @@ import (
 var (
 	errNoEdits  = fmt.Errorf("%w: edits", chat.ErrUnsupported)
 	errNotYours = fmt.Errorf("%w: a change of somebody else's message", chat.ErrForbidden)
+	errNotHere  = fmt.Errorf("%w: a change of what is in another room", chat.ErrInvalidRequest)
 	errRelayed  = fmt.Errorf("%w: a change by somebody who is relayed", chat.ErrForbidden)
 	errInPieces = errors.New("a message that became several cannot be edited")
 	errTooOld   = errors.New("the message is not known any more")
@@ -37,6 +38,8 @@ func (h *Handler) HandleMatrixEdit(ctx context.Context, edit *bridgev2.MatrixEdi
 	switch {
 	case !edits && !h.options.EditsAsMessages:
 		return statusOf(errNoEdits)
+	case edit.EditTarget.Room != edit.Portal.PortalKey:
+		return statusOf(errNotHere)
 	case edit.EditTarget.SenderMXID != edit.Event.Sender:
 		return statusOf(errNotYours)
 	}

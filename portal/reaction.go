@@ -37,6 +37,8 @@ func (h *Handler) PreHandleMatrixReaction(ctx context.Context, msg *bridgev2.Mat
 	features := h.session.Features(c)
 	emoji := variationselector.Remove(msg.Content.RelatesTo.Key)
 	switch {
+	case msg.TargetMessage.Room != msg.Portal.PortalKey:
+		return none, statusOf(errNotHere)
 	case !features.Reactions:
 		return none, statusOf(errNoReactions)
 	case !isEmoji(emoji):
@@ -64,6 +66,9 @@ func (h *Handler) HandleMatrixReaction(ctx context.Context, msg *bridgev2.Matrix
 // HandleMatrixReactionRemove takes one's own reaction away.
 func (h *Handler) HandleMatrixReactionRemove(ctx context.Context, msg *bridgev2.MatrixReactionRemove) error {
 	row := msg.TargetReaction
+	if row.Room != msg.Portal.PortalKey {
+		return statusOf(errNotHere)
+	}
 	if row.SenderMXID != msg.Event.Sender && (msg.OrigSender != nil || row.SenderID != ids.MakeUserID(h.self)) {
 		return statusOf(errNotYours)
 	}

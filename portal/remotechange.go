@@ -68,13 +68,23 @@ func (h *Handler) remoteEdit(ctx context.Context, e chat.Event, c chat.Conversat
 	content := &converted{}
 	content.message(&message, h.callable(ctx, e, c))
 	if !ours {
-		return newMessage(meta, e, content), nil
+		return correction(meta, e, content), nil
 	}
 	for _, part := range content.parts {
 		part.DBMetadata = &ids.MessageMetadata{Edited: e.Time, Edit: e.ID}
 	}
 	meta.Sender.ForceEditOrigSender = true
 	return &edit{meta.WithType(bridgev2.RemoteEventEdit), content, ids.MakeMessageID(e.Conversation, e.ID), rows[0].ID}, nil
+}
+
+// correction is an edit as further parts of the message that is edited: they are deleted with it.
+func correction(meta simplevent.EventMeta, e chat.Event, content *converted) *message {
+	m := newMessage(meta, e, content)
+	m.id = ids.MakeMessageID(e.Conversation, e.Edit.Target)
+	for n, part := range m.parts {
+		part.ID = ids.MakeCorrectionPartID(e.ID, n)
+	}
+	return m
 }
 
 // inRoom is a conversation's room with the rows of the message that an event is about, none if the room has none.
@@ -102,6 +112,9 @@ func (h *Handler) canEdit(ctx context.Context, room *bridgev2.Portal, rows []*da
 	}
 	if _, ghost := room.Bridge.Matrix.ParseGhostMXID(sender); ghost || sender == room.Bridge.Bot.GetMXID() {
 		return true, nil
+	}
+	if absencesOf(room)[networkid.UserLoginID(rows[0].SenderID)] != "" {
+		return false, nil
 	}
 	user, err := room.Bridge.GetExistingUserByMXID(ctx, sender)
 	return err == nil && user != nil && user.DoublePuppet(ctx) != nil, err

@@ -22,7 +22,7 @@ const quoteWait = 3 * time.Second
 // the network's: what a client puts into a reply may say anything.
 func (h *Handler) relation(ctx context.Context, msg *bridgev2.MatrixMessage, c chat.Conversation) (answer *chat.Quote, thread chat.EventID, quote chat.Text) {
 	features, target := h.session.Features(c), msg.ReplyTo
-	if msg.ThreadRoot != nil && features.Threads != chat.NoThreads {
+	if msg.ThreadRoot != nil && msg.ThreadRoot.Room == msg.Portal.PortalKey && features.Threads != chat.NoThreads {
 		root := msg.ThreadRoot.ThreadRoot
 		if root == "" {
 			root = msg.ThreadRoot.ID
@@ -56,7 +56,7 @@ func (h *Handler) quote(ctx context.Context, target *database.Message) chat.Text
 	return format.Quote(people[e.Author].DisplayName(), e.Message)
 }
 
-// answered is the message of a row.
+// answered is the message of a row, as it is after the edit that the room shows.
 func (h *Handler) answered(ctx context.Context, row *database.Message) (chat.Event, bool) {
 	conversation, eventID, err := ids.ParseMessageID(row.ID)
 	if err != nil {
@@ -64,12 +64,27 @@ func (h *Handler) answered(ctx context.Context, row *database.Message) (chat.Eve
 	}
 	ctx, cancel := context.WithTimeout(ctx, quoteWait)
 	defer cancel()
-	events, err := h.session.History(ctx, account.HistoryQuery{Conversation: conversation, Before: row.Timestamp.UnixMicro() + 1, Limit: 1})
-	if err != nil || len(events) != 1 || events[0].ID != eventID || events[0].Message == nil {
+	e, known := h.eventAt(ctx, conversation, row.Timestamp.UnixMicro(), eventID)
+	if !known || e.Message == nil {
 		return chat.Event{}, false
 	}
-	e := events[0]
+	if shows, _ := row.Metadata.(*ids.MessageMetadata); shows != nil && shows.Edit != "" {
+		edit, known := h.eventAt(ctx, conversation, shows.Edited, shows.Edit)
+		if !known || edit.Edit == nil {
+			return chat.Event{}, false
+		}
+		e.Message = &edit.Edit.Message
+	}
 	return e, e.Expires == 0 || e.Expires > time.Now().UnixMicro()
+}
+
+// eventAt is the event of a conversation with a time (µs) and an id.
+func (h *Handler) eventAt(ctx context.Context, conversation chat.ConversationID, at int64, id chat.EventID) (chat.Event, bool) {
+	events, err := h.session.History(ctx, account.HistoryQuery{Conversation: conversation, Before: at + 1, Limit: 1})
+	if err != nil || len(events) != 1 || events[0].ID != id {
+		return chat.Event{}, false
+	}
+	return events[0], true
 }
 
 // withoutCopy is the content of a message. Formatting a relayed one puts its author's name before the copy of the

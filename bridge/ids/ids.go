@@ -81,6 +81,12 @@ func MakePartID(n int) networkid.PartID {
 	return networkid.PartID(strings.Repeat("0", max(0, 3-len(s))) + s)
 }
 
+// MakeCorrectionPartID returns the id of the n-th part, from 0, of an edit that is shown as a message of
+// its own. It comes after the parts of the message that is edited.
+func MakeCorrectionPartID(edit chat.EventID, n int) networkid.PartID {
+	return networkid.PartID("edit/" + string(edit) + "/" + string(MakePartID(n)))
+}
+
 // MakeOrigin returns the origin of the n-th request, from 0, that a Matrix event makes.
 func MakeOrigin(event id.EventID, n int) chat.Origin {
 	return chat.Origin{Side: chat.OriginMatrix, Ref: string(event) + "/" + strconv.Itoa(n)}

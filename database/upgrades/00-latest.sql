@@ -6,7 +6,10 @@
 CREATE TABLE account (
 	id          TEXT    NOT NULL PRIMARY KEY,
 	self        TEXT    NOT NULL, -- chat.Person as JSON
+	-- only: sqlite for next 1 lines
 	credentials BLOB    NOT NULL,
+	-- only: postgres for next 1 lines (lines commented)
+--	credentials BYTEA   NOT NULL,
 	generation  BIGINT  NOT NULL,
 	status      TEXT    NOT NULL,
 	reason      TEXT    NOT NULL,
