@@ -26,14 +26,7 @@ func able(t *testing.T) (w *world, alice, bob *mxclient.Client, room id.RoomID) 
 	t.Helper()
 	w = newWorld(t)
 	w.network.LimitFeatures(nil)
-	w.start()
-	alice, bob = w.user("alice"), w.user("bob")
-	w.login(alice, anna)
-	w.login(bob, bert)
-	w.network.Say(carl, group, "first")
-	room = w.room("first")
-	alice.WaitText(room, "first")
-	bob.WaitText(room, "first")
+	alice, bob, room = w.share()
 	return w, alice, bob, room
 }
 

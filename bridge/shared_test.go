@@ -24,6 +24,12 @@ func splitPath(path string) []string { return strings.Split(strings.Trim(path, "
 func shared(t *testing.T) (w *world, alice, bob *mxclient.Client, room id.RoomID) {
 	t.Helper()
 	w = newWorld(t)
+	alice, bob, room = w.share()
+	return w, alice, bob, room
+}
+
+func (w *world) share() (alice, bob *mxclient.Client, room id.RoomID) {
+	w.t.Helper()
 	w.start()
 	alice, bob = w.user("alice"), w.user("bob")
 	w.login(alice, anna)
@@ -32,7 +38,7 @@ func shared(t *testing.T) (w *world, alice, bob *mxclient.Client, room id.RoomID
 	room = w.room("first")
 	alice.WaitText(room, "first")
 	bob.WaitText(room, "first")
-	return w, alice, bob, room
+	return alice, bob, room
 }
 
 // early is a world in which alice has the room of the group, and bob, who is in it too, has
