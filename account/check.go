@@ -116,11 +116,17 @@ func checkReaction(r chat.Reaction, features chat.Features) error {
 	return checkTarget(r.Target)
 }
 
+// checkEdit leaves the attachments alone: they are those that the message has.
 func checkEdit(e chat.Edit, features chat.Features) error {
 	if err := checkTarget(e.Target); err != nil {
 		return err
 	}
-	return checkMessage(e.Message, features)
+	m := e.Message
+	if m.Text.Empty() && len(m.Attachments) > 0 {
+		return nil
+	}
+	m.Attachments = nil
+	return checkMessage(m, features)
 }
 
 func checkMessage(m chat.Message, features chat.Features) error {

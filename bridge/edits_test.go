@@ -226,6 +226,16 @@ func TestEditKeepsTheRest(t *testing.T) {
 	require.LessOrEqual(t, w.hs.MediaCount()-uploads, 1)
 }
 
+// A message with a link or a place can be edited, too.
+func TestEditOfAMessageWithALink(t *testing.T) {
+	w, alice, _, room := able(t)
+	attached := []chat.Attachment{{Kind: chat.AttachLink, URL: "https://example.com/doc", Name: "Doc"}, {Kind: chat.AttachPlace, Latitude: 1, Longitude: 2}}
+	e := w.network.Post(chat.Event{Conversation: group, Author: anna, Kind: chat.KindMessage, Message: &chat.Message{Text: chat.Plain("see"), Attachments: attached}})
+	alice.Send(room, event.EventMessage, edit(w.mxidOf(room, "see"), "see there"))
+	w.eventually("the edit", func() bool { return len(w.did(chat.RequestEdit)) == 1 })
+	require.Equal(t, chat.Edit{Target: e.ID, Message: chat.Message{Text: chat.Plain("see there"), Attachments: attached}}, *w.did(chat.RequestEdit)[0].Edit)
+}
+
 func TestDeletionsBothWays(t *testing.T) {
 	w, alice, bob, room := able(t)
 	sent := alice.SendText(room, "mine")
