@@ -8,8 +8,20 @@ import (
 	"maunium.net/go/mautrix/bridgev2/networkid"
 	"maunium.net/go/mautrix/id"
 
+	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
+
+// SetGap notes that a room lacks what came after a time (µs), while nothing is delivered to it.
+func SetGap(ctx context.Context, m *Main, room *bridgev2.Portal, after int64) error {
+	unlock, err := m.connector.delivery.portals.lock(ctx, room.PortalKey)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	ids.PortalMeta(room).GapAfter = after
+	return room.Save(ctx)
+}
 
 // Alias is the alias that a portal's room is made with.
 func (m *Main) Alias(portal networkid.PortalKey) id.RoomAlias {

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account"
+	"github.com/hangouts-bridge/hangouts-bridge/bridge"
 	"github.com/hangouts-bridge/hangouts-bridge/bridge/ids"
 	"github.com/hangouts-bridge/hangouts-bridge/chat"
 )
@@ -72,8 +73,7 @@ func TestAnAccountThatIsBehindTakesNobodyOut(t *testing.T) {
 	room, err := s.main.Bridge.GetPortalByMXID(t.Context(), s.room)
 	require.NoError(t, err)
 	s.eventually("bob to have filled what he missed", func() bool { return s.gapAfter() == 0 })
-	ids.PortalMeta(room).GapAfter = s.network.Events(group)[0].Time
-	require.NoError(t, room.Save(t.Context()))
+	require.NoError(t, bridge.SetGap(t.Context(), s.main, room, s.network.Events(group)[0].Time))
 	s.alice.SendText(s.room, "!hangouts history 1")
 	s.eventually("the gap to be filled", func() bool { return s.gapAfter() == 0 })
 	session, _ := s.manager.Get(anna)
