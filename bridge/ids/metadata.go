@@ -3,9 +3,7 @@ package ids
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"maps"
-	"sync/atomic"
 
 	"maunium.net/go/mautrix/bridgev2"
 	"maunium.net/go/mautrix/bridgev2/database"
@@ -85,41 +83,16 @@ func (a Absence) Out() bool {
 // Absences are the absences of logins from one room. They are read while others change
 // them.
 type Absences struct {
-	now atomic.Pointer[map[networkid.UserLoginID]Absence]
-}
-
-// All returns the absences of all logins. It must not be changed.
-func (a *Absences) All() map[networkid.UserLoginID]Absence {
-	if now := a.now.Load(); now != nil {
-		return *now
-	}
-	return nil
+	copied[networkid.UserLoginID, Absence]
 }
 
 // Set changes the absence of a login; "" ends it. No two calls may run at once.
 func (a *Absences) Set(login networkid.UserLoginID, absence Absence) {
-	next := maps.Clone(a.All())
-	if next == nil {
-		next = map[networkid.UserLoginID]Absence{}
-	}
+	next := a.copy()
 	if next[login] = absence; absence == "" {
 		delete(next, login)
 	}
 	a.now.Store(&next)
-}
-
-// IsZero reports whether no login is absent.
-func (a *Absences) IsZero() bool { return len(a.All()) == 0 }
-
-// MarshalJSON writes the absences as an object, by login.
-func (a *Absences) MarshalJSON() ([]byte, error) { return json.Marshal(a.All()) }
-
-// UnmarshalJSON reads what MarshalJSON has written.
-func (a *Absences) UnmarshalJSON(data []byte) error {
-	var next map[networkid.UserLoginID]Absence
-	err := json.Unmarshal(data, &next)
-	a.now.Store(&next)
-	return err
 }
 
 // SetShape changes the shape of a login; "" forgets it. The map that was there before
