@@ -47,22 +47,17 @@ func (i *Intent) redact(ctx context.Context, room id.RoomID, redaction *event.Re
 	if once.TransactionID == "" {
 		once.TransactionID = OnceID("redact", redaction.Redacts)
 	}
-	a, _ := ctx.Value(keyAttempt).(*Attempt)
-	if a != nil && a.failed != nil {
-		return nil, fmt.Errorf("%w: %w", errEarlierFailed, a.failed)
-	}
 	as := bridgev2.MatrixAPI(i.ASIntent)
 	if away := i.GetMXID() != i.c.Bot.UserID && !i.c.StateStore.IsInRoom(ctx, room, i.GetMXID()); away {
 		as = i.c.Connector.BotIntent()
 	}
-	resp, err := as.SendMessage(ctx, room, event.EventRedaction, content, &once)
-	if as.GetMXID() != i.GetMXID() && errors.Is(err, mautrix.MForbidden) && !i.staysOut(ctx, room) {
-		resp, err = i.ASIntent.SendMessage(ctx, room, event.EventRedaction, content, &once)
-	}
-	if err != nil && a != nil {
-		a.failed = err
-	}
-	return resp, err
+	return attempt(ctx, func() (*mautrix.RespSendEvent, error) {
+		resp, err := as.SendMessage(ctx, room, event.EventRedaction, content, &once)
+		if as.GetMXID() != i.GetMXID() && errors.Is(err, mautrix.MForbidden) && !i.staysOut(ctx, room) {
+			resp, err = i.ASIntent.SendMessage(ctx, room, event.EventRedaction, content, &once)
+		}
+		return resp, err
+	})
 }
 
 // OnceID is the transaction id of the one thing of a kind that is sent because of an event.

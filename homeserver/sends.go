@@ -195,11 +195,16 @@ func transactionID(room id.RoomID, p part) string {
 }
 
 func (s *sender) send(ctx context.Context, as *Intent, room id.RoomID, p part, kind event.Type, content *event.Content, extra *bridgev2.MatrixSendExtra) (*mautrix.RespSendEvent, error) {
-	a, _ := ctx.Value(keyAttempt).(*Attempt)
+	return attempt(ctx, func() (*mautrix.RespSendEvent, error) { return s.sendOnce(ctx, as, room, p, kind, content, extra) })
+}
+
+// attempt sends as a step of the attempt of a handling, if it has one: after a failure nothing is sent.
+func attempt(handling context.Context, send func() (*mautrix.RespSendEvent, error)) (*mautrix.RespSendEvent, error) {
+	a, _ := handling.Value(keyAttempt).(*Attempt)
 	if a != nil && a.failed != nil {
 		return nil, fmt.Errorf("%w: %w", errEarlierFailed, a.failed)
 	}
-	resp, err := s.sendOnce(ctx, as, room, p, kind, content, extra)
+	resp, err := send()
 	if err != nil && a != nil {
 		a.failed = err
 	}

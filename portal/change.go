@@ -16,7 +16,7 @@ import (
 type change struct {
 	simplevent.ChatInfoChange
 	at     int64 // µs
-	failed func(context.Context) error
+	failed func(context.Context) bool
 }
 
 // GetChatInfoChange implements bridgev2.RemoteChatInfoChange.
@@ -51,7 +51,7 @@ func (c *change) PostHandle(ctx context.Context, room *bridgev2.Portal) {
 			what = append(what, who)
 		}
 	}
-	if c.failed == nil || c.failed(ctx) == nil {
+	if !c.failed(ctx) {
 		noteLatest(ctx, room, c.at, what...)
 	}
 }

@@ -86,6 +86,10 @@ func absencesOf(portal *bridgev2.Portal) map[networkid.UserLoginID]ids.Absence {
 	return ids.PortalMeta(portal).Absences.All()
 }
 
+func (o Options) failed(handling context.Context) bool {
+	return o.Failed != nil && o.Failed(handling) != nil
+}
+
 func (o Options) room(ctx context.Context, key networkid.PortalKey) *bridgev2.Portal {
 	if o.Room == nil {
 		return nil

@@ -132,7 +132,7 @@ func (h *Handler) membership(ctx context.Context, e chat.Event, meta simplevent.
 }
 
 func (h *Handler) change(e chat.Event, meta simplevent.EventMeta, info *bridgev2.ChatInfoChange) *change {
-	return &change{at: e.Time, failed: h.options.Failed,
+	return &change{at: e.Time, failed: h.options.failed,
 		ChatInfoChange: simplevent.ChatInfoChange{EventMeta: meta.WithType(bridgev2.RemoteEventChatInfoChange), ChatInfoChange: info}}
 }
 
@@ -164,7 +164,7 @@ func (h *Handler) Resync(c chat.Conversation, create bool, mutate func(context.C
 		EventMeta: simplevent.EventMeta{
 			Type: bridgev2.RemoteEventChatResync, PortalKey: h.Key(c.ID, c.Kind), CreatePortal: create, MutateContextFunc: mutate,
 			PostHandleFunc: func(ctx context.Context, portal *bridgev2.Portal) {
-				if h.options.Failed == nil || h.options.Failed(ctx) == nil {
+				if !h.options.failed(ctx) {
 					noteLatest(ctx, portal, c.Named, ids.TheName)
 					h.noteShape(ctx, portal, shown, localOf(c))
 				}
