@@ -108,7 +108,8 @@ func (c *consumer) noteGap(ctx context.Context, room *bridgev2.Portal) error {
 func (c *consumer) fillGap(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation) error {
 	meta := ids.PortalMeta(room)
 	events, err := c.between(ctx, conversation.ID, meta.GapAfter, meta.GapBefore, nil)
-	if err == nil && meta.GapBefore != 0 { // what was changed later has come by without its message
+	if features := c.session.Features(conversation); err == nil && meta.GapBefore != 0 && (features.Edits || features.Deletions || features.Reactions) {
+		// Later changes of these messages were delivered before the messages.
 		var later []chat.Event
 		later, err = c.between(ctx, conversation.ID, meta.GapBefore-1, 0, changesOf(events))
 		events = append(events, later...)

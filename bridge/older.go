@@ -54,6 +54,8 @@ func (c place) showOlder(ce *commands.Event, limit int) (says string) {
 		return portal.Sentence(err)
 	case shown == 0:
 		return "There is nothing older on Hangouts."
+	case shown == 1:
+		return "One older message is above, with the time when it was written."
 	}
 	return fmt.Sprintf("%d older messages are above, each with the time when it was written.", shown)
 }
@@ -91,10 +93,12 @@ func (c *consumer) older(ctx context.Context, key chat.ConversationID, limit int
 		return 0, fmt.Errorf("%w: note gap: %w", bridgev2.ErrDatabaseError, err)
 	}
 	_, err = c.completeRoom(ctx, room, conversation)
-	return len(events), err
+	_, shown = latestShown(events, limit)
+	return shown, err
 }
 
-// beforeAll returns the latest events before the first message of a room, and that message's time (µs; 0 = there is none).
+// beforeAll returns the latest events before the first message of a room, as many as show limit messages with the changes of these,
+// and that message's time (µs; 0 = there is none).
 func (c *consumer) beforeAll(ctx context.Context, room *bridgev2.Portal, conversation chat.Conversation, limit int) ([]chat.Event, int64, error) {
 	first, err := c.connector.bridge.DB.Message.GetFirstPortalMessage(ctx, room.PortalKey)
 	if err != nil {
@@ -105,19 +109,30 @@ func (c *consumer) beforeAll(ctx context.Context, room *bridgev2.Portal, convers
 		query.Before = first.Timestamp.UnixMicro() + 1 // another event may have the same time
 		query.Limit++
 	}
-	var events []chat.Event
-	for told := 0; ; query.Limit *= 2 {
-		if events, err = c.session.History(ctx, query); err != nil {
+	for known := -1; ; query.Limit *= 2 {
+		events, err := c.session.History(ctx, query)
+		if err != nil {
 			return nil, 0, fmt.Errorf("get history of %s: %w", conversation.ID, err)
 		}
-		shows := slices.ContainsFunc(events, func(e chat.Event) bool {
-			return e.Target() == "" && (first == nil || ids.MakeMessageID(e.Conversation, e.ID) != first.ID)
-		})
-		if shows || len(events) == told { // changes alone show nothing, and would come again the next time
-			break
+		fetched := len(events)
+		events = slices.DeleteFunc(events, func(e chat.Event) bool { return first != nil && ids.MakeMessageID(e.Conversation, e.ID) == first.ID })
+		if events, shown := latestShown(events, limit); shown == limit || fetched == known {
+			return events, query.Before, nil
 		}
-		told = len(events)
+		known = fetched
 	}
-	events = slices.DeleteFunc(events, func(e chat.Event) bool { return first != nil && ids.MakeMessageID(e.Conversation, e.ID) == first.ID })
-	return events, query.Before, nil
+}
+
+// latestShown cuts events, oldest first, to the latest that show at most limit messages, and returns how many they show: changes
+// of others show none of their own.
+func latestShown(events []chat.Event, limit int) (latest []chat.Event, shown int) {
+	for n, e := range slices.Backward(events) {
+		if e.Target() != "" {
+			continue
+		}
+		if shown++; shown == limit {
+			return events[n:], shown
+		}
+	}
+	return events, shown
 }

@@ -33,9 +33,9 @@ func changed(t *testing.T) (w *world, alice *mxclient.Client, room id.RoomID) {
 // Changes that came before what they change is shown are not lost.
 func TestOlderHistoryHasItsChanges(t *testing.T) {
 	w, alice, room := changed(t)
-	alice.SendText(room, "!hangouts history 4")
+	alice.SendText(room, "!hangouts history 1")
 	w.mxidOf(room, "between")
-	w.waitNotice(room, "4 older messages")
+	w.waitNotice(room, "One older message")
 	alice.SendText(room, "!hangouts history 1")
 	w.waitReactions(room, w.mxidOf(room, "wrong"), ghost(bert).Localpart()+": 👍", ghost(bert).Localpart()+": 🎉")
 	require.NotContains(t, w.lines(room), line{ghost(carl), "wrogn"})

@@ -81,15 +81,20 @@ func TestOlderHistoryByCommand(t *testing.T) {
 	}
 }
 
-// A command that is cut short is finished at the next start; nothing comes twice.
-func TestOlderHistoryIsCutShort(t *testing.T) {
-	w, alice, room := past(t)
-	send := nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", User: string(ghost(carl))}
-	passing, failing := send, send
+// cutShort makes the homeserver take one more message of carl's, until stop is called.
+func (w *world) cutShort() (stop func()) {
+	passing := nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", User: string(ghost(carl))}
+	failing := passing
 	passing.Times, passing.Delay = 1, time.Millisecond
 	failing.Status = http.StatusBadGateway
 	w.hs.Inject(passing)
-	stop := w.hs.Inject(failing)
+	return w.hs.Inject(failing)
+}
+
+// A command that is cut short is finished at the next start; nothing comes twice.
+func TestOlderHistoryIsCutShort(t *testing.T) {
+	w, alice, room := past(t)
+	stop := w.cutShort()
 	alice.SendText(room, "!hangouts history 6")
 	w.eventually("an attempt that fails", func() bool {
 		return len(w.hs.Requests(func(r nullhs.Request) bool { return r.Route == "fault" })) > 0
@@ -106,17 +111,12 @@ func TestOlderHistoryIsCutShort(t *testing.T) {
 // A command that is cut short is finished by the next one, before that brings what is older still.
 func TestOlderHistoryIsCutShortAndAskedForAgain(t *testing.T) {
 	w, alice, room := past(t)
-	fault := nullhs.Fault{Method: http.MethodPut, Path: "/send/m.room.message/", User: string(ghost(carl))}
-	passing, failing := fault, fault
-	passing.Times, passing.Delay = 1, time.Millisecond
-	failing.Status = http.StatusBadGateway
-	w.hs.Inject(passing)
-	stop := w.hs.Inject(failing)
+	stop := w.cutShort()
 	alice.SendText(room, "!hangouts history 6")
 	w.waitNotice(room, "This has failed")
 	stop()
 	alice.SendText(room, "!hangouts history 4")
-	w.waitNotice(room, "1 older messages")
+	w.waitNotice(room, "One older message is above")
 	w.waitSaid(alice, room, 7, 8, 9, 1, 2, 3, 4, 5, 6, 0)
 }
 
