@@ -8,7 +8,7 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
-// restart begins the history of a conversation anew if options say so.
+// restart drops the stored history of the conversation that options.restart names; its log starts after the current head.
 func (c *commitment) restart(ctx context.Context) error {
 	if c.options.restart == "" {
 		return nil

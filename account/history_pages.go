@@ -14,8 +14,8 @@ import (
 	"github.com/hangouts-bridge/hangouts-bridge/database"
 )
 
-// past is the part of a session that fetches older history: one page of a conversation at a time,
-// whoever asks for it.
+// past is the part of a session that fetches older history. Concurrent calls for a conversation share one
+// page in flight.
 type past struct {
 	mu      sync.Mutex
 	fetches map[chat.ConversationID]*fetch
@@ -25,7 +25,7 @@ type past struct {
 type fetch struct {
 	done chan struct{} // closed at its end
 	err  error
-	void bool // the history began anew meanwhile; the writer's
+	void bool // the history was restarted during the fetch; owned by the writer
 }
 
 // fetchOlder brings the page before r into the store, unless another call has. nil means that it
@@ -154,13 +154,13 @@ func (s *session) eventsOf(page HistoryPage, id chat.ConversationID) []chat.Even
 		}
 	}
 	if ignored > 0 {
-		s.zlog.Warn().Str("conversation", string(id)).Int("events", ignored).Msg("Ignoring events that do not belong into a page of history")
+		s.zlog.Warn().Str("conversation", string(id)).Int("events", ignored).Msg("Ignoring events of other conversations in a page of history")
 	}
 	return events
 }
 
-// storePage stores a page before r with the reach that it gives, unless the reach has changed
-// meanwhile or the history begun anew. A page that says nothing new is an error: the network would repeat it.
+// storePage stores a page before r with the reach that it gives. The page is dropped if the reach has changed
+// or the history was restarted during the fetch. A page without anything new is an error: the network would repeat it.
 func (s *session) storePage(ctx context.Context, id chat.ConversationID, r reach, to database.Reach, events []chat.Event, f *fetch) error {
 	return s.m.db.Write(ctx, func(ctx context.Context) error {
 		if f.void {

@@ -99,7 +99,9 @@ func (c *Client) gathered(ce *commands.Event) (name string, people []chat.Person
 				people = append(people, person)
 			}
 		} else if user != ce.User.MXID && member.Membership == event.MembershipJoin {
-			people = append(people, accountOf(ce.Ctx, ce.Bridge, user)...)
+			if person, ok := accountOf(ce.Ctx, ce.Bridge, user); ok {
+				people = append(people, person)
+			}
 		}
 	}
 	if named, err := c.connector.matrix().GetStateEvent(ce.Ctx, ce.RoomID, event.StateRoomName, ""); err == nil && named != nil {
@@ -111,18 +113,21 @@ func (c *Client) gathered(ce *commands.Event) (name string, people []chat.Person
 	return name, people, ""
 }
 
-// accountOf is the account with which somebody works by default. Others that they have are not told.
-func accountOf(ctx context.Context, bridge *bridgev2.Bridge, user id.UserID) (people []chat.PersonID) {
+// accountOf is the account with which somebody works by default. It is the only one of theirs that others learn of.
+func accountOf(ctx context.Context, bridge *bridgev2.Bridge, user id.UserID) (person chat.PersonID, ok bool) {
 	known, err := bridge.GetExistingUserByMXID(ctx, user)
 	if err != nil || known == nil {
-		return nil
+		return "", false
 	}
-	if login := known.GetDefaultLogin(); login != nil {
-		if client, ok := login.Client.(*Client); ok && client.session != nil {
-			people = append(people, client.id)
-		}
+	login := known.GetDefaultLogin()
+	if login == nil {
+		return "", false
 	}
-	return people
+	client, ok := login.Client.(*Client)
+	if !ok || client.session == nil {
+		return "", false
+	}
+	return client.id, true
 }
 
 func joinByLink(ce *commands.Event) {

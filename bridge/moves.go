@@ -118,20 +118,21 @@ func (c *Client) pulledBack(ctx context.Context, room *bridgev2.Portal, left *ev
 	bot := c.connector.matrix().Bot
 	members, err := bot.Members(ctx, room.MXID)
 	if err != nil {
-		return false, fmt.Errorf("look who has brought the user back: %w", err)
+		return false, fmt.Errorf("read the room's members: %w", err)
 	}
 	n := slices.IndexFunc(members.Chunk, func(e *event.Event) bool { return e.GetStateKey() == string(c.login.UserMXID) })
 	if n < 0 {
 		return false, nil
 	}
 	now := members.Chunk[n]
+	membership, _ := now.Content.Raw["membership"].(string)
+	invited, joined := membership == string(event.MembershipInvite), membership == string(event.MembershipJoin)
 	_, byPuppet := now.Content.Raw[appservice.DoublePuppetKey]
 	after := time.Duration(now.Timestamp-left.Timestamp) * time.Millisecond
-	switch membership, _ := now.Content.Raw["membership"].(string); {
-	case membership == string(event.MembershipInvite) && now.Sender != bot.UserID:
+	switch ours := invited && now.Sender == bot.UserID || joined && byPuppet; {
+	case invited && !ours:
 		return true, nil // they may accept it
-	case after < 0 || after > pulledWithin, membership == string(event.MembershipJoin) && !byPuppet,
-		membership != string(event.MembershipJoin) && membership != string(event.MembershipInvite):
+	case !ours, after < 0, after > pulledWithin:
 		return false, nil
 	}
 	_, err = c.connector.bridge.Bot.SendState(ctx, room.MXID, event.StateMember, string(c.login.UserMXID), &event.Content{

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"maunium.net/go/mautrix/bridgev2/bridgeconfig"
 	"maunium.net/go/mautrix/event"
 
 	"github.com/hangouts-bridge/hangouts-bridge/account/accounttest"
@@ -43,15 +42,7 @@ func TestAPartThatComesBack(t *testing.T) {
 
 // What is shown of an edit as a message of its own goes with the message.
 func TestDeletionTakesCorrectionsAlong(t *testing.T) {
-	w := newWorld(t)
-	w.network.LimitFeatures(nil)
-	w.change = func(c *bridgeconfig.Config) { c.DoublePuppet.Secrets = nil }
-	w.start()
-	alice := w.user("alice")
-	w.login(alice, anna)
-	w.network.Say(carl, group, "first")
-	room := w.room("first")
-	alice.WaitText(room, "first")
+	w, alice, room := ghosted(t)
 	alice.SendText(room, "mine")
 	w.waitTexts(group, "first", "mine")
 	w.network.Post(editOf(anna, w.idOf("mine"), "on my phone"))

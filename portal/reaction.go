@@ -80,7 +80,7 @@ func (h *Handler) HandleMatrixReactionRemove(ctx context.Context, msg *bridgev2.
 	return quietly(err)
 }
 
-// Emoji of a network's own have ids with a prefix, so that they are told from Unicode's.
+// customEmoji is the prefix that distinguishes the ids of a network's own emoji from Unicode emoji.
 const customEmoji = "custom:"
 
 func emojiID(e chat.Emoji) networkid.EmojiID {

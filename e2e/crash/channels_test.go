@@ -69,7 +69,7 @@ func (c *channels) leaves(channel, nick string) {
 	c.nicks[channel] = slices.DeleteFunc(c.nicks[channel], func(n string) bool { return n == nick })
 }
 
-// keep keeps a line with a msgid. Further lines of a message have none; a message that is repeated is taken anew.
+// keep keeps a line with a msgid. Further lines of a message have none; a repeated message replaces the first.
 func (c *channels) keep(l ircclient.Line) {
 	msgid := l.Tags["msgid"]
 	switch {

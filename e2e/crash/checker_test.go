@@ -240,5 +240,5 @@ func TestChannelsOnIRC(t *testing.T) {
 	require.Equal(t, []string{"caption", "[photo] x"}, c.byID["3"].texts)
 	require.Equal(t, "NOTICE", c.byID["1"].Command)
 	c.heard(ircclient.ParseLine(":alice!a@b JOIN #Trio"))
-	require.Empty(t, c.nicks["#Trio"], "a new connection begins anew")
+	require.Empty(t, c.nicks["#Trio"], "a new connection knows no nicks")
 }

@@ -78,7 +78,7 @@ func (s *script) next() act {
 	return a
 }
 
-// what is how all ends are told to show an act, and begins with the source's name.
+// what is the text by which an act is recognised at all ends. It begins with the source's name.
 func (a act) what(src source) string {
 	switch a.deed {
 	case shows:
